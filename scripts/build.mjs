@@ -8,6 +8,7 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
+  readFileSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -50,6 +51,7 @@ function fail(message) {
 
 /** Copies through a rename: a process that loads the target meanwhile never sees half a file. */
 function copyWhole(from, to) {
+  if (existsSync(to) && readFileSync(to).equals(readFileSync(from))) return;
   mkdirSync(dirname(to), { recursive: true });
   const partial = `${to}.${process.pid}`;
   copyFileSync(from, partial);
@@ -95,26 +97,20 @@ function pruneDist(folder) {
 function buildLibrary() {
   const stamp = "build/tsc.stamp";
   const inputs = ["src", "tsconfig.json", "package.json"];
-  if (isFresh([stamp, "dist/index.js"], inputs)) return false;
+  if (isFresh([stamp, "dist/index.js"], inputs)) return;
   const startedMs = Date.now();
   rmSync(stamp, { force: true });
   run(join(root, "node_modules/typescript/bin/tsc"), ["-p", "tsconfig.json"]);
   pruneDist("dist");
-  mkdirSync("build", { recursive: true });
-  writeFileSync(stamp, "");
-  utimesSync(stamp, startedMs / 1000, startedMs / 1000);
-  return true;
-}
-
-function copyAssets(libraryChanged) {
-  if (!isFresh(["dist/core/core.wasm"], ["build/core.wasm"])) {
-    copyWhole("build/core.wasm", "dist/core/core.wasm");
-  }
   if (existsSync("dist/cli/main.js")) chmodSync("dist/cli/main.js", 0o755);
   // Writes dist/schemas/*.json; the folder to write to is its only argument.
   const generate = "dist/schemas/generate.js";
-  if (libraryChanged && existsSync(generate)) run(join(root, generate), ["dist/schemas"]);
+  if (existsSync(generate)) run(join(root, generate), ["dist/schemas"]);
+  mkdirSync("build", { recursive: true });
+  writeFileSync(stamp, "");
+  utimesSync(stamp, startedMs / 1000, startedMs / 1000);
 }
 
 await buildCore();
-copyAssets(buildLibrary());
+buildLibrary();
+copyWhole("build/core.wasm", "dist/core/core.wasm");
