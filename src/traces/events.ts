@@ -11,20 +11,20 @@
 
 /** System calls that change an address space, or who shares it. */
 export type TracedCall =
-  | 'mmap'
-  | 'munmap'
-  | 'mprotect'
-  | 'madvise'
-  | 'mremap'
-  | 'brk'
-  | 'clone'
-  | 'clone3'
-  | 'fork'
-  | 'vfork'
-  | 'execve'
-  | 'execveat'
-  | 'exit'
-  | 'exit_group';
+  | "mmap"
+  | "munmap"
+  | "mprotect"
+  | "madvise"
+  | "mremap"
+  | "brk"
+  | "clone"
+  | "clone3"
+  | "fork"
+  | "vfork"
+  | "execve"
+  | "execveat"
+  | "exit"
+  | "exit_group";
 
 /** What every line of a recording carries. */
 export interface TraceEventBase {
@@ -42,12 +42,12 @@ export interface TraceEventBase {
 
 /** Fields shared by the entries of all system calls. */
 export interface SyscallEnterBase extends TraceEventBase {
-  readonly kind: 'syscallEnter';
+  readonly kind: "syscallEnter";
 }
 
 /** `mmap(addr, len, prot, flags, fd, off)`. */
 export interface MmapEnter extends SyscallEnterBase {
-  readonly call: 'mmap';
+  readonly call: "mmap";
   readonly vpn: number;
   readonly offset: number;
   /** Length in pages, rounded up; 0 means a length of 0. */
@@ -62,7 +62,7 @@ export interface MmapEnter extends SyscallEnterBase {
 
 /** `munmap(addr, len)`. */
 export interface MunmapEnter extends SyscallEnterBase {
-  readonly call: 'munmap';
+  readonly call: "munmap";
   readonly vpn: number;
   readonly offset: number;
   readonly pages: number;
@@ -70,7 +70,7 @@ export interface MunmapEnter extends SyscallEnterBase {
 
 /** `mprotect(start, len, prot)`. */
 export interface MprotectEnter extends SyscallEnterBase {
-  readonly call: 'mprotect';
+  readonly call: "mprotect";
   readonly vpn: number;
   readonly offset: number;
   readonly pages: number;
@@ -79,7 +79,7 @@ export interface MprotectEnter extends SyscallEnterBase {
 
 /** `madvise(start, len, behavior)`. */
 export interface MadviseEnter extends SyscallEnterBase {
-  readonly call: 'madvise';
+  readonly call: "madvise";
   readonly vpn: number;
   readonly offset: number;
   readonly pages: number;
@@ -89,7 +89,7 @@ export interface MadviseEnter extends SyscallEnterBase {
 
 /** `mremap(addr, old_len, new_len, flags, new_addr)`. */
 export interface MremapEnter extends SyscallEnterBase {
-  readonly call: 'mremap';
+  readonly call: "mremap";
   readonly vpn: number;
   readonly offset: number;
   readonly oldPages: number;
@@ -101,25 +101,25 @@ export interface MremapEnter extends SyscallEnterBase {
 
 /** `brk(addr)`; address 0 asks where the break is. */
 export interface BrkEnter extends SyscallEnterBase {
-  readonly call: 'brk';
+  readonly call: "brk";
   readonly vpn: number;
   readonly offset: number;
 }
 
 /** `clone(flags, …)`. */
 export interface CloneEnter extends SyscallEnterBase {
-  readonly call: 'clone';
+  readonly call: "clone";
   readonly flags: number;
 }
 
 /** `clone3(uargs, size)`: the flags are in user memory, out of the recording's sight. */
 export interface Clone3Enter extends SyscallEnterBase {
-  readonly call: 'clone3';
+  readonly call: "clone3";
 }
 
 /** Calls without an argument that matters here. */
 export interface PlainEnter extends SyscallEnterBase {
-  readonly call: 'fork' | 'vfork' | 'execve' | 'execveat' | 'exit' | 'exit_group';
+  readonly call: "fork" | "vfork" | "execve" | "execveat" | "exit" | "exit_group";
 }
 
 /** A system call was entered. */
@@ -136,7 +136,7 @@ export type SyscallEnter =
 
 /** A system call returned. */
 export interface SyscallExit extends TraceEventBase {
-  readonly kind: 'syscallExit';
+  readonly kind: "syscallExit";
   readonly call: TracedCall;
   /** 0 on success, else the positive errno. */
   readonly errno: number;
@@ -149,7 +149,7 @@ export interface SyscallExit extends TraceEventBase {
 
 /** A page fault, from user code or from the kernel working on user memory. */
 export interface PageFault extends TraceEventBase {
-  readonly kind: 'pageFaultUser' | 'pageFaultKernel';
+  readonly kind: "pageFaultUser" | "pageFaultKernel";
   readonly vpn: number;
   readonly offset: number;
   /** Faulting instruction, when printed as a number; both 0 when `ipSymbol` is set. */
@@ -163,7 +163,7 @@ export interface PageFault extends TraceEventBase {
 
 /** The scheduler put another task on this CPU. */
 export interface SchedSwitch extends TraceEventBase {
-  readonly kind: 'schedSwitch';
+  readonly kind: "schedSwitch";
   readonly prevComm: string;
   readonly prevTid: number;
   /** State letters of the task that left: `R`, `R+`, `S`, `D`, `I`, `X`, … */
@@ -174,7 +174,7 @@ export interface SchedSwitch extends TraceEventBase {
 
 /** A task was moved to another CPU's run queue. */
 export interface SchedMigrateTask extends TraceEventBase {
-  readonly kind: 'schedMigrateTask';
+  readonly kind: "schedMigrateTask";
   readonly taskComm: string;
   readonly taskTid: number;
   readonly fromCpu: number;
@@ -183,7 +183,7 @@ export interface SchedMigrateTask extends TraceEventBase {
 
 /** A task was created; `tid` is its parent. */
 export interface SchedProcessFork extends TraceEventBase {
-  readonly kind: 'schedProcessFork';
+  readonly kind: "schedProcessFork";
   readonly parentTid: number;
   readonly childComm: string;
   readonly childTid: number;
@@ -191,7 +191,7 @@ export interface SchedProcessFork extends TraceEventBase {
 
 /** A task replaced its address space. */
 export interface SchedProcessExec extends TraceEventBase {
-  readonly kind: 'schedProcessExec';
+  readonly kind: "schedProcessExec";
   readonly filename: string;
   readonly taskTid: number;
   /** Differs from `taskTid` when a thread other than the leader called execve. */
@@ -200,7 +200,7 @@ export interface SchedProcessExec extends TraceEventBase {
 
 /** A task is exiting. */
 export interface SchedProcessExit extends TraceEventBase {
-  readonly kind: 'schedProcessExit';
+  readonly kind: "schedProcessExit";
   readonly taskTid: number;
   /** True for the last thread of its process; null when the kernel did not print it. */
   readonly groupDead: boolean | null;
@@ -230,7 +230,7 @@ export const FlushReason = {
 
 /** The kernel flushed, or asked others to. */
 export interface TlbFlush extends TraceEventBase {
-  readonly kind: 'tlbFlush';
+  readonly kind: "tlbFlush";
   /** Pages flushed; -1 is a full flush, 0 means nothing was left to do. */
   readonly pages: number;
   /** One of {@link FlushReason}. */
@@ -239,7 +239,7 @@ export interface TlbFlush extends TraceEventBase {
 
 /** A call was put on another CPU's queue. */
 export interface CsdQueueCpu extends TraceEventBase {
-  readonly kind: 'csdQueueCpu';
+  readonly kind: "csdQueueCpu";
   readonly targetCpu: number;
   readonly callsite: string;
   readonly func: string;
@@ -249,14 +249,14 @@ export interface CsdQueueCpu extends TraceEventBase {
 
 /** A queued call began or ended on its target; an all-zero `csd` is the initiator's own half. */
 export interface CsdFunction extends TraceEventBase {
-  readonly kind: 'csdFunctionEntry' | 'csdFunctionExit';
+  readonly kind: "csdFunctionEntry" | "csdFunctionExit";
   readonly func: string;
   readonly csd: string;
 }
 
 /** An interrupt was sent to one CPU. */
 export interface IpiSendCpu extends TraceEventBase {
-  readonly kind: 'ipiSendCpu';
+  readonly kind: "ipiSendCpu";
   readonly targetCpu: number;
   readonly callsite: string;
   readonly callback: string;
@@ -264,7 +264,7 @@ export interface IpiSendCpu extends TraceEventBase {
 
 /** An interrupt was sent to several CPUs. */
 export interface IpiSendCpumask extends TraceEventBase {
-  readonly kind: 'ipiSendCpumask';
+  readonly kind: "ipiSendCpumask";
   /** The mask as the kernel printed it. */
   readonly cpumask: string;
   readonly callsite: string;
@@ -273,24 +273,19 @@ export interface IpiSendCpumask extends TraceEventBase {
 
 /** The ring buffer overflowed here; what happened is unknown. */
 export interface LostEvents extends TraceEventBase {
-  readonly kind: 'lostEvents';
+  readonly kind: "lostEvents";
   /** How many were lost; 0 when the kernel did not say. */
   readonly count: number;
 }
 
 /** What the kernel did: the truth a replay is compared with. */
-export type DeedEvent =
-  | TlbFlush
-  | CsdQueueCpu
-  | CsdFunction
-  | IpiSendCpu
-  | IpiSendCpumask;
+export type DeedEvent = TlbFlush | CsdQueueCpu | CsdFunction | IpiSendCpu | IpiSendCpumask;
 
 /** One line of a recording. */
 export type TraceEvent = CauseEvent | DeedEvent | LostEvents;
 
 /** Why a line was passed over by a lenient reader. */
-export type SkipReason = 'malformed' | 'unknownEvent' | 'clockBackwards';
+export type SkipReason = "malformed" | "unknownEvent" | "clockBackwards";
 
 /** Counts a reader keeps while it works; live until it ends. */
 export interface TraceStats {

@@ -3,47 +3,47 @@
  *
  * A new tracepoint is one function and one row of {@link READERS}.
  */
-import type { TraceEvent } from './events.js';
-import type { Header } from './ftrace-header.js';
-import * as syscalls from './ftrace-syscalls.js';
-import { ascii, Mismatch, type LineScanner } from './line-scanner.js';
+import type { TraceEvent } from "./events.js";
+import type { Header } from "./ftrace-header.js";
+import * as syscalls from "./ftrace-syscalls.js";
+import { ascii, Mismatch, type LineScanner } from "./line-scanner.js";
 
 type Reader = (s: LineScanner, h: Header) => TraceEvent | null;
 
-const CPU = ascii('cpu=');
-const FUNC = ascii('func=');
-const CSD = ascii('csd=');
-const CALLSITE = ascii('callsite=');
-const CALLBACK = ascii('callback=');
-const CPUMASK = ascii('cpumask=');
-const ADDRESS = ascii('address=');
-const IP = ascii('ip=');
-const ERROR_CODE = ascii('error_code=');
-const PAGES = ascii('pages:');
-const REASON = ascii('reason:');
-const COMM = ascii('comm=');
-const PREV_COMM = ascii('prev_comm=');
-const PREV_PID = ascii(' prev_pid=');
-const PREV_PRIO = ascii('prev_prio=');
-const NEXT_PRIO = ascii('next_prio=');
-const PREV_STATE = ascii('prev_state=');
-const ARROW = ascii(' ==> next_comm=');
-const NEXT_PID = ascii(' next_pid=');
-const BLANK_PID = ascii(' pid=');
-const CHILD_COMM = ascii(' child_comm=');
-const CHILD_PID = ascii(' child_pid=');
-const ORIG_CPU = ascii('orig_cpu=');
-const DEST_CPU = ascii('dest_cpu=');
-const FILENAME = ascii('filename=');
-const OLD_PID = ascii('old_pid=');
-const GROUP_DEAD = ascii('group_dead=');
-const PRIO = ascii('prio=');
-const TRUE = ascii('true');
-const FALSE = ascii('false');
-const COMMA_BLANK = ascii(', ');
-const OPEN = ascii(' (');
-const CLOSE = ascii(')');
-const HEX = ascii('0x');
+const CPU = ascii("cpu=");
+const FUNC = ascii("func=");
+const CSD = ascii("csd=");
+const CALLSITE = ascii("callsite=");
+const CALLBACK = ascii("callback=");
+const CPUMASK = ascii("cpumask=");
+const ADDRESS = ascii("address=");
+const IP = ascii("ip=");
+const ERROR_CODE = ascii("error_code=");
+const PAGES = ascii("pages:");
+const REASON = ascii("reason:");
+const COMM = ascii("comm=");
+const PREV_COMM = ascii("prev_comm=");
+const PREV_PID = ascii(" prev_pid=");
+const PREV_PRIO = ascii("prev_prio=");
+const NEXT_PRIO = ascii("next_prio=");
+const PREV_STATE = ascii("prev_state=");
+const ARROW = ascii(" ==> next_comm=");
+const NEXT_PID = ascii(" next_pid=");
+const BLANK_PID = ascii(" pid=");
+const CHILD_COMM = ascii(" child_comm=");
+const CHILD_PID = ascii(" child_pid=");
+const ORIG_CPU = ascii("orig_cpu=");
+const DEST_CPU = ascii("dest_cpu=");
+const FILENAME = ascii("filename=");
+const OLD_PID = ascii("old_pid=");
+const GROUP_DEAD = ascii("group_dead=");
+const PRIO = ascii("prio=");
+const TRUE = ascii("true");
+const FALSE = ascii("false");
+const COMMA_BLANK = ascii(", ");
+const OPEN = ascii(" (");
+const CLOSE = ascii(")");
+const HEX = ascii("0x");
 
 /** Name of the event at the cursor, and the cursor after its colon or at its bracket. */
 function eventName(s: LineScanner): string {
@@ -51,11 +51,12 @@ function eventName(s: LineScanner): string {
   let p = pos;
   while (p < end) {
     const c = buf[p];
-    const letter = (c >= 97 && c <= 122) || (c >= 48 && c <= 57) || c === 95 || (c >= 65 && c <= 90);
+    const letter =
+      (c >= 97 && c <= 122) || (c >= 48 && c <= 57) || c === 95 || (c >= 65 && c <= 90);
     if (!letter) break;
     p++;
   }
-  if (p === pos || p - pos > 64) throw new Mismatch('the name of an event');
+  if (p === pos || p - pos > 64) throw new Mismatch("the name of an event");
   s.pos = p;
   return s.text(pos, p);
 }
@@ -63,7 +64,7 @@ function eventName(s: LineScanner): string {
 /** Raised for a well-formed line whose event is none of ours. */
 export class UnknownEvent extends Mismatch {
   constructor(readonly event: string) {
-    super(`one of the events ${[...READERS.keys()].join(', ')} or a memory system call`);
+    super(`one of the events ${[...READERS.keys()].join(", ")} or a memory system call`);
   }
 }
 
@@ -73,7 +74,7 @@ export function readEvent(s: LineScanner, h: Header): TraceEvent {
   const reader = READERS.get(name);
   const colon = s.pos < s.end && s.buf[s.pos] === 58;
   // Without a colon, `sys_exit` is not raw_syscalls but the system call exit in the kernel's form.
-  if (reader !== undefined && (colon || name !== 'sys_exit')) {
+  if (reader !== undefined && (colon || name !== "sys_exit")) {
     if (!colon) throw new Mismatch(`":" after ${name}`);
     s.pos++;
     s.skipSpaces();
@@ -85,12 +86,12 @@ export function readEvent(s: LineScanner, h: Header): TraceEvent {
 }
 
 function syscallEvent(s: LineScanner, h: Header, name: string): TraceEvent {
-  if (name.startsWith('sys_')) {
+  if (name.startsWith("sys_")) {
     const call = name.slice(4);
     if (syscalls.isTracedCall(call)) return syscalls.kernelForm(s, h, call);
     if (s.buf[s.pos] === 58) {
-      const entered = name.startsWith('sys_enter_') ? name.slice(10) : '';
-      const left = name.startsWith('sys_exit_') ? name.slice(9) : '';
+      const entered = name.startsWith("sys_enter_") ? name.slice(10) : "";
+      const left = name.startsWith("sys_exit_") ? name.slice(9) : "";
       s.pos++;
       if (syscalls.isTracedCall(entered)) return syscalls.commandEnter(s, h, entered);
       if (syscalls.isTracedCall(left)) return syscalls.commandExit(s, h, left);
@@ -112,14 +113,14 @@ function labelFromRight(s: LineScanner, label: Uint8Array, before: number, what:
 }
 
 function done(s: LineScanner): void {
-  if (!s.atEnd()) throw new Mismatch('the end of the line');
+  if (!s.atEnd()) throw new Mismatch("the end of the line");
 }
 
 const pageFault =
-  (kind: 'pageFaultUser' | 'pageFaultKernel'): Reader =>
+  (kind: "pageFaultUser" | "pageFaultKernel"): Reader =>
   (s, h) => {
     field(s, ADDRESS);
-    s.hex('address in hex');
+    s.hex("address in hex");
     const { vpn, offset } = s;
     field(s, IP);
     let ipSymbol: string | null = null;
@@ -128,14 +129,14 @@ const pageFault =
     const at = s.pos;
     if (s.tryLiteral(HEX)) {
       s.pos = at;
-      s.hex('ip in hex');
+      s.hex("ip in hex");
       ipVpn = s.vpn;
       ipOffset = s.offset;
     } else {
-      ipSymbol = s.word('ip as an address or a symbol');
+      ipSymbol = s.word("ip as an address or a symbol");
     }
     field(s, ERROR_CODE);
-    const errorCode = s.hexNumber('error_code in hex');
+    const errorCode = s.hexNumber("error_code in hex");
     done(s);
     const { timeNs, cpu, tid, comm, line } = h;
     return {
@@ -156,34 +157,34 @@ const pageFault =
 
 const tlbFlush: Reader = (s, h) => {
   s.literal(PAGES);
-  const pages = s.integer('a number of pages');
+  const pages = s.integer("a number of pages");
   field(s, REASON);
   // Older kernels print some reasons without a name: only the number in brackets is the same.
-  s.pos = labelFromRight(s, OPEN, s.end, 'a reason number in brackets') + 2;
-  const reason = s.decimal('a reason number');
+  s.pos = labelFromRight(s, OPEN, s.end, "a reason number in brackets") + 2;
+  const reason = s.decimal("a reason number");
   s.literal(CLOSE);
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
-  return { kind: 'tlbFlush', timeNs, cpu, tid, comm, line, pages, reason };
+  return { kind: "tlbFlush", timeNs, cpu, tid, comm, line, pages, reason };
 };
 
 const csdQueueCpu: Reader = (s, h) => {
   s.literal(CPU);
-  const targetCpu = s.decimal('a CPU number');
+  const targetCpu = s.decimal("a CPU number");
   field(s, CALLSITE);
-  const callsite = s.word('a call site');
+  const callsite = s.word("a call site");
   field(s, FUNC);
-  const func = s.word('a function');
+  const func = s.word("a function");
   field(s, CSD);
-  const csd = s.word('a csd');
+  const csd = s.word("a csd");
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
-  const kind = 'csdQueueCpu' as const;
+  const kind = "csdQueueCpu" as const;
   return { kind, timeNs, cpu, tid, comm, line, targetCpu, callsite, func, csd };
 };
 
 const csdFunction =
-  (kind: 'csdFunctionEntry' | 'csdFunctionExit'): Reader =>
+  (kind: "csdFunctionEntry" | "csdFunctionExit"): Reader =>
   (s, h) => {
     s.literal(FUNC);
     const start = s.pos;
@@ -191,7 +192,7 @@ const csdFunction =
     const func = s.text(start, comma);
     s.pos = comma + 2;
     s.literal(CSD);
-    const csd = s.word('a csd');
+    const csd = s.word("a csd");
     done(s);
     const { timeNs, cpu, tid, comm, line } = h;
     return { kind, timeNs, cpu, tid, comm, line, func, csd };
@@ -199,26 +200,26 @@ const csdFunction =
 
 const ipiSendCpu: Reader = (s, h) => {
   s.literal(CPU);
-  const targetCpu = s.decimal('a CPU number');
+  const targetCpu = s.decimal("a CPU number");
   field(s, CALLSITE);
-  const callsite = s.word('a call site');
+  const callsite = s.word("a call site");
   field(s, CALLBACK);
-  const callback = s.word('a callback');
+  const callback = s.word("a callback");
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
-  return { kind: 'ipiSendCpu', timeNs, cpu, tid, comm, line, targetCpu, callsite, callback };
+  return { kind: "ipiSendCpu", timeNs, cpu, tid, comm, line, targetCpu, callsite, callback };
 };
 
 const ipiSendCpumask: Reader = (s, h) => {
   s.literal(CPUMASK);
-  const cpumask = s.word('a CPU mask');
+  const cpumask = s.word("a CPU mask");
   field(s, CALLSITE);
-  const callsite = s.word('a call site');
+  const callsite = s.word("a call site");
   field(s, CALLBACK);
-  const callback = s.word('a callback');
+  const callback = s.word("a callback");
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
-  return { kind: 'ipiSendCpumask', timeNs, cpu, tid, comm, line, cpumask, callsite, callback };
+  return { kind: "ipiSendCpumask", timeNs, cpu, tid, comm, line, cpumask, callsite, callback };
 };
 
 const schedSwitch: Reader = (s, h) => {
@@ -230,22 +231,22 @@ const schedSwitch: Reader = (s, h) => {
   const nextPid = labelFromRight(s, NEXT_PID, s.end, '"next_pid=" after " ==> "');
   const prevComm = s.text(prevStart, prevPid);
   s.pos = prevPid + PREV_PID.length;
-  const prevTid = s.decimal('a thread id');
+  const prevTid = s.decimal("a thread id");
   field(s, PREV_PRIO);
-  s.integer('a priority');
+  s.integer("a priority");
   field(s, PREV_STATE);
-  const prevState = s.word('a task state');
+  const prevState = s.word("a task state");
   const nextStart = arrow + ARROW.length;
-  if (nextPid < nextStart || s.pos > arrow) throw new Mismatch('next_comm= before next_pid=');
+  if (nextPid < nextStart || s.pos > arrow) throw new Mismatch("next_comm= before next_pid=");
   const nextComm = s.text(nextStart, nextPid);
   s.pos = nextPid + NEXT_PID.length;
-  const nextTid = s.decimal('a thread id');
+  const nextTid = s.decimal("a thread id");
   field(s, NEXT_PRIO);
-  s.integer('a priority');
+  s.integer("a priority");
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
   return {
-    kind: 'schedSwitch',
+    kind: "schedSwitch",
     timeNs,
     cpu,
     tid,
@@ -265,16 +266,27 @@ const schedMigrateTask: Reader = (s, h) => {
   const at = labelFromRight(s, BLANK_PID, s.end, '"pid=" after comm');
   const taskComm = s.text(start, at);
   s.pos = at + BLANK_PID.length;
-  const taskTid = s.decimal('a thread id');
+  const taskTid = s.decimal("a thread id");
   field(s, PRIO);
-  s.integer('a priority');
+  s.integer("a priority");
   field(s, ORIG_CPU);
-  const fromCpu = s.decimal('a CPU number');
+  const fromCpu = s.decimal("a CPU number");
   field(s, DEST_CPU);
-  const toCpu = s.decimal('a CPU number');
+  const toCpu = s.decimal("a CPU number");
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
-  return { kind: 'schedMigrateTask', timeNs, cpu, tid, comm, line, taskComm, taskTid, fromCpu, toCpu };
+  return {
+    kind: "schedMigrateTask",
+    timeNs,
+    cpu,
+    tid,
+    comm,
+    line,
+    taskComm,
+    taskTid,
+    fromCpu,
+    toCpu,
+  };
 };
 
 const schedProcessFork: Reader = (s, h) => {
@@ -283,15 +295,15 @@ const schedProcessFork: Reader = (s, h) => {
   const parentPid = labelFromRight(s, BLANK_PID, childComm, '"pid=" before child_comm');
   const childPid = labelFromRight(s, CHILD_PID, s.end, '"child_pid=" after child_comm');
   s.pos = parentPid + BLANK_PID.length;
-  const parentTid = s.decimal('a thread id');
+  const parentTid = s.decimal("a thread id");
   const start = childComm + CHILD_COMM.length;
-  if (childPid < start) throw new Mismatch('child_comm= before child_pid=');
+  if (childPid < start) throw new Mismatch("child_comm= before child_pid=");
   const name = s.text(start, childPid);
   s.pos = childPid + CHILD_PID.length;
-  const childTid = s.decimal('a thread id');
+  const childTid = s.decimal("a thread id");
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
-  const kind = 'schedProcessFork' as const;
+  const kind = "schedProcessFork" as const;
   return { kind, timeNs, cpu, tid, comm, line, parentTid, childComm: name, childTid };
 };
 
@@ -301,21 +313,21 @@ const schedProcessExec: Reader = (s, h) => {
   const at = labelFromRight(s, BLANK_PID, s.end, '"pid=" after filename');
   const filename = s.text(start, at);
   s.pos = at + BLANK_PID.length;
-  const taskTid = s.decimal('a thread id');
+  const taskTid = s.decimal("a thread id");
   field(s, OLD_PID);
-  const oldTid = s.decimal('a thread id');
+  const oldTid = s.decimal("a thread id");
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
-  return { kind: 'schedProcessExec', timeNs, cpu, tid, comm, line, filename, taskTid, oldTid };
+  return { kind: "schedProcessExec", timeNs, cpu, tid, comm, line, filename, taskTid, oldTid };
 };
 
 const schedProcessExit: Reader = (s, h) => {
   s.literal(COMM);
   const at = labelFromRight(s, BLANK_PID, s.end, '"pid=" after comm');
   s.pos = at + BLANK_PID.length;
-  const taskTid = s.decimal('a thread id');
+  const taskTid = s.decimal("a thread id");
   field(s, PRIO);
-  s.integer('a priority');
+  s.integer("a priority");
   s.skipSpaces();
   let groupDead: boolean | null = null;
   // Printed since 6.16 or so.
@@ -325,23 +337,23 @@ const schedProcessExit: Reader = (s, h) => {
   }
   done(s);
   const { timeNs, cpu, tid, comm, line } = h;
-  return { kind: 'schedProcessExit', timeNs, cpu, tid, comm, line, taskTid, groupDead };
+  return { kind: "schedProcessExit", timeNs, cpu, tid, comm, line, taskTid, groupDead };
 };
 
 const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
-  ['page_fault_user', pageFault('pageFaultUser')],
-  ['page_fault_kernel', pageFault('pageFaultKernel')],
-  ['tlb_flush', tlbFlush],
-  ['csd_queue_cpu', csdQueueCpu],
-  ['csd_function_entry', csdFunction('csdFunctionEntry')],
-  ['csd_function_exit', csdFunction('csdFunctionExit')],
-  ['ipi_send_cpu', ipiSendCpu],
-  ['ipi_send_cpumask', ipiSendCpumask],
-  ['sched_switch', schedSwitch],
-  ['sched_migrate_task', schedMigrateTask],
-  ['sched_process_fork', schedProcessFork],
-  ['sched_process_exec', schedProcessExec],
-  ['sched_process_exit', schedProcessExit],
-  ['sys_enter', syscalls.rawEnter],
-  ['sys_exit', syscalls.rawExit],
+  ["page_fault_user", pageFault("pageFaultUser")],
+  ["page_fault_kernel", pageFault("pageFaultKernel")],
+  ["tlb_flush", tlbFlush],
+  ["csd_queue_cpu", csdQueueCpu],
+  ["csd_function_entry", csdFunction("csdFunctionEntry")],
+  ["csd_function_exit", csdFunction("csdFunctionExit")],
+  ["ipi_send_cpu", ipiSendCpu],
+  ["ipi_send_cpumask", ipiSendCpumask],
+  ["sched_switch", schedSwitch],
+  ["sched_migrate_task", schedMigrateTask],
+  ["sched_process_fork", schedProcessFork],
+  ["sched_process_exec", schedProcessExec],
+  ["sched_process_exit", schedProcessExit],
+  ["sys_enter", syscalls.rawEnter],
+  ["sys_exit", syscalls.rawExit],
 ]);

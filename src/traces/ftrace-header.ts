@@ -5,7 +5,7 @@
  * but an event's own text may look like a header as well, which is why a comm is not allowed to be
  * longer than the kernel can make it.
  */
-import { Mismatch, type LineScanner } from './line-scanner.js';
+import { Mismatch, type LineScanner } from "./line-scanner.js";
 
 /** Columns of the line at hand; one object serves a whole file. */
 export interface Header {
@@ -57,7 +57,7 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   let p = dash + 1;
   let tid = 0;
   let digits = p;
-  while (isDigit(buf[p]) && p < end) tid = tid * 10 + (buf[p++]) - 48;
+  while (isDigit(buf[p]) && p < end) tid = tid * 10 + buf[p++] - 48;
   if (p - digits > 10) return false;
   const afterTid = p;
   while (buf[p] === SPACE && p < end) p++;
@@ -71,7 +71,7 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   if (p === afterTid || buf[p] !== OPEN_SQUARE) return false;
   let cpu = 0;
   digits = ++p;
-  while (isDigit(buf[p]) && p < end) cpu = cpu * 10 + (buf[p++]) - 48;
+  while (isDigit(buf[p]) && p < end) cpu = cpu * 10 + buf[p++] - 48;
   if (p === digits || p - digits > 6 || buf[p] !== CLOSE_SQUARE) return false;
   p++;
   while (buf[p] === SPACE && p < end) p++;
@@ -85,18 +85,18 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   }
   digits = p;
   let seconds = 0;
-  while (isDigit(buf[p]) && p < end) seconds = seconds * 10 + (buf[p++]) - 48;
+  while (isDigit(buf[p]) && p < end) seconds = seconds * 10 + buf[p++] - 48;
   if (p === digits || p - digits > 9 || seconds > MAX_SECONDS || buf[p] !== DOT) return false;
   digits = ++p;
   let fraction = 0;
   while (isDigit(buf[p]) && p < end && p - digits < 9) {
-    fraction = fraction * 10 + (buf[p++]) - 48;
+    fraction = fraction * 10 + buf[p++] - 48;
   }
   const places = p - digits;
   if (places === 0 || buf[p] !== COLON || buf[p + 1] !== SPACE || p + 2 >= end) return false;
   h.tid = tid;
   h.cpu = cpu;
-  h.timeNs = seconds * 1e9 + fraction * (TEN_TO[9 - places]);
+  h.timeNs = seconds * 1e9 + fraction * TEN_TO[9 - places];
   s.pos = p + 2;
   return true;
 }

@@ -7,9 +7,9 @@
  *
  * Arguments are hexadecimal with or without `0x` (kernels differ; below ten they print alike).
  */
-import type { SyscallEnter, SyscallExit, TracedCall } from './events.js';
-import type { Header } from './ftrace-header.js';
-import { ascii, Mismatch, type LineScanner } from './line-scanner.js';
+import type { SyscallEnter, SyscallExit, TracedCall } from "./events.js";
+import type { Header } from "./ftrace-header.js";
+import { ascii, Mismatch, type LineScanner } from "./line-scanner.js";
 
 /** Calls that are followed, and how many leading arguments are read. */
 const ARGUMENTS: Readonly<Record<TracedCall, number>> = {
@@ -31,26 +31,26 @@ const ARGUMENTS: Readonly<Record<TracedCall, number>> = {
 
 /** x86-64 numbers of the same calls, for raw_syscalls. */
 const BY_NUMBER: ReadonlyMap<number, TracedCall> = new Map<number, TracedCall>([
-  [9, 'mmap'],
-  [10, 'mprotect'],
-  [11, 'munmap'],
-  [12, 'brk'],
-  [25, 'mremap'],
-  [28, 'madvise'],
-  [56, 'clone'],
-  [57, 'fork'],
-  [58, 'vfork'],
-  [59, 'execve'],
-  [60, 'exit'],
-  [231, 'exit_group'],
-  [322, 'execveat'],
-  [435, 'clone3'],
+  [9, "mmap"],
+  [10, "mprotect"],
+  [11, "munmap"],
+  [12, "brk"],
+  [25, "mremap"],
+  [28, "madvise"],
+  [56, "clone"],
+  [57, "fork"],
+  [58, "vfork"],
+  [59, "execve"],
+  [60, "exit"],
+  [231, "exit_group"],
+  [322, "execveat"],
+  [435, "clone3"],
 ]);
 
-const NR = ascii('NR ');
-const OPEN = ascii('(');
-const ARROW = ascii('-> ');
-const EQUALS = ascii('= ');
+const NR = ascii("NR ");
+const OPEN = ascii("(");
+const ARROW = ascii("-> ");
+const EQUALS = ascii("= ");
 const MINUS = 45;
 const CLOSE_ROUND = 41;
 const COMMA = 44;
@@ -98,7 +98,7 @@ export function commandExit(s: LineScanner, h: Header, call: TracedCall): Syscal
 export function rawEnter(s: LineScanner, h: Header): SyscallEnter | null {
   s.skipSpaces();
   s.literal(NR);
-  const call = BY_NUMBER.get(s.decimal('a system call number'));
+  const call = BY_NUMBER.get(s.decimal("a system call number"));
   if (call === undefined) return null;
   s.skipSpaces();
   s.literal(OPEN);
@@ -109,24 +109,24 @@ export function rawEnter(s: LineScanner, h: Header): SyscallEnter | null {
 export function rawExit(s: LineScanner, h: Header): SyscallExit | null {
   s.skipSpaces();
   s.literal(NR);
-  const call = BY_NUMBER.get(s.decimal('a system call number'));
+  const call = BY_NUMBER.get(s.decimal("a system call number"));
   if (call === undefined) return null;
   s.skipSpaces();
   s.literal(EQUALS);
   if (s.buf[s.pos] === MINUS && s.pos < s.end) {
     s.pos++;
-    const errno = s.decimal('a return value');
+    const errno = s.decimal("a return value");
     finish(s);
-    if (errno < 1 || errno > MAX_ERRNO) throw new Mismatch('an errno of 1 to 4095');
+    if (errno < 1 || errno > MAX_ERRNO) throw new Mismatch("an errno of 1 to 4095");
     return exitEvent(h, call, errno, 0, 0);
   }
-  const value = s.decimal('a return value');
+  const value = s.decimal("a return value");
   finish(s);
   return exitEvent(h, call, 0, Math.floor(value / 4096), value % 4096);
 }
 
 function leave(s: LineScanner, h: Header, call: TracedCall): SyscallExit {
-  s.hex('a return value in hex');
+  s.hex("a return value in hex");
   finish(s);
   const { vpn, offset } = s;
   return vpn === LAST_VPN && offset >= 1
@@ -143,7 +143,7 @@ function exitEvent(
 ): SyscallExit {
   const { timeNs, cpu, tid, comm, line } = h;
   const value = vpn * 4096 + offset;
-  return { kind: 'syscallExit', timeNs, cpu, tid, comm, line, call, errno, value, vpn, offset };
+  return { kind: "syscallExit", timeNs, cpu, tid, comm, line, call, errno, value, vpn, offset };
 }
 
 function enter(s: LineScanner, h: Header, call: TracedCall): SyscallEnter {
@@ -187,7 +187,7 @@ function skipName(s: LineScanner): void {
 }
 
 function finish(s: LineScanner): void {
-  if (!s.atEnd()) throw new Mismatch('the end of the line after the return value');
+  if (!s.atEnd()) throw new Mismatch("the end of the line after the return value");
 }
 
 const vpnAt = (i: number): number => vpns[i];
@@ -202,31 +202,31 @@ const intAt = (i: number): number => ((vpnAt(i) % 2 ** 20) * 4096 + offsetAt(i))
 
 function enterEvent(h: Header, call: TracedCall): SyscallEnter {
   const { timeNs, cpu, tid, comm, line } = h;
-  const kind = 'syscallEnter' as const;
+  const kind = "syscallEnter" as const;
   const base = { kind, timeNs, cpu, tid, comm, line };
   const vpn = vpnAt(0);
   const offset = offsetAt(0);
   switch (call) {
-    case 'mmap': {
+    case "mmap": {
       const pages = pagesAt(1);
       const prot = numberAt(2);
       const flags = numberAt(3);
       return { ...base, call, vpn, offset, pages, prot, flags, fd: intAt(4), filePage: vpnAt(5) };
     }
-    case 'munmap':
+    case "munmap":
       return { ...base, call, vpn, offset, pages: pagesAt(1) };
-    case 'mprotect':
+    case "mprotect":
       return { ...base, call, vpn, offset, pages: pagesAt(1), prot: numberAt(2) };
-    case 'madvise':
+    case "madvise":
       return { ...base, call, vpn, offset, pages: pagesAt(1), advice: intAt(2) };
-    case 'mremap': {
+    case "mremap": {
       const flags = numberAt(3);
       const [oldPages, newPages, newVpn] = [pagesAt(1), pagesAt(2), vpnAt(4)];
       return { ...base, call, vpn, offset, oldPages, newPages, flags, newVpn };
     }
-    case 'brk':
+    case "brk":
       return { ...base, call, vpn, offset };
-    case 'clone':
+    case "clone":
       return { ...base, call, flags: numberAt(0) };
     default:
       return { ...base, call };

@@ -4,13 +4,13 @@
  * Memory stays bounded whatever the size of the file: one input chunk, one unfinished line and one
  * batch of events are held at a time.
  */
-import { ArgumentError, TraceError } from '../errors.js';
-import type { ErrorCode } from '../errors.js';
-import type { LostEvents, SkipReason, TraceEvent, TraceStats } from './events.js';
-import { readEvent, UnknownEvent } from './ftrace-events.js';
-import { readHeader, type Header } from './ftrace-header.js';
-import { ascii, LineScanner, Mismatch } from './line-scanner.js';
-import { openTrace, type OpenOptions, type TraceSource } from './open.js';
+import { ArgumentError, TraceError } from "../errors.js";
+import type { ErrorCode } from "../errors.js";
+import type { LostEvents, SkipReason, TraceEvent, TraceStats } from "./events.js";
+import { readEvent, UnknownEvent } from "./ftrace-events.js";
+import { readHeader, type Header } from "./ftrace-header.js";
+import { ascii, LineScanner, Mismatch } from "./line-scanner.js";
+import { openTrace, type OpenOptions, type TraceSource } from "./open.js";
 
 /** How to treat a recording that is not perfect. */
 export interface TraceOptions extends OpenOptions {
@@ -32,11 +32,11 @@ const RETURN = 13;
 const HASH = 35;
 const BOM = [0xef, 0xbb, 0xbf] as const;
 
-const CPU_MARK = ascii('CPU:');
-const CPU_BLANK = ascii('CPU ');
-const LOST = ascii('[LOST ');
-const EVENTS = ascii('EVENTS]');
-const TRACER = ascii('# tracer:');
+const CPU_MARK = ascii("CPU:");
+const CPU_BLANK = ascii("CPU ");
+const LOST = ascii("[LOST ");
+const EVENTS = ascii("EVENTS]");
+const TRACER = ascii("# tracer:");
 
 /**
  * Reads a recording in batches, in the order of the file.
@@ -68,7 +68,7 @@ export class TraceReader implements AsyncIterable<TraceEvent[]> {
   constructor(source: TraceSource, options: TraceOptions = {}) {
     const batchSize = options.batchSize ?? DEFAULT_BATCH;
     if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new ArgumentError('E_TYPE', 'batchSize must be an integer of at least 1', {
+      throw new ArgumentError("E_TYPE", "batchSize must be an integer of at least 1", {
         batchSize,
       });
     }
@@ -85,7 +85,7 @@ export class TraceReader implements AsyncIterable<TraceEvent[]> {
 
   async *[Symbol.asyncIterator](): AsyncGenerator<TraceEvent[], void, undefined> {
     if (this.#started) {
-      throw new ArgumentError('E_BUSY', 'a trace can be read once; call readTrace again', {});
+      throw new ArgumentError("E_BUSY", "a trace can be read once; call readTrace again", {});
     }
     this.#started = true;
     let batch: TraceEvent[] = [];
@@ -116,7 +116,7 @@ export class FtraceParser {
 
   readonly #lenient: boolean;
   readonly #scanner = new LineScanner();
-  readonly #header: Header = { timeNs: 0, cpu: 0, tid: 0, comm: '', line: 0 };
+  readonly #header: Header = { timeNs: 0, cpu: 0, tid: 0, comm: "", line: 0 };
   /** Time of the last event of each CPU. */
   readonly #cpuTimes = new Map<number, number>();
   #lastTime = 0;
@@ -125,7 +125,7 @@ export class FtraceParser {
   /** Set by the first NUL byte anywhere, so that clean files pay one native scan per chunk. */
   #nulSeen = false;
 
-  constructor(options: Pick<TraceOptions, 'lenient'> = {}) {
+  constructor(options: Pick<TraceOptions, "lenient"> = {}) {
     this.#lenient = options.lenient === true;
   }
 
@@ -176,8 +176,8 @@ export class FtraceParser {
     }
     const { events, lostMarks, lines } = this.stats;
     if (events === 0 && lostMarks === 0 && (!this.#sawTracer || this.#skippedAny())) {
-      const expected = 'ftrace text with at least one event';
-      this.#fail('E_PARSE', lines, expected, lines === 0 ? 'the recording is empty' : 'no event');
+      const expected = "ftrace text with at least one event";
+      this.#fail("E_PARSE", lines, expected, lines === 0 ? "the recording is empty" : "no event");
     }
   }
 
@@ -189,7 +189,7 @@ export class FtraceParser {
   #keepTail(bytes: Uint8Array): void {
     if (bytes.length > MAX_LINE_BYTES) {
       const line = this.stats.lines + 1;
-      this.#fail('E_PARSE', line, `a line of at most ${MAX_LINE_BYTES} bytes`, 'a longer one');
+      this.#fail("E_PARSE", line, `a line of at most ${MAX_LINE_BYTES} bytes`, "a longer one");
     }
     this.#tail = bytes;
   }
@@ -208,13 +208,13 @@ export class FtraceParser {
       return;
     }
     if (end - start > MAX_LINE_BYTES) {
-      this.#fail('E_PARSE', line, `a line of at most ${MAX_LINE_BYTES} bytes`, 'a longer one');
+      this.#fail("E_PARSE", line, `a line of at most ${MAX_LINE_BYTES} bytes`, "a longer one");
     }
     const h = this.#header;
     h.line = line;
     try {
       if (buf[start] === CPU_MARK[0] && this.#lostLine(s, out)) return;
-      if (this.#nulSeen && hasNul(buf, start, end)) throw new Mismatch('text without NUL bytes');
+      if (this.#nulSeen && hasNul(buf, start, end)) throw new Mismatch("text without NUL bytes");
       readHeader(s, h);
       const event = readEvent(s, h);
       if (!this.#inTime(event)) return;
@@ -231,14 +231,14 @@ export class FtraceParser {
     const start = s.pos;
     if (s.tryLiteral(CPU_MARK) || s.tryLiteral(CPU_BLANK)) {
       s.skipSpaces();
-      const cpu = s.decimal('a CPU number');
+      const cpu = s.decimal("a CPU number");
       s.skipSpaces();
       if (s.tryLiteral(LOST)) {
         const known = !s.tryLiteral(EVENTS);
-        const count = known ? s.decimal('how many events were lost') : 0;
+        const count = known ? s.decimal("how many events were lost") : 0;
         s.skipSpaces();
         if (known) s.literal(EVENTS);
-        if (!s.atEnd()) throw new Mismatch('the end of the line');
+        if (!s.atEnd()) throw new Mismatch("the end of the line");
         this.stats.lostMarks++;
         this.stats.lostEvents += count;
         out.push(this.#lost(cpu, count));
@@ -252,7 +252,7 @@ export class FtraceParser {
   #lost(cpu: number, count: number): LostEvents {
     const { line } = this.#header;
     const timeNs = this.#lastTime;
-    return { kind: 'lostEvents', timeNs, cpu, tid: 0, comm: '', line, count };
+    return { kind: "lostEvents", timeNs, cpu, tid: 0, comm: "", line, count };
   }
 
   /** Checks the clock; false when a lenient reader passes the event over. */
@@ -267,9 +267,9 @@ export class FtraceParser {
     const onCpu = timeNs < before;
     if (!this.#lenient) {
       const last = onCpu ? before : this.#lastTime;
-      const where = onCpu ? `of CPU ${cpu}` : 'of the merged order';
+      const where = onCpu ? `of CPU ${cpu}` : "of the merged order";
       const message = `line ${line}: time ${timeNs} ns is before ${last} ns, the last ${where}`;
-      throw new TraceError('E_TIME', message, { line, cpu, timeNs, lastNs: last });
+      throw new TraceError("E_TIME", message, { line, cpu, timeNs, lastNs: last });
     }
     if (onCpu) {
       this.stats.skipped.clockBackwards++;
@@ -281,13 +281,14 @@ export class FtraceParser {
   }
 
   #mismatch(error: Mismatch, buf: Uint8Array, start: number, end: number): void {
-    const reason: SkipReason = error instanceof UnknownEvent ? 'unknownEvent' : 'malformed';
+    const reason: SkipReason = error instanceof UnknownEvent ? "unknownEvent" : "malformed";
     if (this.#lenient) {
       this.stats.skipped[reason]++;
       return;
     }
-    const found = error instanceof UnknownEvent ? `event "${error.event}"` : excerpt(buf, start, end);
-    this.#fail('E_PARSE', this.stats.lines, error.expected, found);
+    const found =
+      error instanceof UnknownEvent ? `event "${error.event}"` : excerpt(buf, start, end);
+    this.#fail("E_PARSE", this.stats.lines, error.expected, found);
   }
 
   #fail(code: ErrorCode, line: number, expected: string, found: string): never {
@@ -303,10 +304,10 @@ function hasNul(buf: Uint8Array, start: number, end: number): boolean {
 
 /** The start of a line, printable: recordings are untrusted, and terminals obey what they print. */
 function excerpt(buf: Uint8Array, start: number, end: number): string {
-  let text = '';
+  let text = "";
   for (let p = start; p < end && p < start + 60; p++) {
     const c = buf[p];
-    text += c >= 32 && c < 127 ? String.fromCharCode(c) : '.';
+    text += c >= 32 && c < 127 ? String.fromCharCode(c) : ".";
   }
-  return `"${text}${end > start + 60 ? '…' : ''}"`;
+  return `"${text}${end > start + 60 ? "…" : ""}"`;
 }

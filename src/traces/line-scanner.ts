@@ -160,7 +160,7 @@ export class LineScanner {
   text(start: number, end: number): string {
     const { buf } = this;
     let hash = end - start;
-    for (let p = start; p < end; p++) hash = (Math.imul(hash, 31) + (buf[p])) | 0;
+    for (let p = start; p < end; p++) hash = (Math.imul(hash, 31) + buf[p]) | 0;
     const known = this.#strings.get(hash);
     if (known !== undefined && sameBytes(known.bytes, buf, start, end)) return known.text;
     const bytes = buf.slice(start, end);

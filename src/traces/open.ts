@@ -4,7 +4,7 @@
  * Nothing here imports a `node:` module: built-ins are asked for at run time, so a bundle for a
  * browser contains none and falls back on the web's DecompressionStream.
  */
-import { ArgumentError, CapacityError, TraceError } from '../errors.js';
+import { ArgumentError, CapacityError, TraceError } from "../errors.js";
 
 /** Where a recording comes from: a file's path, its bytes, or a stream of them. */
 export type TraceSource = string | URL | Uint8Array | AsyncIterable<Uint8Array>;
@@ -20,16 +20,16 @@ const SLICE_BYTES = 1 << 16;
 
 interface NodeReadable extends AsyncIterable<Uint8Array> {
   destroy(error?: Error): void;
-  on(event: 'error', listener: (error: Error) => void): NodeReadable;
+  on(event: "error", listener: (error: Error) => void): NodeReadable;
   pipe(target: unknown): unknown;
 }
 
 interface NodeBuiltins {
-  'node:fs': { createReadStream(path: string | URL): NodeReadable };
-  'node:stream': {
+  "node:fs": { createReadStream(path: string | URL): NodeReadable };
+  "node:stream": {
     Readable: { from(items: AsyncIterable<Uint8Array>, options: object): NodeReadable };
   };
-  'node:zlib': { createGunzip(options: object): NodeReadable };
+  "node:zlib": { createGunzip(options: object): NodeReadable };
 }
 
 interface WebReader {
@@ -39,7 +39,7 @@ interface WebReader {
 
 interface WebStreams {
   process?: { getBuiltinModule?(name: string): unknown };
-  DecompressionStream?: new (format: 'gzip') => unknown;
+  DecompressionStream?: new (format: "gzip") => unknown;
   ReadableStream: new (source: object) => { pipeThrough(t: unknown): { getReader(): WebReader } };
 }
 
@@ -62,8 +62,8 @@ export async function* openTrace(
   options: OpenOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const limit = options.limitBytes ?? Infinity;
-  if (typeof limit !== 'number' || !(limit > 0)) {
-    throw new ArgumentError('E_TYPE', 'limitBytes must be a positive number', { limit });
+  if (typeof limit !== "number" || !(limit > 0)) {
+    throw new ArgumentError("E_TYPE", "limitBytes must be a positive number", { limit });
   }
   const input = chunksOf(source)[Symbol.asyncIterator]();
   // Everything below drains `input`; closing it here covers every way out, early breaks included.
@@ -76,7 +76,7 @@ export async function* openTrace(
       total += chunk.length;
       if (total > limit) {
         const message = `the recording holds more than limitBytes = ${limit} bytes`;
-        throw new CapacityError('E_LIMIT', message, { limitBytes: limit });
+        throw new CapacityError("E_LIMIT", message, { limitBytes: limit });
       }
       yield chunk;
     }
@@ -88,13 +88,13 @@ export async function* openTrace(
 /** The source as a stream, whatever it was. */
 function chunksOf(source: TraceSource): AsyncIterable<Uint8Array> {
   if (source instanceof Uint8Array) return slices(source);
-  if (typeof source === 'string' || source instanceof URL) return fileChunks(source);
+  if (typeof source === "string" || source instanceof URL) return fileChunks(source);
   const iterate = (source as { [Symbol.asyncIterator]?: unknown } | null | undefined)?.[
     Symbol.asyncIterator
   ];
-  if (typeof iterate !== 'function') {
-    const message = 'source must be a path, a Uint8Array or an AsyncIterable of Uint8Array';
-    throw new ArgumentError('E_TYPE', message, { type: typeof source });
+  if (typeof iterate !== "function") {
+    const message = "source must be a path, a Uint8Array or an AsyncIterable of Uint8Array";
+    throw new ArgumentError("E_TYPE", message, { type: typeof source });
   }
   return checked(source);
 }
@@ -110,24 +110,24 @@ async function* checked(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of source) {
     if (!(chunk instanceof Uint8Array)) {
-      const message = 'source must yield Uint8Array chunks';
-      throw new ArgumentError('E_TYPE', message, { type: typeof chunk });
+      const message = "source must yield Uint8Array chunks";
+      throw new ArgumentError("E_TYPE", message, { type: typeof chunk });
     }
     yield* slices(chunk);
   }
 }
 
 async function* fileChunks(path: string | URL): AsyncGenerator<Uint8Array, void, undefined> {
-  const fs = builtin('node:fs');
+  const fs = builtin("node:fs");
   if (fs === undefined) {
-    const message = 'source: paths need Node.js; pass the bytes or a stream instead';
-    throw new TraceError('E_ENV', message, { path: String(path) });
+    const message = "source: paths need Node.js; pass the bytes or a stream instead";
+    throw new TraceError("E_ENV", message, { path: String(path) });
   }
   try {
     yield* fs.createReadStream(path);
   } catch (cause) {
     const message = `source: cannot read ${String(path)}: ${messageOf(cause)}`;
-    throw new TraceError('E_IO', message, { path: String(path) }, { cause });
+    throw new TraceError("E_IO", message, { path: String(path) }, { cause });
   }
 }
 
@@ -176,7 +176,7 @@ async function* gunzip(
     }
   };
   try {
-    yield* builtin('node:zlib') === undefined ? webInflate(counted()) : nodeInflate(counted());
+    yield* builtin("node:zlib") === undefined ? webInflate(counted()) : nodeInflate(counted());
   } catch (cause) {
     if (seen.failure !== undefined) throw seen.failure as Error;
     throw gzipError(cause, seen.bytes);
@@ -186,11 +186,11 @@ async function* gunzip(
 async function* nodeInflate(
   compressed: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const zlib = builtin('node:zlib') as NodeBuiltins['node:zlib'];
-  const stream = builtin('node:stream') as NodeBuiltins['node:stream'];
+  const zlib = builtin("node:zlib") as NodeBuiltins["node:zlib"];
+  const stream = builtin("node:stream") as NodeBuiltins["node:stream"];
   const inflate = zlib.createGunzip({ chunkSize: SLICE_BYTES });
   const input = stream.Readable.from(compressed, { objectMode: false });
-  input.on('error', (error) => inflate.destroy(error));
+  input.on("error", (error) => inflate.destroy(error));
   input.pipe(inflate);
   try {
     yield* inflate;
@@ -204,7 +204,7 @@ async function* webInflate(
   compressed: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (host.DecompressionStream === undefined) {
-    throw new TraceError('E_ENV', 'source: this runtime cannot decompress gzip', {});
+    throw new TraceError("E_ENV", "source: this runtime cannot decompress gzip", {});
   }
   const input = compressed[Symbol.asyncIterator]();
   const stream = new host.ReadableStream({
@@ -217,7 +217,7 @@ async function* webInflate(
       await input.return?.();
     },
   });
-  const reader = stream.pipeThrough(new host.DecompressionStream('gzip')).getReader();
+  const reader = stream.pipeThrough(new host.DecompressionStream("gzip")).getReader();
   try {
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
       if (next.value !== undefined) yield next.value;
@@ -233,13 +233,18 @@ function gzipError(cause: unknown, offset: number): Error {
   if (cause instanceof TraceError) return cause;
   const { code } = cause as { code?: unknown };
   const text = messageOf(cause);
-  const truncated = code === 'Z_BUF_ERROR' || /unexpected end|truncated|premature/i.test(text);
+  const truncated = code === "Z_BUF_ERROR" || /unexpected end|truncated|premature/i.test(text);
   return truncated
-    ? new TraceError('E_TRUNCATED', `gzip: the data ends early, at byte ${offset}`, { offset }, {
-        cause,
-      })
+    ? new TraceError(
+        "E_TRUNCATED",
+        `gzip: the data ends early, at byte ${offset}`,
+        { offset },
+        {
+          cause,
+        },
+      )
     : new TraceError(
-        'E_CORRUPT',
+        "E_CORRUPT",
         `gzip: damaged data within the first ${offset} bytes: ${text}`,
         { offset },
         { cause },

@@ -23,10 +23,11 @@ function mutate(sample: Uint8Array, below: (n: number) => number): Uint8Array {
     const at = below(bytes.length);
     const end = Math.min(bytes.length, at + 1 + below(200));
     const kind = below(6);
-    if (kind === 0) bytes[at] = (bytes[at]) ^ (1 << below(8));
+    if (kind === 0) bytes[at] = bytes[at] ^ (1 << below(8));
     else if (kind === 1) bytes[at] = TOKENS[below(TOKENS.length)];
     else if (kind === 2) bytes.copyWithin(at, below(bytes.length), below(bytes.length));
-    else if (kind === 3) bytes = Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(end)]);
+    else if (kind === 3)
+      bytes = Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(end)]);
     else if (kind === 4) bytes = bytes.slice(0, at + 1);
     else bytes = Uint8Array.from([...bytes.subarray(0, end), ...bytes.subarray(at)]);
   }
@@ -36,7 +37,8 @@ function mutate(sample: Uint8Array, below: (n: number) => number): Uint8Array {
 it(`gives events or a typed error, whatever is done to a recording (seed ${SEED})`, async () => {
   for (let run = 0; run < RUNS; run++) {
     const seed = SEED + run;
-    const replay = `TRACE_FUZZ_SEED=${seed} TRACE_FUZZ_RUNS=1 npx vitest run test/traces/fuzz.test.ts`;
+    const settings = `TRACE_FUZZ_SEED=${seed} TRACE_FUZZ_RUNS=1`;
+    const replay = `${settings} npx vitest run test/traces/fuzz.test.ts`;
     const below = random(seed);
     const bytes = mutate(samples[below(samples.length)], below);
     const source = pieces(bytes, [1 + below(300), 1 + below(5000)]);

@@ -154,11 +154,16 @@ describe("malformed lines", () => {
 });
 
 describe("not a recording", () => {
-  const PNG = Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82]);
+  const PNG = Uint8Array.from([
+    0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, 0, 0, 0, 13, 73, 72, 68, 82,
+  ]);
   it.each([
     ["an empty file", new Uint8Array(0)],
     ["a PNG", PNG],
-    ["strace text", bytesOf("15799 1795217202.300106 munmap(0x7f0a943d1000, 4096) = 0 <0.000026>\n")],
+    [
+      "strace text",
+      bytesOf("15799 1795217202.300106 munmap(0x7f0a943d1000, 4096) = 0 <0.000026>\n"),
+    ],
     ["JSON", bytesOf('{"version":1}')],
     ["blank lines", bytesOf("\n\r\n\n")],
     ["only comments of something else", bytesOf("# hello\n")],
