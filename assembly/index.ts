@@ -1,4 +1,181 @@
-/** The version of the exports and of the memory layout; the loader refuses any other. */
-export function abiVersion(): i32 {
-  return 1;
+/**
+ * Exports of the core. Rules of the boundary (see docs/decisions): no i64 in a signature (times and
+ * page numbers cross as f64, exact up to 2^53), results are values >= 0 or negative statuses, every
+ * function takes the machine's base, and the module owns no state at all.
+ */
+import * as abi from "../src/core/abi";
+import { Plain, Shared } from "./atomics";
+import { flushSlot } from "./flush";
+import { jobPush, jobsLeft, jobSlot, startJob } from "./jobs";
+import { newMm, setTaskMm, subscribe } from "./lifecycle";
+import {
+  asidSlot, cpuAt, hdr, maskAt, mmAt,
+} from "./machine";
+import { maskSet } from "./mask";
+import { initPools } from "./pools";
+import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
+import { canInterrupt, currentCtx, startActor, step } from "./step";
+import { arm, timedArm, timedInit, timedRun } from "./timed";
+import { vmaFind, vmaLowerBound, vmaSet } from "./vma";
+import { softWalk } from "./walk";
+
+export * from "./explore";
+
+/** Links the pools; the host has zeroed the block and written its header. */
+export function machineInit(m: usize): i32 {
+  initPools(m);
+  if (hdr(m, abi.H_OFF_HEAP) != 0) timedInit(m);
+  for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) cpuAt(m, i).online = 1;
+  return abi.ST_OK;
+}
+
+/** A fresh mm; its index + 1, or a negative status. */
+export function machineNewMm(m: usize): i32 {
+  return newMm<Plain>(m, 0);
+}
+
+/** Task `task` becomes a thread of mm `mm` (index + 1). */
+export function machineSetTask(m: usize, task: u32, mm: u32): void {
+  setTaskMm(m, task, mm);
+}
+
+/** CPU `cpu` runs task `task` with mm `mm` (index + 1; 0: a kernel thread), as if just switched. */
+export function machineRunTask(m: usize, cpu: u32, task: u32, mm: u32): void {
+  const row = cpuAt(m, cpu);
+  row.task = task + 1;
+  if (mm == 0) {
+    row.lazy = row.loadedMm != 0 ? 1 : 0;
+    return;
+  }
+  if (row.loadedMm == mm) {
+    row.lazy = 0;
+    return;
+  }
+  row.loadedMm = mm;
+  row.lazy = 0;
+  maskSet<Plain>(maskAt(m, mm - 1), cpu);
+  const slot = asidSlot(row, row.asid);
+  flushSlot(m, cpu, row.asid);
+  store<u32>(slot, mmAt(m, mm - 1).ctxId);
+  store<u32>(slot, mmAt(m, mm - 1).tlbGen, 4);
+}
+
+export function machineSubscribe(m: usize, dev: u32, mm: u32): void {
+  subscribe(m, dev, mm);
+}
+
+/** Maps [start, end) of mm `mm` (index) as a VMA. */
+export function machineVmaSet(m: usize, mm: u32, start: f64, end: f64, prot: u32): i32 {
+  return vmaSet(m, mm, <u64>start, <u64>end, prot) ? abi.ST_OK : abi.ST_NO_VMAS;
+}
+
+/** Protection of a page, 0 if unmapped. */
+export function machineVmaFind(m: usize, mm: u32, vpn: f64): u32 {
+  return <u32>vmaFind(m, mm, <u64>vpn);
+}
+
+/** Looks up `n` pages (u64 at `vpns`) and adds their protections: the batch form, for measuring. */
+export function machineVmaFindBatch(m: usize, mm: u32, vpns: usize, n: u32): f64 {
+  let sum: u64 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const vpn = load<u64>(vpns + (<usize>i << 3));
+    const at = vmaLowerBound(m, mm, vpn);
+    sum += <u64>at * 31 + vmaFind(m, mm, vpn);
+  }
+  return <f64>sum;
+}
+
+/** The page-table entry of `vpn` as pfn * 32 + flags (flags: PTE_*), 0 if none. */
+export function machineWalk(m: usize, mm: u32, vpn: f64): f64 {
+  const pte = softWalk(m, mm, <u64>vpn);
+  return pte == 0 ? 0 : <f64>((pte >> abi.PTE_SHIFT) * 32 + (pte & 31));
+}
+
+/** Starts program `pc` on an actor's current context. */
+export function machineStart(m: usize, actor: u32, pc: u32): i32 {
+  return startActor(m, actor, pc);
+}
+
+/** One step of the plain form. */
+export function machineStep(m: usize, actor: u32, choice: u32): i32 {
+  return step<Plain>(m, actor, choice);
+}
+
+/** Is the actor in the middle of a program? */
+export function machineBusy(m: usize, actor: u32): i32 {
+  return currentCtx(m, actor).running;
+}
+
+/** Could the actor take a pending interrupt now? */
+export function machineInterruptible(m: usize, actor: u32): i32 {
+  return actor < hdr(m, abi.H_CPUS) && canInterrupt<Plain>(m, actor) ? 1 : 0;
+}
+
+/** Where the host writes the actor's next job, 0 when its ring is full. */
+export function jobNext(m: usize, actor: u32): usize {
+  return jobSlot<Plain>(m, actor);
+}
+
+/** Publishes that job; the timed driver will see it. */
+export function jobCommit(m: usize, actor: u32): void {
+  jobPush<Plain>(m, actor);
+  if (hdr(m, abi.H_OFF_HEAP) != 0) arm(m, actor);
+}
+
+export function jobCount(m: usize, actor: u32): u32 {
+  return jobsLeft<Plain>(m, actor);
+}
+
+export function timedRearm(m: usize): void {
+  timedArm(m);
+}
+
+export function timedAdvance(m: usize, until: f64, budget: u32): i32 {
+  return timedRun(m, until >= 9007199254740991.0 ? (<u64>1 << 53) - 1 : <u64>until, budget);
+}
+
+/**
+ * Steps the CPUs [first, last] on one worker thread, round robin, in the shared form: at most
+ * `budget` steps, or until nobody could move `patience` times in a row. Returns steps taken, or a
+ * negative status.
+ */
+export function parallelRun(
+  m: usize, first: u32, last: u32, budget: u32, patience: u32,
+): i32 {
+  let steps: u32 = 0;
+  let idle: u32 = 0;
+  while (steps < budget && idle < patience) {
+    let moved = false;
+    for (let actor = first; actor <= last; actor++) {
+      let status = abi.ST_IDLE;
+      if (canInterrupt<Shared>(m, actor)) status = step<Shared>(m, actor, 1);
+      else if (currentCtx(m, actor).running != 0) status = step<Shared>(m, actor, 0);
+      else if (jobsLeft<Shared>(m, actor) != 0) status = startJob<Shared>(m, actor);
+      if (status < 0) return status;
+      if (status == abi.ST_OK) {
+        steps++;
+        moved = true;
+      }
+    }
+    idle = moved ? 0 : idle + 1;
+  }
+  return <i32>steps;
+}
+
+/** Size of row `kind` (0 Sys, 1 Ctx, 2 Cpu, 3 Mm, 4 Task, 5 Device, 6 Frame, 7 Table, …). */
+export function rowSize(kind: i32): u32 {
+  switch (kind) {
+    case 0: return <u32>offsetof<Sys>();
+    case 1: return <u32>offsetof<Ctx>();
+    case 2: return <u32>offsetof<Cpu>();
+    case 3: return <u32>offsetof<Mm>();
+    case 4: return <u32>offsetof<Task>();
+    case 5: return <u32>offsetof<Device>();
+    case 6: return <u32>offsetof<Frame>();
+    case 7: return <u32>offsetof<Table>();
+    case 8: return <u32>offsetof<Vma>();
+    case 9: return <u32>offsetof<Entry>();
+    case 10: return <u32>offsetof<Clock>();
+    default: return 0;
+  }
 }

@@ -1,0 +1,181 @@
+/**
+ * Set-associative translation caches: CPU TLBs, IOTLBs and shadow tables of mirroring devices, and
+ * the small fully associative paging-structure caches.
+ *
+ *   Entry.tag  bit 0 valid, bit 1 writable, bit 2 huge, bits 4..11 ASID slot, bits 12.. first vpn
+ *   paging-structure entry: bits 1..3 level of the cached table, bits 12.. prefix of the vpn
+ *
+ * Invariants: `OneEntryPerTag` (a fill replaces the entry of the same page and size), and
+ * `InvalidIsZero` (a dropped entry is all zero, so equal caches have equal bytes).
+ */
+import * as abi from "../src/core/abi";
+import { Entry } from "./rows";
+
+const VALID: u64 = 1;
+const WRITABLE: u64 = 2;
+const HUGE: u64 = 4;
+
+// @ts-ignore: decorator
+@inline
+function makeTag(vpn: u64, asid: u32, huge: bool): u64 {
+  return VALID | (huge ? HUGE : 0) | ((<u64>asid) << 4) | (vpn << 12);
+}
+
+// @ts-ignore: decorator
+@inline
+function setOf(base: usize, sets: u32, ways: u32, key: u64): usize {
+  return base + <usize>(((<u32>key) & (sets - 1)) * ways) * offsetof<Entry>();
+}
+
+// @ts-ignore: decorator
+@inline
+export function entryWritable(e: Entry): bool {
+  return (e.tag & WRITABLE) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function entryVpn(e: Entry): u64 {
+  return e.tag >> 12;
+}
+
+// @ts-ignore: decorator
+@inline
+export function entryHuge(e: Entry): bool {
+  return (e.tag & HUGE) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function find(set: usize, ways: u32, tag: u64): usize {
+  const end = set + ways * offsetof<Entry>();
+  for (let p = set; p < end; p += offsetof<Entry>()) {
+    if ((load<u64>(p) & ~WRITABLE) == tag) return p;
+  }
+  return 0;
+}
+
+/** The entry that translates `vpn`, of either size, or 0. `bits`: log2 pages of a huge one. */
+export function cacheFind(
+  base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32,
+): usize {
+  const hit = find(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
+  if (hit != 0) return hit;
+  const first = (vpn >> bits) << bits;
+  return find(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
+}
+
+/** Fills; the victim is the first free way, else round robin by the word at `clock`. */
+export function cacheFill(
+  base: usize, sets: u32, ways: u32, bits: u32, clock: usize,
+  vpn: u64, asid: u32, huge: bool, writable: bool, frame: u32, gen: u32,
+): void {
+  const first = huge ? (vpn >> bits) << bits : vpn;
+  const tag = makeTag(first, asid, huge);
+  const set = setOf(base, sets, ways, huge ? vpn >> bits : vpn);
+  let slot = find(set, ways, tag);
+  if (slot == 0) {
+    const end = set + ways * offsetof<Entry>();
+    for (let p = set; p < end; p += offsetof<Entry>()) {
+      if (load<u64>(p) == 0) {
+        slot = p;
+        break;
+      }
+    }
+    if (slot == 0) {
+      const turn = load<u32>(clock) % ways;
+      store<u32>(clock, turn + 1 == ways ? 0 : turn + 1);
+      slot = set + turn * offsetof<Entry>();
+    }
+  }
+  const e = changetype<Entry>(slot);
+  e.tag = tag | (writable ? WRITABLE : 0);
+  e.frame = frame;
+  e.gen = gen;
+}
+
+// @ts-ignore: decorator
+@inline
+function drop(p: usize): void {
+  store<u64>(p, 0);
+  store<u64>(p, 0, 8);
+}
+
+/** INVLPG: drops what translates `vpn` under `asid`, of either size. */
+export function cacheDropPage(
+  base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32,
+): void {
+  const small = find(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
+  if (small != 0) drop(small);
+  const first = (vpn >> bits) << bits;
+  const large = find(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
+  if (large != 0) drop(large);
+}
+
+/** Drops everything of `asid`. */
+export function cacheDropAsid(base: usize, entries: u32, asid: u32): void {
+  const end = base + entries * offsetof<Entry>();
+  for (let p = base; p < end; p += offsetof<Entry>()) {
+    const tag = load<u64>(p);
+    if (tag != 0 && ((<u32>(tag >> 4)) & 0xff) == asid) drop(p);
+  }
+}
+
+/** Drops every entry, of either size and any ASID, that overlaps [start, end). */
+export function cacheDropRange(
+  base: usize, sets: u32, ways: u32, bits: u32, start: u64, end: u64,
+): void {
+  if (start >= end) return;
+  if (end - start == 1) {
+    cacheDropPage(base, sets, ways, bits, start, 0);
+    return;
+  }
+  const stop = base + sets * ways * offsetof<Entry>();
+  for (let p = base; p < stop; p += offsetof<Entry>()) {
+    const e = changetype<Entry>(p);
+    if (e.tag == 0) continue;
+    const first = entryVpn(e);
+    const last = first + (entryHuge(e) ? (<u64>1) << bits : 1);
+    if (first < end && start < last) drop(p);
+  }
+}
+
+/** Drops everything. */
+export function cacheDropAll(base: usize, entries: u32): void {
+  memory.fill(base, 0, entries * offsetof<Entry>());
+}
+
+// ── paging-structure caches ─────────────────────────────────────────────────────────────────
+
+// @ts-ignore: decorator
+@inline
+function walkTag(prefix: u64, level: u32, asid: u32): u64 {
+  return VALID | ((<u64>level) << 1) | ((<u64>asid) << 4) | (prefix << 12);
+}
+
+/** The cached table of `level` for `prefix`, or 0. */
+export function walkFind(base: usize, entries: u32, prefix: u64, level: u32, asid: u32): usize {
+  const tag = walkTag(prefix, level, asid);
+  const end = base + entries * offsetof<Entry>();
+  for (let p = base; p < end; p += offsetof<Entry>()) {
+    if (load<u64>(p) == tag) return p;
+  }
+  return 0;
+}
+
+export function walkFill(
+  base: usize, entries: u32, clock: usize,
+  prefix: u64, level: u32, asid: u32, table: u32, gen: u32,
+): void {
+  if (entries == 0) return;
+  let slot = walkFind(base, entries, prefix, level, asid);
+  if (slot == 0) {
+    const turn = load<u32>(clock) % entries;
+    store<u32>(clock, turn + 1 == entries ? 0 : turn + 1);
+    slot = base + turn * offsetof<Entry>();
+  }
+  const e = changetype<Entry>(slot);
+  e.tag = walkTag(prefix, level, asid);
+  e.frame = table;
+  e.gen = gen;
+}

@@ -1,0 +1,138 @@
+/**
+ * Shootdowns over per-CPU call queues, after shootdown.md 1.3 and 1.4.
+ *
+ * One csd per (initiator, target): {next u32, locked u32}. FREE -> LOCKED when queued by the
+ * initiator, FREE again when the target has run it. A target's queue is a LIFO that it takes whole
+ * and reverses. An initiator waits on its own count of locked csd, which targets decrement.
+ * A second request to a target whose csd is still locked waits: back-pressure, depth one per pair.
+ * Invariant `CsdConserved`: Cpu.waitCount is the number of its locked csd.
+ */
+import * as abi from "../src/core/abi";
+import { cas32, get32, or32, put32, sub32, add32, swap32 } from "./atomics";
+import { charge } from "./charge";
+import { flushFunc } from "./flush";
+import { logEvent } from "./log";
+import { count, cpuAt, csdAt, hdr, ipiSet, maskAt } from "./machine";
+import { maskNext } from "./mask";
+import { Cpu, Ctx } from "./rows";
+import { blocked, wakeActor, wakeByIpi, wakeWaiters } from "./wake";
+
+// @ts-ignore: decorator
+@inline
+function word(cpu: Cpu, offset: usize): usize {
+  return changetype<usize>(cpu) + offset;
+}
+
+/** Linux's tlb_is_not_lazy and should_flush_tlb: does this target need to be told? */
+function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
+  const options = hdr(m, abi.H_OPTIONS);
+  if ((info.infoFlags & abi.INFO_FREED) != 0) return true;
+  if ((options & abi.OPT_LAZY_SKIP) != 0 && get32<F>(word(target, offsetof<Cpu>("lazy"))) != 0) {
+    return false;
+  }
+  const loaded = get32<F>(word(target, offsetof<Cpu>("loadedMm")));
+  // A CPU in the middle of a switch may have read the old generation already (CVE-2025-37964).
+  if (loaded == abi.LOADED_SWITCHING || loaded == info.infoMm) return true;
+  return (info.infoFlags & abi.INFO_TRIM) != 0;
+}
+
+/** Queues the next target. F = there may be more; ST_WAIT while its csd is still locked. */
+export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
+  const row = cpuAt(m, self);
+  const words = hdr(m, abi.H_MASK_WORDS);
+  const mask = maskAt(m, row.infoMm - 1);
+  let from: u32 = ctx.cursor;
+  for (;;) {
+    const next = maskNext<F>(mask, words, from);
+    if (next < 0) {
+      ctx.cursor = 0;
+      ctx.flag = 0;
+      return abi.ST_OK;
+    }
+    const target = <u32>next;
+    from = target + 1;
+    const to = cpuAt(m, target);
+    if (target == self || to.online == 0) continue;
+    if (!shouldFlush<F>(m, to, row)) {
+      count(m, self, abi.CT_FILTERED, 1);
+      continue;
+    }
+    const id = self * hdr(m, abi.H_CPUS) + target;
+    const csd = csdAt(m, id);
+    if (get32<F>(csd + 4) != 0) return blocked(m, self, <u32>(csd + 4 - m));
+    put32<F>(csd + 4, 1);
+    add32<F>(word(row, offsetof<Cpu>("waitCount")), 1);
+    const queue = word(to, offsetof<Cpu>("queue"));
+    let head = get32<F>(queue);
+    for (;;) {
+      put32<F>(csd, head);
+      if (cas32<F>(queue, head, id + 1)) break;
+      head = get32<F>(queue);
+    }
+    if (head == 0) or32<u32>(ipiSet(m, row) + ((target >> 5) << 2), 1 << (target & 31));
+    else count(m, self, abi.CT_COALESCED, 1);
+    count(m, self, abi.CT_CSD, 1);
+    logEvent(m, self, abi.EV_CSD_QUEUE, 0, target, 0);
+    ctx.cursor = <u16>from;
+    ctx.flag = 1;
+    return abi.ST_OK;
+  }
+  return abi.ST_OK;
+}
+
+/** Interrupts every CPU of the IPI set. In the timed driver it arrives after COST_DELIVER. */
+export function ipiSend<F>(m: usize, self: u32): void {
+  const row = cpuAt(m, self);
+  const words = hdr(m, abi.H_MASK_WORDS);
+  const set = ipiSet(m, row);
+  let next = maskNext<u32>(set, words, 0);
+  if (next < 0) return;
+  charge(m, self, abi.COST_IPI, 1);
+  let n: u32 = 0;
+  for (; next >= 0; next = maskNext<u32>(set, words, <u32>next + 1)) {
+    put32<F>(word(cpuAt(m, next), offsetof<Cpu>("ipiPending")), 1);
+    wakeByIpi<F>(m, self, next);
+    n++;
+  }
+  memory.fill(set, 0, words << 2);
+  count(m, self, abi.CT_IPI, n);
+  logEvent(m, self, abi.EV_IPI, 0, n, 0);
+}
+
+/** Target: takes the whole queue; afterwards ctx.list is oldest first. */
+export function csqTake<F>(m: usize, self: u32, ctx: Ctx): void {
+  const row = cpuAt(m, self);
+  put32<F>(word(row, offsetof<Cpu>("ipiPending")), 0);
+  let id = swap32<F>(word(row, offsetof<Cpu>("queue")), 0);
+  let oldest: u32 = 0;
+  while (id != 0) {
+    const csd = csdAt(m, id - 1);
+    const next = get32<F>(csd);
+    put32<F>(csd, oldest);
+    oldest = id;
+    id = next;
+  }
+  ctx.list = oldest;
+  ctx.flag = oldest != 0 ? 1 : 0;
+}
+
+/** Target: runs the oldest entry's function with the initiator's info (a pointer payload). */
+export function csdRun<F>(m: usize, self: u32, ctx: Ctx): void {
+  const initiator = (ctx.list - 1) / hdr(m, abi.H_CPUS);
+  flushFunc<F>(m, self, cpuAt(m, initiator), false);
+}
+
+/** Target: unlocks the oldest entry; the initiator may go on once its last one is unlocked. */
+export function csdUnlock<F>(m: usize, self: u32, ctx: Ctx): void {
+  const id = ctx.list - 1;
+  const csd = csdAt(m, id);
+  ctx.list = get32<F>(csd);
+  put32<F>(csd, 0);
+  put32<F>(csd + 4, 0);
+  wakeWaiters<F>(m, self, <u32>(csd + 4 - m));
+  ctx.flag = ctx.list != 0 ? 1 : 0;
+  const initiator = id / hdr(m, abi.H_CPUS);
+  if (sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) == 1) {
+    wakeActor<F>(m, self, initiator, abi.COST_ACK);
+  }
+}

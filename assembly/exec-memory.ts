@@ -1,0 +1,251 @@
+/** Micro-ops on VMAs, page tables, frames and the gather. */
+import * as abi from "../src/core/abi";
+import { put64 } from "./atomics";
+import { count, frameAt, mmAt, tableAt } from "./machine";
+import { reg, setReg } from "./exec-control";
+import {
+  freeTables, gatherAdd, gatherBegin, gatherEnd, gatherFree, gatherNested, gatherWiden,
+} from "./gather";
+import {
+  allocPath, extentEnd, leafPlace, nextEntry, nextTable, putEntry, refFrame, splitHuge, unhookTable,
+} from "./page-table";
+import { lockPools, putFrame, takeFrame, unlockPools } from "./pools";
+import { Ctx } from "./rows";
+import { indexOf, tableOf } from "./walk";
+import { vmaClear, vmaCopy, vmaFind, vmaLowerBound, vmaRow, vmaSet } from "./vma";
+
+const RMAP_SHIFT: u64 = 52;
+const RMAP_VPN: u64 = (1 << RMAP_SHIFT) - 1;
+
+// @ts-ignore: decorator
+@inline
+function frameOf(pte: u64): u32 {
+  return <u32>(pte >> abi.PTE_SHIFT);
+}
+
+// @ts-ignore: decorator
+@inline
+function setRmap(m: usize, pfn: u32, mm: u32, vpn: u64): void {
+  if (pfn != 0) frameAt(m, pfn).rmap = vpn | ((<u64>(mm + 1)) << RMAP_SHIFT);
+}
+
+/** Writes a leaf entry whose table exists. */
+function setLeaf<F>(m: usize, mm: u32, vpn: u64, pte: u64): i32 {
+  const leaf = tableOf<F>(m, mm, vpn, 0);
+  if (leaf == 0) return abi.ST_BAD_PROGRAM;
+  putEntry<F>(tableAt(m, leaf - 1), indexOf(m, vpn, 0), pte);
+  return abi.ST_OK;
+}
+
+function clearLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, moving: bool): i32 {
+  const p = leafPlace<F>(m, mm, vpn);
+  if (p == 0) return abi.ST_BAD_PROGRAM;
+  const pte = load<u64>(p);
+  ctx.pte = pte;
+  if (pte == 0) return abi.ST_OK;
+  const huge = (pte & abi.PTE_HUGE) != 0;
+  const level = huge ? 1 : 0;
+  putEntry<F>(tableAt(m, tableOf<F>(m, mm, vpn, level) - 1), indexOf(m, vpn, level), 0);
+  const frame = frameAt(m, frameOf(pte));
+  if (!moving && frame.rmap == (vpn | ((<u64>(mm + 1)) << RMAP_SHIFT))) frame.rmap = 0;
+  return abi.ST_OK;
+}
+
+/** mprotect of one entry: W follows `prot` where the frame is private to this mm. */
+function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64): i32 {
+  const p = leafPlace<F>(m, mm, vpn);
+  if (p == 0) return abi.ST_BAD_PROGRAM;
+  const old = load<u64>(p);
+  ctx.pte = old;
+  ctx.flag = 0;
+  if (old == 0) return abi.ST_OK;
+  let now = old & ~(<u64>(abi.PTE_W | abi.PTE_P | abi.PTE_PROTNONE));
+  now |= (prot & (abi.PROT_READ | abi.PROT_WRITE)) != 0 ? abi.PTE_P : abi.PTE_PROTNONE;
+  const pfn = frameOf(old);
+  const own = pfn != 0 && ((old & abi.PTE_SHARED) != 0 || frameAt(m, pfn).refs == 1);
+  const keeps = (old & abi.PTE_W) != 0 || own;
+  if ((prot & abi.PROT_WRITE) != 0 && keeps) now |= abi.PTE_W;
+  put64<F>(p, now);
+  // x86 flushes when a present entry's permissions change, also upwards (flush_on_change).
+  const changed = (old ^ now) & (abi.PTE_P | abi.PTE_W);
+  ctx.flag = (old & abi.PTE_P) != 0 && changed != 0 ? 1 : 0;
+  return abi.ST_OK;
+}
+
+/** fork of one entry: private pages become read-only on both sides. F = the parent lost W. */
+function copyLeaf<F>(m: usize, ctx: Ctx, vpn: u64, child: u32): i32 {
+  const p = leafPlace<F>(m, ctx.mm - 1, vpn);
+  if (p == 0) return abi.ST_BAD_PROGRAM;
+  const old = load<u64>(p);
+  ctx.pte = old;
+  ctx.flag = 0;
+  if (old == 0) return abi.ST_OK;
+  const huge = (old & abi.PTE_HUGE) != 0;
+  const level = huge ? 1 : 0;
+  const status = allocPath<F>(m, child, vpn, level);
+  if (status != abi.ST_OK) return status;
+  const shared = (old & abi.PTE_SHARED) != 0;
+  const now = shared ? old : old & ~(<u64>abi.PTE_W);
+  refFrame<F>(m, frameOf(old));
+  putEntry<F>(tableAt(m, tableOf<F>(m, child, vpn, level) - 1), indexOf(m, vpn, level), now);
+  if (now == old) return abi.ST_OK;
+  put64<F>(p, now);
+  ctx.flag = 1;
+  return abi.ST_OK;
+}
+
+function setHuge<F>(m: usize, ctx: Ctx, vpn: u64, flags: u32): i32 {
+  const mm: u32 = ctx.mm - 1;
+  const status = allocPath<F>(m, mm, vpn, 1);
+  if (status != abi.ST_OK) return status;
+  const table = tableAt(m, tableOf<F>(m, mm, vpn, 1) - 1);
+  putEntry<F>(table, indexOf(m, vpn, 1), ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags |
+    abi.PTE_P | abi.PTE_HUGE);
+  setRmap(m, ctx.frame, mm, vpn);
+  ctx.frame = 0;
+  return abi.ST_OK;
+}
+
+function allocFrame<F>(m: usize, actor: u32, ctx: Ctx): i32 {
+  if (!lockPools<F>(m)) return abi.ST_WAIT;
+  const pfn = takeFrame(m, actor);
+  if (pfn >= 0) {
+    frameAt(m, pfn).refs = 1;
+    ctx.frame = <u32>pfn;
+  }
+  unlockPools<F>(m);
+  return pfn < 0 ? abi.ST_NO_FRAMES : abi.ST_OK;
+}
+
+function dropFrame<F>(m: usize, actor: u32, pfn: u32): i32 {
+  if (!lockPools<F>(m)) return abi.ST_WAIT;
+  putFrame(m, actor, pfn);
+  unlockPools<F>(m);
+  return abi.ST_OK;
+}
+
+/** OP_VMA_FIND … OP_GATHER_END. */
+export function execMemory<F>(
+  m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
+): i32 {
+  if (ctx.mm == 0) return abi.ST_BAD_PROGRAM;
+  const mm: u32 = ctx.mm - 1;
+  const x = reg(ctx, a);
+  switch (op) {
+    case abi.OP_VMA_FIND: {
+      const prot = vmaFind(m, mm, x);
+      setReg(ctx, b, prot);
+      ctx.flag = prot != 0 ? 1 : 0;
+      return abi.ST_OK;
+    }
+    case abi.OP_VMA_SET:
+      return vmaSet(m, mm, x, reg(ctx, b), reg(ctx, c)) ? abi.ST_OK : abi.ST_NO_VMAS;
+    case abi.OP_VMA_CLEAR:
+      return vmaClear(m, mm, x, reg(ctx, b)) ? abi.ST_OK : abi.ST_NO_VMAS;
+    case abi.OP_VMA_NEXT: {
+      const i = vmaLowerBound(m, mm, x);
+      ctx.flag = i < mmAt(m, mm).nVmas ? 1 : 0;
+      if (ctx.flag == 0) return abi.ST_OK;
+      const v = vmaRow(m, mm, i);
+      setReg(ctx, a, v.start > x ? v.start : x);
+      setReg(ctx, b, v.end);
+      setReg(ctx, c, v.prot);
+      return abi.ST_OK;
+    }
+    case abi.OP_VMA_COPY: vmaCopy(m, mm, <u32>x - 1); return abi.ST_OK;
+
+    case abi.OP_TABLE_NEXT: {
+      const end = reg(ctx, b);
+      const v = nextTable<F>(m, mm, x, end);
+      ctx.flag = v < end ? 1 : 0;
+      setReg(ctx, a, v);
+      setReg(ctx, c, v < end ? extentEnd(m, v, end) : end);
+      return abi.ST_OK;
+    }
+    case abi.OP_TABLE_ALLOC: return allocPath<F>(m, mm, x, 0);
+    case abi.OP_TABLE_UNHOOK: unhookTable<F>(m, ctx, mm, x, reg(ctx, b)); return abi.ST_OK;
+    case abi.OP_PTE_NEXT: {
+      setReg(ctx, a, nextEntry<F>(m, ctx, mm, x, reg(ctx, b)));
+      return abi.ST_OK;
+    }
+    case abi.OP_PTE_GET: {
+      const p = leafPlace<F>(m, mm, x);
+      ctx.pte = p == 0 ? 0 : load<u64>(p);
+      ctx.flag = (ctx.pte & abi.PTE_P) != 0 ? 1 : 0;
+      return abi.ST_OK;
+    }
+    case abi.OP_PTE_CLEAR: return clearLeaf<F>(m, ctx, mm, x, imm != 0);
+    case abi.OP_PTE_SET:
+    case abi.OP_PTE_SET_VMA: {
+      let flags: u64 = imm | abi.PTE_P;
+      if (op == abi.OP_PTE_SET_VMA) {
+        const prot = reg(ctx, b);
+        if ((prot & abi.PROT_WRITE) != 0) flags |= abi.PTE_W;
+        if ((prot & abi.VMA_SHARED) != 0) flags |= abi.PTE_SHARED;
+      }
+      const status = setLeaf<F>(m, mm, x, ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags);
+      if (status != abi.ST_OK) return status;
+      setRmap(m, ctx.frame, mm, x);
+      ctx.frame = 0;
+      return abi.ST_OK;
+    }
+    case abi.OP_PTE_PUT: {
+      if (ctx.pte == 0) return abi.ST_BAD_PROGRAM;
+      const status = setLeaf<F>(m, mm, x, ctx.pte);
+      if (status != abi.ST_OK) return status;
+      setRmap(m, frameOf(ctx.pte), mm, x);
+      ctx.pte = 0;
+      return abi.ST_OK;
+    }
+    case abi.OP_PTE_PROTECT: return protectLeaf<F>(m, ctx, mm, x, reg(ctx, b));
+    case abi.OP_PTE_COPY: return copyLeaf<F>(m, ctx, x, <u32>reg(ctx, b) - 1);
+    case abi.OP_PTE_HUGE: return setHuge<F>(m, ctx, x, imm);
+    case abi.OP_PTE_SPLIT: return splitHuge<F>(m, ctx, mm, x);
+
+    case abi.OP_FRAME_ALLOC: return allocFrame<F>(m, actor, ctx);
+    case abi.OP_FRAME_GET: refFrame<F>(m, ctx.frame); return abi.ST_OK;
+    case abi.OP_FRAME_COPY: {
+      frameAt(m, ctx.frame).value = frameAt(m, frameOf(ctx.pte)).value;
+      return abi.ST_OK;
+    }
+    case abi.OP_FRAME_PUT: {
+      const status = dropFrame<F>(m, actor, frameOf(ctx.pte));
+      if (status == abi.ST_OK) ctx.pte = 0;
+      return status;
+    }
+    case abi.OP_FRAME_DROP: {
+      const status = dropFrame<F>(m, actor, ctx.frame);
+      if (status == abi.ST_OK) ctx.frame = 0;
+      return status;
+    }
+    case abi.OP_FRAME_ONLY: {
+      const pfn = frameOf(ctx.pte);
+      ctx.flag = pfn != 0 && frameAt(m, pfn).refs == 1 ? 1 : 0;
+      return abi.ST_OK;
+    }
+    case abi.OP_RMAP_FIND: {
+      const rmap = frameAt(m, <u32>reg(ctx, b)).rmap;
+      ctx.flag = rmap >> RMAP_SHIFT == mm + 1 ? 1 : 0;
+      setReg(ctx, a, ctx.flag != 0 ? rmap & RMAP_VPN : 0);
+      return abi.ST_OK;
+    }
+
+    case abi.OP_GATHER_BEGIN: gatherBegin<F>(m, ctx, mm, imm); return abi.ST_OK;
+    case abi.OP_GATHER_ADD: return gatherAdd(m, ctx, x) ? abi.ST_OK : abi.ST_BAD_PROGRAM;
+    case abi.OP_GATHER_WIDEN: {
+      gatherWiden(ctx, x, reg(ctx, b));
+      ctx.gFlags |= <u16>abi.GF_SMALL;
+      return abi.ST_OK;
+    }
+    case abi.OP_GATHER_NESTED: gatherNested<F>(m, ctx, mm); return abi.ST_OK;
+    case abi.OP_GATHER_FREE: return gatherFree<F>(m, actor, ctx);
+    case abi.OP_GATHER_END: gatherEnd<F>(m, ctx, mm); return abi.ST_OK;
+    case abi.OP_TABLE_FREE: {
+      if (!lockPools<F>(m)) return abi.ST_WAIT;
+      freeTables(m, ctx);
+      unlockPools<F>(m);
+      return abi.ST_OK;
+    }
+    default: return abi.ST_BAD_PROGRAM;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * TLB flushing on one CPU, after shootdown.md 1.5: what a flush request does where it lands, and
+ * what a switch-in does about requests it missed.
+ *
+ * mm.tlbGen counts requests; an ASID slot remembers up to which of them its entries are clean.
+ * A ranged flush is allowed only if it is exactly the next request and the newest one: otherwise
+ * the requests in between would be forgotten, so everything is flushed and the slot catches up.
+ * Invariant `SlotNeverAhead`: slot.tlbGen <= mm.tlbGen of its mm.
+ */
+import * as abi from "../src/core/abi";
+import { get32, put32 } from "./atomics";
+import { cacheDropAsid, cacheDropPage } from "./cache";
+import { charge } from "./charge";
+import { logEvent } from "./log";
+import { asidSlot, count, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt } from "./machine";
+import { maskUnset } from "./mask";
+import { Cpu, Mm } from "./rows";
+
+/** All-ones: "everything" in logged page counts and in range ends. */
+export const ALL: u64 = u64.MAX_VALUE;
+
+// @ts-ignore: decorator
+@inline
+export function genOf<F>(m: usize, mm: u32): u32 {
+  return get32<F>(changetype<usize>(mmAt(m, mm)) + offsetof<Mm>("tlbGen"));
+}
+
+/** Everything of one ASID slot: TLB and paging-structure cache. */
+export function flushSlot(m: usize, cpu: u32, slot: u32): void {
+  cacheDropAsid(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS) * hdr(m, abi.H_TLB_WAYS), slot);
+  cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), slot);
+}
+
+/** INVLPG for each page: also drops the whole paging-structure cache of the ASID (Intel SDM). */
+function flushPages(m: usize, cpu: u32, slot: u32, start: u64, end: u64, stride: u64): void {
+  const tlb = tlbAt(m, cpu);
+  const sets = hdr(m, abi.H_TLB_SETS);
+  const ways = hdr(m, abi.H_TLB_WAYS);
+  const bits = hdr(m, abi.H_INDEX_BITS);
+  for (let vpn = start; vpn < end; vpn += stride) cacheDropPage(tlb, sets, ways, bits, vpn, slot);
+  cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), slot);
+}
+
+/**
+ * Leaves the loaded mm for init_mm: nothing of it may be walked here until it is switched in. An
+ * ordinary switch as far as ASID slots go, so init_mm may take another mm's slot.
+ */
+function leave<F>(m: usize, cpu: u32, row: Cpu): void {
+  cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), row.asid);
+  put32<F>(changetype<usize>(row) + offsetof<Cpu>("loadedMm"), abi.LOADED_INIT);
+  put32<F>(changetype<usize>(row) + offsetof<Cpu>("lazy"), 0);
+  const n = hdr(m, abi.H_ASIDS);
+  for (let i: u32 = 0; i < n; i++) {
+    if (load<u32>(asidSlot(row, i)) == abi.INIT_CTX_ID) {
+      row.asid = i;
+      logEvent(m, cpu, abi.EV_SWITCH_FLUSH, 2, 0, 0);
+      return;
+    }
+  }
+  row.asid = row.nextAsid;
+  row.nextAsid = row.nextAsid + 1 == n ? 0 : row.nextAsid + 1;
+  flushSlot(m, cpu, row.asid);
+  store<u32>(asidSlot(row, row.asid), abi.INIT_CTX_ID);
+  store<u32>(asidSlot(row, row.asid), 0, 4);
+  logEvent(m, cpu, abi.EV_SWITCH_FLUSH, 2, ALL, 0);
+}
+
+/** flush_tlb_func: the request in `info` on CPU `cpu`, for itself or for another initiator. */
+export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
+  const row = cpuAt(m, cpu);
+  const kind = local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE;
+  const loaded = row.loadedMm;
+  if (loaded != info.infoMm) {
+    if (loaded != abi.LOADED_SWITCHING) maskUnset<F>(maskAt(m, info.infoMm - 1), cpu);
+    count(m, cpu, abi.CT_WRONG_CPU, 1);
+    logEvent(m, cpu, abi.EV_FLUSH_REMOTE, 1, 0, info.infoMm);
+    return;
+  }
+  if (row.lazy != 0) {
+    leave<F>(m, cpu, row);
+    return;
+  }
+  const slot = asidSlot(row, row.asid);
+  const have = load<u32>(slot, 4);
+  if (info.infoGen <= have) {
+    count(m, cpu, abi.CT_SKIPPED, 1);
+    return;
+  }
+  const want = genOf<F>(m, loaded - 1);
+  if (want == have) {
+    logEvent(m, cpu, kind, 0, 0, loaded);
+    return;
+  }
+  count(m, cpu, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE, 1);
+  charge(m, cpu, abi.COST_FLUSH_FIXED, 1);
+  const ranged = (info.infoFlags & abi.INFO_FULL) == 0;
+  if (ranged && info.infoGen == have + 1 && info.infoGen == want) {
+    const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+    const pages = (info.infoEnd - info.infoStart) >> bits;
+    flushPages(m, cpu, row.asid, info.infoStart, info.infoEnd, (<u64>1) << bits);
+    count(m, cpu, abi.CT_FLUSH_PAGES, pages);
+    charge(m, cpu, abi.COST_FLUSH_PAGE, <u32>pages);
+    logEvent(m, cpu, kind, 0, pages, loaded);
+  } else {
+    flushSlot(m, cpu, row.asid);
+    count(m, cpu, abi.CT_FLUSH_FULL, 1);
+    charge(m, cpu, abi.COST_FLUSH_FULL, 1);
+    logEvent(m, cpu, kind, 0, ALL, loaded);
+  }
+  store<u32>(slot, want, 4);
+}

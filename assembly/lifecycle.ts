@@ -1,0 +1,82 @@
+/** Birth and death of address spaces: rows, root tables, tasks, subscriptions. */
+import * as abi from "../src/core/abi";
+import { cas32, put32 } from "./atomics";
+import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt, vmasAt } from "./machine";
+import { lockPools, putTable, takeTable, unlockPools } from "./pools";
+import { Cpu, Mm, Vma } from "./rows";
+
+/** A fresh mm (index + 1) with an empty root table, or a negative status and nothing changed. */
+export function newMm<F>(m: usize, nowMs: u32): i32 {
+  if (!lockPools<F>(m)) return -100;
+  const n = hdr(m, abi.H_MMS);
+  for (let i: u32 = 0; i < n; i++) {
+    const row = mmAt(m, i);
+    if (row.ctxId != 0) continue;
+    const root = takeTable(m, hdr(m, abi.H_LEVELS) - 1);
+    if (root < 0) {
+      unlockPools<F>(m);
+      return abi.ST_NO_TABLES;
+    }
+    const sys = sysAt(m);
+    row.ctxId = sys.nextCtxId++;
+    row.tlbGen = 1;
+    row.root = <u32>root + 1;
+    if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) != 0) row.trimAtMs = nowMs + 1000;
+    unlockPools<F>(m);
+    return <i32>i + 1;
+  }
+  unlockPools<F>(m);
+  return abi.ST_NO_MMS;
+}
+
+/** The row is free afterwards. Its tables but the root must be gone. */
+export function freeMm<F>(m: usize, mm: u32): i32 {
+  if (!lockPools<F>(m)) return abi.ST_WAIT;
+  const row = mmAt(m, mm);
+  if (row.root == 0 || tableAt(m, row.root - 1).live != 0) {
+    unlockPools<F>(m);
+    return abi.ST_BAD_PROGRAM;
+  }
+  // A CPU that still holds it lazily runs on no mm from now on; its slots never match again,
+  // because context ids are unique.
+  for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
+    const cpu = cpuAt(m, i);
+    if (cas32<F>(changetype<usize>(cpu) + offsetof<Cpu>("loadedMm"), mm + 1, abi.LOADED_INIT)) {
+      put32<F>(changetype<usize>(cpu) + offsetof<Cpu>("lazy"), 0);
+    }
+  }
+  putTable(m, row.root - 1);
+  memory.fill(vmasAt(m, mm), 0, hdr(m, abi.H_VMAS) * offsetof<Vma>());
+  memory.fill(maskAt(m, mm), 0, hdr(m, abi.H_MASK_WORDS) << 2);
+  memory.fill(changetype<usize>(row), 0, offsetof<Mm>());
+  unlockPools<F>(m);
+  return abi.ST_OK;
+}
+
+/** TASK_MM: moves a task to another mm (index + 1, 0: none). Returns nothing is ever freed here. */
+export function setTaskMm(m: usize, task: u32, mm: u32): void {
+  const row = taskAt(m, task);
+  row.mm = mm;
+  if (mm != 0) mmAt(m, mm - 1).users++;
+}
+
+/** Links a device into an mm's subscriber list, newest first. */
+export function subscribe(m: usize, dev: u32, mm: u32): void {
+  const row = deviceAt(m, dev);
+  row.mm = mm;
+  row.next = mmAt(m, mm - 1).subscribers;
+  mmAt(m, mm - 1).subscribers = dev + 1;
+}
+
+/** MM_RELEASE: every subscriber lets go, newest first. */
+export function releaseSubscribers(m: usize, mm: u32): void {
+  const row = mmAt(m, mm);
+  let id = row.subscribers;
+  row.subscribers = 0;
+  while (id != 0) {
+    const dev = deviceAt(m, id - 1);
+    id = dev.next;
+    dev.next = 0;
+    dev.mm = 0;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The oracle: notices a hazard at the micro-op that commits it, in every driver.
+ *
+ *   UAF     the cached frame's generation is not the frame's: it was freed since (notifiers.md 0.5)
+ *   PT_UAF  a walk entered a freed page-table page through a paging-structure entry
+ *   STALE   the page table no longer grants the access and the operation that took it away has
+ *           returned to its caller (while it runs, a stale use is tolerated: shootdown.md 4.3 O1)
+ *   LOSTW   the same for a write to a page that is still mapped, but read-only by now
+ *   ORDER   an observer saw a newer write elsewhere and now reads a value that is older than what
+ *           was current then. Writes are ordered in real time.
+ *
+ * Watched pages (H_WATCH of them) carry a version in their frame; rows per watched page:
+ *   ver u8, at u8[K] versions of all pages when it was last written; per observer: floor u8[K].
+ * The first hazard stays in Sys.hazard (it is explored state); all are counted and logged.
+ */
+import * as abi from "../src/core/abi";
+import { count, ctxAt, frameAt, hdr, sysAt } from "./machine";
+import { entryWritable } from "./cache";
+import { Ctx, Entry } from "./rows";
+import { logEvent } from "./log";
+import { softWalk } from "./walk";
+
+export function hazard(m: usize, actor: u32, code: u32, vpn: u64, pfn: u32): void {
+  const sys = sysAt(m);
+  if (sys.hazard == 0) {
+    sys.hazard = code | (actor << 8);
+    sys.hazardVpn = vpn;
+    sys.hazardPfn = pfn;
+  }
+  count(m, actor, abi.CT_HAZARDS, 1);
+  logEvent(m, actor, abi.EV_HAZARD, code, vpn, pfn);
+}
+
+/** Does an operation that has not returned yet cover this page? */
+function inFlight(m: usize, mm: u32, vpn: u64): bool {
+  const n = hdr(m, abi.H_CONTEXTS);
+  for (let i: u32 = 0; i < n; i++) {
+    const ctx = ctxAt(m, i);
+    if (ctx.op != 0 && <u32>ctx.mm == mm + 1 && ctx.opStart <= vpn && vpn < ctx.opEnd) return true;
+  }
+  return false;
+}
+
+// @ts-ignore: decorator
+@inline
+function watchRow(m: usize, k: u32): usize {
+  return m + hdr(m, abi.H_OFF_WATCH) + k * (1 + hdr(m, abi.H_WATCH));
+}
+
+// @ts-ignore: decorator
+@inline
+function floorRow(m: usize, actor: u32): usize {
+  const n = hdr(m, abi.H_WATCH);
+  return m + hdr(m, abi.H_OFF_WATCH) + n * (1 + n) + actor * n;
+}
+
+/** Index of the watched page, or -1. */
+function watchIndex(m: usize, mm: u32, vpn: u64): i32 {
+  const n = hdr(m, abi.H_WATCH);
+  const base = m + hdr(m, abi.H_OFF_WATCH_VPN);
+  for (let k: u32 = 0; k < n; k++) {
+    if (load<u64>(base + (k << 4)) == vpn && load<u64>(base + (k << 4), 8) == <u64>mm) {
+      return <i32>k;
+    }
+  }
+  return -1;
+}
+
+function observe(m: usize, actor: u32, k: u32, pfn: u32, write: bool, vpn: u64): void {
+  const n = hdr(m, abi.H_WATCH);
+  const row = watchRow(m, k);
+  const frame = frameAt(m, pfn);
+  const floor = floorRow(m, actor);
+  if (write) {
+    const version = load<u8>(row) + 1;
+    store<u8>(row, version);
+    frame.value = version;
+    for (let j: u32 = 0; j < n; j++) store<u8>(row + 1 + j, load<u8>(watchRow(m, j)));
+    store<u8>(floor + k, version);
+    return;
+  }
+  const seen = <u8>frame.value;
+  if (seen < load<u8>(floor + k)) {
+    hazard(m, actor, abi.HZ_ORDER, vpn, pfn);
+    return;
+  }
+  store<u8>(floor + k, seen);
+  if (seen != load<u8>(row)) return; // an older version: what was current then is not kept
+  for (let j: u32 = 0; j < n; j++) {
+    const then = load<u8>(row + 1 + j);
+    if (then > load<u8>(floor + j)) store<u8>(floor + j, then);
+  }
+}
+
+/** An actor uses the cached translation `e` of (mm, vpn). */
+export function checkAccess(
+  m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
+): void {
+  const pfn = e.frame;
+  if (e.gen != frameAt(m, pfn).gen) {
+    hazard(m, actor, abi.HZ_UAF, vpn, pfn);
+    return;
+  }
+  const pte = softWalk(m, mm, vpn);
+  const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == pfn;
+  if (!same || (write && (pte & abi.PTE_W) == 0)) {
+    if (!inFlight(m, mm, vpn)) {
+      hazard(m, actor, same ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
+      return;
+    }
+  }
+  if (write && !entryWritable(e)) unreachable();
+  if (hdr(m, abi.H_WATCH) != 0) {
+    const k = watchIndex(m, mm, vpn);
+    if (k >= 0) observe(m, actor, <u32>k, pfn, write, vpn);
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Page tables: radix trees of H_LEVELS levels with 2^H_INDEX_BITS entries each.
+ *
+ * Entry: bit 0 present, bit 1 writable, bit 2 huge leaf (level 1 only), bit 3 shared mapping,
+ * bits 12.. pfn or table id. Written under the table's PTL (leaf level) or while a path is built.
+ * A huge leaf is one compound frame: all its pages share that frame's row, also after a split.
+ * Bit 4 marks PROT_NONE: populated for the kernel, not present for hardware.
+ * Invariant `LiveCountsEntries`: Table.live is the number of entries that are not zero.
+ */
+import * as abi from "../src/core/abi";
+import { get64 } from "./atomics";
+import { walkFill, walkFind } from "./cache";
+import { entryAt, frameAt, hdr, mmAt, pwcAt, tableAt } from "./machine";
+import { Entry, Table } from "./rows";
+import { hazard } from "./oracle";
+
+// @ts-ignore: decorator
+@inline
+export function indexOf(m: usize, vpn: u64, level: u32): u32 {
+  const bits = hdr(m, abi.H_INDEX_BITS);
+  return <u32>(vpn >> (bits * level)) & ((1 << bits) - 1);
+}
+
+/** Pages one entry of `level` spans. */
+// @ts-ignore: decorator
+@inline
+export function spanOf(m: usize, level: u32): u64 {
+  return (<u64>1) << (hdr(m, abi.H_INDEX_BITS) * level);
+}
+
+/** The entry that maps `vpn` now, as the oracle sees it: no caches, no side effects. 0: none. */
+export function softWalk(m: usize, mm: u32, vpn: u64): u64 {
+  let id = mmAt(m, mm).root;
+  if (id == 0) return 0;
+  for (let level = hdr(m, abi.H_LEVELS) - 1; ; level--) {
+    if (id > hdr(m, abi.H_TABLES)) return 0;
+    const pte = load<u64>(entryAt(tableAt(m, id - 1), indexOf(m, vpn, level)));
+    if ((pte & abi.PTE_P) == 0) return 0;
+    if (level == 0) return pte;
+    if ((pte & abi.PTE_HUGE) != 0) return pte;
+    id = <u32>(pte >> abi.PTE_SHIFT) + 1;
+  }
+  return 0;
+}
+
+/** Table of `level` on `vpn`'s path, id + 1; 0 if there is none (or a huge leaf is above it). */
+export function tableOf<F>(m: usize, mm: u32, vpn: u64, level: u32): u32 {
+  let id = mmAt(m, mm).root;
+  for (let l = hdr(m, abi.H_LEVELS) - 1; id != 0 && l > level; l--) {
+    const pte = get64<F>(entryAt(tableAt(m, id - 1), indexOf(m, vpn, l)));
+    if ((pte & abi.PTE_P) == 0 || (pte & abi.PTE_HUGE) != 0) return 0;
+    id = <u32>(pte >> abi.PTE_SHIFT) + 1;
+  }
+  return id;
+}
+
+/**
+ * A hardware walk by `actor` under `asid`: uses and fills its paging-structure cache. Returns the
+ * entry (a huge leaf unchanged) or 0. Entering a freed table commits PT_UAF.
+ */
+export function hardWalk<F>(
+  m: usize, actor: u32, clock: usize, mm: u32, asid: u32, vpn: u64,
+): u64 {
+  const levels = hdr(m, abi.H_LEVELS);
+  const bits = hdr(m, abi.H_INDEX_BITS);
+  const cached = hdr(m, abi.H_PWC_ENTRIES);
+  const pwc = pwcAt(m, actor);
+  let id = mmAt(m, mm).root;
+  let level = levels - 1;
+  for (let l: u32 = 0; cached != 0 && l + 1 < levels; l++) {
+    const hit = walkFind(pwc, cached, vpn >> (bits * (l + 1)), l, asid);
+    if (hit == 0) continue;
+    const e = changetype<Entry>(hit);
+    if (tableAt(m, e.frame).gen != e.gen) {
+      hazard(m, actor, abi.HZ_PT_UAF, vpn, e.frame);
+      return 0;
+    }
+    id = e.frame + 1;
+    level = l;
+    break;
+  }
+  if (id == 0) return 0;
+  for (;;) {
+    const table: Table = tableAt(m, id - 1);
+    const pte = get64<F>(entryAt(table, indexOf(m, vpn, level)));
+    if ((pte & abi.PTE_P) == 0) return 0;
+    if (level == 0 || (pte & abi.PTE_HUGE) != 0) return pte;
+    const next = <u32>(pte >> abi.PTE_SHIFT);
+    level--;
+    walkFill(pwc, cached, clock, vpn >> (bits * (level + 1)), level, asid, next,
+      tableAt(m, next).gen);
+    id = next + 1;
+  }
+  return 0;
+}
+
+/** Generation of the frame a leaf entry points at. */
+// @ts-ignore: decorator
+@inline
+export function generationOf(m: usize, pte: u64): u32 {
+  return frameAt(m, <u32>(pte >> abi.PTE_SHIFT)).gen;
+}

@@ -1,0 +1,372 @@
+/**
+ * The one file that belongs to both worlds: it is compiled by `tsc` and by `asc`.
+ *
+ * Plain numeric constants only: micro-op codes, status codes, header indices, flags. No types, no
+ * strings, no expressions that one of the two compilers would read differently.
+ */
+
+/** "SHTD", little endian: the first word of every machine. */
+export const ABI_MAGIC = 0x44544853;
+/** Raised whenever a layout or a micro-op changes its meaning. */
+export const ABI_VERSION = 1;
+
+// ── status of step(), and of every other export ─────────────────────────────────────────────
+export const ST_OK = 0; // one micro-op was executed
+export const ST_WAIT = 1; // would block; the state is unchanged
+export const ST_IDLE = 2; // the actor has nothing to run
+export const ST_LOG_FULL = 3; // timed: the event log must be drained before the next step
+export const ST_DONE = 4; // timed: every actor is idle; explore: the space is exhausted
+export const ST_DEADLOCK = 5; // timed: somebody waits and nobody can run
+export const ST_BUDGET = 6; // the step budget of this call is used up
+export const ST_TIME = 7; // timed: the next step would start after `until`
+export const ST_HAZARD = 8; // explore: a hazard was committed
+export const ST_FULL = 9; // explore: table, frontier or node store is full
+export const ST_NO_FRAMES = -1; // frame pool empty; the state is unchanged
+export const ST_NO_TABLES = -2; // table pool empty; the state is unchanged
+export const ST_NO_VMAS = -3; // VMA rows of this mm are full; the state is unchanged
+export const ST_NO_MMS = -4; // no free mm row; the state is unchanged
+export const ST_BAD_PROGRAM = -5; // a micro-op met a state its program may not reach
+
+// ── header words (u32 index from the machine's base) ────────────────────────────────────────
+export const H_MAGIC = 0;
+export const H_VERSION = 1;
+export const H_CPUS = 2;
+export const H_TASKS = 3;
+export const H_MMS = 4;
+export const H_DEVICES = 5;
+export const H_FRAMES = 6;
+export const H_TABLES = 7;
+export const H_LEVELS = 8;
+export const H_INDEX_BITS = 9; // log2 of the entries of a page table
+export const H_TLB_SETS = 10; // power of two
+export const H_TLB_WAYS = 11;
+export const H_PWC_ENTRIES = 12; // paging-structure cache entries per CPU and per device
+export const H_ASIDS = 13; // dynamic ASIDs per CPU
+export const H_VMAS = 14; // VMA rows per mm
+export const H_IOTLB_SETS = 15;
+export const H_IOTLB_WAYS = 16;
+export const H_WATCH = 17; // watched pages of the ORDER oracle and of speculative walks
+export const H_GATHER_PAGES = 18; // frames one gather batch can hold
+export const H_CEILING = 19; // pages; a larger range is flushed whole (Linux: 33)
+export const H_OPTIONS = 20; // OPT_*
+export const H_LOG_MASK = 21; // bit per EV_*
+export const H_ACTORS = 22; // CPUs then devices
+export const H_CONTEXTS = 23; // tasks, then one per CPU, then one per device
+export const H_MASK_WORDS = 24; // u32 words of a CPU mask
+export const H_CPU_STRIDE = 25;
+export const H_TABLE_STRIDE = 26;
+export const H_STATE_START = 27; // explored bytes: [start, end)
+export const H_STATE_END = 28;
+export const H_OFF_SYS = 29;
+export const H_OFF_CTX = 30;
+export const H_OFF_CPU = 31;
+export const H_OFF_TASK = 32;
+export const H_OFF_MM = 33;
+export const H_OFF_DEV = 34;
+export const H_OFF_MASK = 35;
+export const H_OFF_CSD = 36;
+export const H_OFF_TLB = 37;
+export const H_OFF_PWC = 38;
+export const H_OFF_IOTLB = 39;
+export const H_OFF_VMA = 40;
+export const H_OFF_BATCH = 41;
+export const H_OFF_WATCH = 42;
+export const H_OFF_FRAME = 43;
+export const H_OFF_TABLE = 44;
+export const H_OFF_CODE = 45;
+export const H_CODE_LEN = 46; // instructions
+export const H_OFF_COST = 47;
+export const H_OFF_COUNTER = 48;
+export const H_OFF_CLOCK = 49;
+export const H_OFF_HEAP = 50;
+export const H_HEAP_LEN = 51;
+export const H_OFF_LOG = 52;
+export const H_LOG_CAP = 53; // records
+export const H_LOG_LEN = 54;
+export const H_HANDLER_PC = 55; // entry of the call-function interrupt handler
+export const H_OFF_WATCH_VPN = 56; // configuration of the watched pages: u64 vpn, u64 mm
+export const H_TOTAL_BYTES = 57;
+export const H_OFF_JOB = 58; // job queue per actor (timed and parallel)
+export const H_JOB_CAP = 59;
+export const H_MERGE = 60; // 1: local micro-ops run on in the same step
+export const H_PARKED = 61; // actors parked in a wait (timed)
+export const H_STEPS_LO = 62; // steps taken by the timed driver: a u64
+export const H_STEPS_HI = 63;
+export const H_WORDS = 64;
+
+// ── options: each is a named assumption that a verdict prints ───────────────────────────────
+export const OPT_DELAYED_IPI = 1; // a pending interrupt may be taken any number of steps later
+export const OPT_SPECULATIVE_WALKS = 2; // CPUs and sharing devices may fill a watched page any time
+export const OPT_LAZY_SKIP = 4; // lazy CPUs are filtered from shootdowns (Linux since 4.20)
+export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
+
+// ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
+export const PTE_P = 1; // present
+export const PTE_W = 2; // writable
+export const PTE_HUGE = 4; // leaf one level above the last (2 MiB with 4x512)
+export const PTE_SHARED = 8; // shared mapping: fork does not write-protect it
+export const PTE_PROTNONE = 16; // PROT_NONE: populated, but not present to hardware
+export const PTE_SHIFT = 12; // pfn or table id from this bit on
+export const PROT_READ = 1;
+export const PROT_WRITE = 2;
+export const VMA_SHARED = 8;
+export const VMA_FILE = 16;
+
+// ── contexts ────────────────────────────────────────────────────────────────────────────────
+export const LOCK_MMAP_READ = 1;
+export const LOCK_MMAP_WRITE = 2;
+export const LOCK_DEV = 4;
+export const GF_FULL = 1; // fullmm or nested: everything is flushed
+export const GF_FREED = 2; // page tables were unhooked
+export const GF_NESTED = 4; // the range fields were reset to all-ones
+export const GF_SMALL = 8; // an entry of the last level was cleared: the stride is a 4 KiB page
+export const INFO_FREED = 1;
+export const INFO_FULL = 2;
+export const INFO_HUGE = 4; // stride is a huge page: nothing smaller was cleared
+export const INFO_TRIM = 8; // tell also CPUs that run another mm, so that they leave the cpumask
+export const LOADED_INIT = 0;
+export const LOADED_SWITCHING = 0xffff;
+export const INIT_CTX_ID = 0xffffffff; // ASID slot of init_mm
+
+export const DEV_NONE = 0;
+export const DEV_SHARING = 1;
+export const DEV_MIRRORING = 2;
+export const HOOK_START = 0;
+export const HOOK_END = 1;
+export const HOOK_SECONDARY = 2;
+export const ZAP_RANGE = 0; // drop entries that overlap [start, end); an empty range drops nothing
+export const ZAP_PAGE_OR_ALL = 1; // IOMMUv2: one page, or the whole address space
+
+export const EVENT_UNMAP = 0;
+export const EVENT_CLEAR = 1;
+export const EVENT_PROTECTION_VMA = 2;
+export const EVENT_PROTECTION_PAGE = 3;
+export const EVENT_SOFT_DIRTY = 4;
+export const EVENT_RELEASE = 5;
+
+// ── hazards (notifiers.md 0.5) ──────────────────────────────────────────────────────────────
+export const HZ_NONE = 0;
+export const HZ_UAF = 1;
+export const HZ_PT_UAF = 2;
+export const HZ_ORDER = 3;
+export const HZ_LOSTW = 4;
+export const HZ_STALE = 5;
+export const HZ_NOPROG = 6;
+export const HZ_DEADLOCK = 7;
+export const HZ_UNBAL = 8;
+export const HZ_COUNT = 9;
+
+// ── micro-ops. Instruction: op u8, a u8, b u8, c u8, imm u32. r[x] registers, F the flag ────
+// Local micro-ops touch nothing another actor can see: OP_LOCAL_LAST bounds them.
+export const OP_END = 0; // the program is over: context cleared. Visible, although numbered first
+export const OP_JMP = 1; // pc = imm
+export const OP_JT = 2; // if F: pc = imm
+export const OP_JF = 3; // if !F: pc = imm
+export const OP_MOVI = 4; // r[a] = imm
+export const OP_MOVH = 5; // r[a] |= imm << 32
+export const OP_MOV = 6; // r[a] = r[b]
+export const OP_ADDI = 7; // r[a] = r[b] + imm
+export const OP_SUB = 8; // r[a] = r[b] - r[c]
+export const OP_CMPLT = 9; // F = r[a] < r[b]
+export const OP_CMPEQ = 10; // F = r[a] == r[b]
+export const OP_DJNZ = 11; // r[a] -= 1; if r[a] != 0: pc = imm
+export const OP_RET = 12; // pc = pop()
+export const OP_DELAY = 13; // costs r[a] ns
+export const OP_BITS = 14; // F = (r[a] & imm) != 0
+export const OP_PTE_BITS = 15; // F = (ctx.pte & imm) != 0
+export const OP_FRAME_ZERO = 16; // ctx.frame = 0, the zero page
+export const OP_GATHER_FULL = 17; // F = batch is full
+export const OP_GATHER_RANGE = 18; // r[a], r[b] = flush range; F = something to flush. imm 1: raw
+export const OP_CTX_MM = 19; // ctx.mm = r[a] (mm index + 1)
+export const OP_GET_MM = 20; // r[a] = ctx.mm
+export const OP_ADD = 21; // r[a] = r[b] + r[c]
+export const OP_NOP = 22; // costs its own cost; stands for work that is not modelled
+export const OP_SPAN_END = 23; // r[a] = end of the span of level imm that holds r[b]
+export const OP_PTE_FRAME = 24; // r[a] = pfn of ctx.pte
+export const OP_PTE_FORGET = 25; // ctx.pte = 0
+export const OP_LOCAL_LAST = 25;
+
+export const OP_MARK = 26; // an operation begins: ctx.op = imm, its range = [r[a], r[b])
+export const OP_UNMARK = 27; // it returned to its caller: the contract of its range is now due
+export const OP_SIGNAL = 28; // sync[imm] += 1
+export const OP_AWAIT = 29; // WAIT until sync[imm] >= c
+export const OP_IRQ_OFF = 30; // this context takes no interrupts
+export const OP_IRQ_ON = 31;
+
+export const OP_MMAP_RLOCK = 32;
+export const OP_MMAP_RUNLOCK = 33;
+export const OP_MMAP_WLOCK = 34;
+export const OP_MMAP_WUNLOCK = 35;
+export const OP_PTL_LOCK = 36; // lock the leaf table of r[a] in slot c; F = there is one
+export const OP_PTL_UNLOCK = 37; // slot c
+
+export const OP_VMA_FIND = 38; // F = r[a] is mapped; r[b] = its prot and flags
+export const OP_VMA_SET = 39; // [r[a], r[b]) gets prot r[c], replacing what overlaps
+export const OP_VMA_CLEAR = 40; // [r[a], r[b]) is unmapped
+export const OP_VMA_NEXT = 41; // next VMA that ends after r[a]: r[a], r[b] = range, r[c] = prot; F
+export const OP_VMA_COPY = 42; // all VMAs of ctx.mm to mm r[a]
+
+export const OP_TABLE_NEXT = 43; // r[a] = next vpn < r[b] with a leaf table; r[c] = its extent end
+export const OP_TABLE_ALLOC = 44; // path of tables down to r[a]
+export const OP_TABLE_UNHOOK = 45; // unhook one empty leaf table of [r[a], r[b]); F = did one
+export const OP_PTE_NEXT = 46; // r[a] = next present vpn < r[b] of this extent; ctx.pte; F
+export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present
+export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = what it was; imm 1: to be moved
+export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame with flags imm; the reference moves into it
+export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte: a moved entry, references unchanged
+export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F = was tightened
+export const OP_PTE_COPY = 52; // fork: entry of r[a] to mm r[b]; F = the parent's lost W
+export const OP_PTE_SET_VMA = 53; // as PTE_SET, W and SHARED from prot r[b]
+export const OP_PTE_HUGE = 54; // 2 MiB leaf at r[a] from ctx.frame, flags imm
+export const OP_PTE_SPLIT = 55; // a huge leaf that r[a] is inside of becomes a table; F = did
+
+export const OP_FRAME_ALLOC = 56; // ctx.frame = a fresh frame, holding one reference
+export const OP_FRAME_GET = 57; // one more reference to ctx.frame: the page cache's own
+export const OP_FRAME_COPY = 58; // contents of ctx.pte's frame to ctx.frame
+export const OP_FRAME_PUT = 59; // drop the reference that ctx.pte held; 0 frees: generation + 1
+export const OP_FRAME_ONLY = 60; // F = ctx.pte's frame has one reference and is not the zero page
+export const OP_RMAP_FIND = 61; // r[a] = vpn that maps frame r[b] in ctx.mm; F = mapped
+
+export const OP_FRAME_DROP = 62; // give ctx.frame back unused
+export const OP_GATHER_BEGIN = 63; // mm.gathers + 1; imm = GF_*
+export const OP_GATHER_ADD = 64; // widen by r[a]; ctx.pte's reference moves into the batch
+export const OP_GATHER_WIDEN = 65; // widen by [r[a], r[b]) without a frame
+export const OP_GATHER_NESTED = 66; // another gather is open: everything must be flushed
+export const OP_GATHER_FREE = 67; // free batch and tables, empty the range
+export const OP_GATHER_END = 68; // mm.gathers - 1
+export const OP_TABLE_FREE = 69; // free unhooked tables only (before the flush: a mutant's order)
+
+export const OP_FLUSH_PREP = 70; // mm.tlbGen + 1; info = [r[a], r[b]); imm = INFO_* | gather's
+export const OP_FLUSH_OTHERS = 71; // F = the cpumask holds another CPU
+export const OP_FLUSH_LOCAL = 72; // own half; imm 1: only if the mm is loaded here
+export const OP_CSD_SEND = 73; // queue the next target; F = more to do
+export const OP_IPI_SEND = 74; // interrupt every target whose queue was empty
+export const OP_CSD_WAIT = 75; // WAIT until every target unlocked its csd
+export const OP_FLUSH_DONE = 76; // release info
+export const OP_CSQ_TAKE = 77; // target: take the whole queue, oldest first; F = not empty
+export const OP_CSD_RUN = 78; // target: flush for the first entry
+export const OP_CSD_UNLOCK = 79; // target: unlock and drop it; F = more
+
+export const OP_RANGE_BEGIN = 80; // bracket opens, event imm
+export const OP_RANGE_END = 81; // bracket closes
+export const OP_NOTIFY_BEGIN = 82; // notification of hook imm for [r[a], r[b])
+export const OP_NOTIFY_NEXT = 83; // call the next subscriber's hook; falls through when all are told
+
+export const OP_DEV_LOCK = 84;
+export const OP_DEV_UNLOCK = 85;
+export const OP_DEV_COUNT = 86; // imm 1: in-progress + 1 and widen the union; imm 0: - 1
+export const OP_DEV_SEQ = 87; // seq + 1
+export const OP_DEV_ZAP = 88; // drop cached entries of the notified range, by ZAP_* imm
+export const OP_DEV_ACCESS = 89; // hit: access r[a] (imm 1 writes), F = 1; miss: F = 0
+export const OP_DEV_WALK = 90; // sharing: walk the mm's table for r[a], fill; F = filled
+export const OP_DEV_SNAP = 91; // ctx.seq = seq
+export const OP_DEV_RESOLVE = 92; // mirroring: ctx.pte, frame and generation of r[a]; F = usable
+export const OP_DEV_RETRY = 93; // F = an invalidation of r[a] ran or runs since the snapshot
+export const OP_DEV_INSTALL = 94; // mirroring: fill r[a] from what was resolved
+export const OP_DEV_FAULT = 95; // counts a fault that could not be served
+
+export const OP_CPU_ACCESS = 96; // user access to r[a] (imm 1 writes); F = done, else it faults
+
+export const OP_SW_BEGIN = 97; // F = mm r[a] is not the loaded one; r[a] = 0: kernel thread
+export const OP_SW_LAZY = 98; // stay on the old mm, lazily
+export const OP_SW_UNLAZY = 99; // back to the loaded mm: flush what was missed
+export const OP_SW_MARK = 100; // loadedMm = SWITCHING; own bit in r[a]'s cpumask
+export const OP_SW_GEN = 101; // read r[a]'s generation, choose an ASID; F = flush needed
+export const OP_SW_CR3 = 102; // load it, flushing if F
+export const OP_SW_DONE = 103; // loadedMm = r[a]
+export const OP_TASK_GET = 104; // r[a] = mm + 1 of task r[b] (index)
+export const OP_SW_TASK = 105; // the CPU runs task r[a] (task index)
+
+export const OP_MM_NEW = 106; // r[a] = a fresh mm + 1
+export const OP_MM_PUT = 107; // users of ctx.mm - 1; F = that was the last
+export const OP_MM_FREE = 108; // tables and row of ctx.mm are gone
+export const OP_TASK_MM = 109; // task r[a] (index + 1, 0: this one) belongs to mm r[b] from now on (0: none)
+export const OP_MM_RELEASE = 110; // unsubscribe every device of ctx.mm
+export const OP_COUNT = 111;
+
+// ── costs that are not the fixed price of a micro-op (index into the cost table, ns) ────────
+export const COST_DELIVER = 128; // from the sender's ICR write to the target's handler
+export const COST_ACK = 129; // unlock to the waiter seeing it
+export const COST_FLUSH_FIXED = 130; // per flush that does work
+export const COST_FLUSH_PAGE = 131; // per page of a ranged flush
+export const COST_FLUSH_FULL = 132;
+export const COST_FREE_PAGE = 133; // per frame freed by a gather
+export const COST_WALK = 134; // TLB miss
+export const COST_DEV_ZAP = 135; // one secondary invalidation
+export const COST_SWITCH_FLUSH = 136;
+export const COST_IPI = 137; // one ICR write for all targets of a request, as its sender sees it
+export const COST_WORDS = 160;
+
+// ── counters, one row of u64 per actor ──────────────────────────────────────────────────────
+export const CT_STEPS = 0;
+export const CT_FLUSH_LOCAL = 1;
+export const CT_FLUSH_REMOTE = 2;
+export const CT_FLUSH_FULL = 3; // of local + remote
+export const CT_FLUSH_PAGES = 4; // of the ranged ones
+export const CT_SEND = 5; // shootdowns with at least one other CPU in the mask
+export const CT_CSD = 6; // csd queued: one simulated message
+export const CT_IPI = 7;
+export const CT_COALESCED = 8; // csd queued behind a pending interrupt
+export const CT_FILTERED = 9;
+export const CT_WRONG_CPU = 10;
+export const CT_SKIPPED = 11; // generation already reached
+export const CT_SWITCH = 12;
+export const CT_SWITCH_FLUSH = 13;
+export const CT_STOLEN_NS = 14;
+export const CT_NOTE_START = 15;
+export const CT_NOTE_END = 16;
+export const CT_NOTE_SECONDARY = 17;
+export const CT_TLB_HIT = 18;
+export const CT_TLB_MISS = 19;
+export const CT_DEV_HIT = 20;
+export const CT_DEV_MISS = 21;
+export const CT_DEV_FAULT = 22;
+export const CT_OPS = 23;
+export const CT_FREED = 24; // frames freed
+export const CT_HAZARDS = 25;
+export const CT_RETRY = 26;
+export const CT_FLUSHES = 27; // flush requests of an initiator
+export const CT_LATENCY_NS = 28; // sum over those requests
+export const CT_ALLOCS = 29; // frames allocated
+export const CT_EARLY_FLUSH = 30; // gather batch was full
+export const CT_DEV_ZAP = 31; // device flush commands
+export const CT_WORDS = 32;
+
+// ── event log: 32 bytes {u64 time, u16 actor, u8 kind, u8 code, u32 task, u64 a, u64 b} ─────
+export const EV_FLUSH_LOCAL = 0; // a = pages (all-ones: everything), b = mm
+export const EV_FLUSH_REMOTE = 1; // as above, on the target; code 1: wrong CPU
+export const EV_FLUSH_SEND = 2; // before any target is filtered
+export const EV_CSD_QUEUE = 3; // a = target
+export const EV_IPI = 4; // a = targets interrupted
+export const EV_SWITCH_FLUSH = 5; // a = 0 or all-ones; code 1: back from lazy, 2: to init_mm
+export const EV_OP_BEGIN = 6; // code = operation
+export const EV_OP_END = 7; // code = operation, a = ns it took
+export const EV_FLUSH_DONE = 8; // a = ns the initiator spent on the request, b = pages
+export const EV_BRACKET = 9; // code = event, a = start, b = end
+export const EV_SECONDARY = 10; // a = start, b = end
+export const EV_HAZARD = 11; // code = HZ_*, a = vpn, b = pfn
+export const EV_IRQ = 12; // a = ns the interrupt took from this CPU
+export const EV_BYTES = 32;
+
+// ── explorer header words (u32 index from its base; fingerprints and counts are u64 pairs) ──
+export const X_HEAD = 0;
+export const X_TAIL = 1;
+export const X_NODES = 2;
+export const X_SLOTS_LOG2 = 3;
+export const X_RING_CAP = 4;
+export const X_NODE_CAP = 5;
+export const X_EXACT = 6;
+export const X_HIT_NODE = 7;
+export const X_HIT_KIND = 8;
+export const X_TRANSITIONS_LO = 9;
+export const X_TRANSITIONS_HI = 10;
+export const X_OFF_SLOTS = 11;
+export const X_OFF_NODES = 12;
+export const X_OFF_RING = 13;
+export const X_STATE_BYTES = 14;
+export const X_CHOICES = 15; // choices per actor
+export const X_DEPTH = 16;
+export const X_LEVEL_END = 17;
+export const X_SEED_LO = 18;
+export const X_SEED_HI = 19;
+export const X_WORDS = 24;

@@ -1,0 +1,101 @@
+/**
+ * The plan of a machine's block: where each region starts. Written into the header once; the core
+ * and the views read it from there.
+ *
+ * The explored state is one contiguous range, so that a driver can copy and hash it whole:
+ * sys, contexts, CPUs, tasks, mms, devices, masks, csd, TLBs, walk caches, IOTLBs, VMAs, batches,
+ * watch rows, frames, tables. Everything a driver may forget lies outside it.
+ */
+import * as abi from "./abi.js";
+import type { Geometry } from "./geometry.js";
+import { CLOCK, CPU, CTX, DEVICE, ENTRY, FRAME, MM, SYS, TABLE, TASK, VMA } from "./layout.js";
+
+/** Instructions a machine has room for. */
+export const CODE_CAPACITY = 65_535;
+
+const JOB_BYTES = 64;
+const INSTRUCTION_BYTES = 8;
+
+function align(value: number, to: number): number {
+  return Math.ceil(value / to) * to;
+}
+
+/** Header words by index; offsets are relative to the machine's base. */
+export function planBlock(g: Geometry, options: number, codeLength: number): Uint32Array {
+  const header = new Uint32Array(abi.H_WORDS);
+  const actors = g.cpus + g.devices;
+  const contexts = g.tasks + g.cpus + g.devices;
+  const maskWords = Math.ceil(g.cpus / 32);
+  const cpuStride = align(CPU.size + g.asids * 8 + maskWords * 4, 8);
+  const tableStride = TABLE.size + 2 ** g.indexBits * 8;
+  let at = abi.H_WORDS * 4;
+  const region = (word: number, bytes: number, alignment = 8): void => {
+    at = align(at, alignment);
+    header[word] = at;
+    at += bytes;
+  };
+  header[abi.H_MAGIC] = abi.ABI_MAGIC;
+  header[abi.H_VERSION] = abi.ABI_VERSION;
+  header[abi.H_CPUS] = g.cpus;
+  header[abi.H_TASKS] = g.tasks;
+  header[abi.H_MMS] = g.mms;
+  header[abi.H_DEVICES] = g.devices;
+  header[abi.H_FRAMES] = g.frames;
+  header[abi.H_TABLES] = g.tables;
+  header[abi.H_LEVELS] = g.levels;
+  header[abi.H_INDEX_BITS] = g.indexBits;
+  header[abi.H_TLB_SETS] = g.tlbSets;
+  header[abi.H_TLB_WAYS] = g.tlbWays;
+  header[abi.H_PWC_ENTRIES] = g.pwcEntries;
+  header[abi.H_ASIDS] = g.asids;
+  header[abi.H_VMAS] = g.vmas;
+  header[abi.H_IOTLB_SETS] = g.iotlbSets;
+  header[abi.H_IOTLB_WAYS] = g.iotlbWays;
+  header[abi.H_WATCH] = g.watch;
+  header[abi.H_GATHER_PAGES] = g.gatherPages;
+  header[abi.H_CEILING] = g.ceiling;
+  header[abi.H_OPTIONS] = options;
+  header[abi.H_ACTORS] = actors;
+  header[abi.H_CONTEXTS] = contexts;
+  header[abi.H_MASK_WORDS] = maskWords;
+  header[abi.H_CPU_STRIDE] = cpuStride;
+  header[abi.H_TABLE_STRIDE] = tableStride;
+  header[abi.H_CODE_LEN] = codeLength;
+  header[abi.H_LOG_CAP] = g.logRecords;
+  header[abi.H_JOB_CAP] = g.jobs;
+  header[abi.H_MERGE] = 1;
+
+  region(abi.H_OFF_CODE, codeLength * INSTRUCTION_BYTES);
+  region(abi.H_OFF_COST, abi.COST_WORDS * 4);
+  region(abi.H_OFF_WATCH_VPN, g.watch * 16);
+  region(abi.H_OFF_COUNTER, actors * abi.CT_WORDS * 8, 64);
+  region(abi.H_OFF_CLOCK, actors * CLOCK.size, 64);
+  region(abi.H_OFF_JOB, actors * g.jobs * JOB_BYTES, 64);
+  if (g.logRecords > 0) {
+    region(abi.H_OFF_HEAP, actors * 4 * 8, 64);
+    region(abi.H_OFF_LOG, g.logRecords * abi.EV_BYTES, 64);
+  }
+
+  at = align(at, 64);
+  header[abi.H_STATE_START] = at;
+  region(abi.H_OFF_SYS, SYS.size);
+  region(abi.H_OFF_CTX, contexts * CTX.size);
+  region(abi.H_OFF_CPU, g.cpus * cpuStride);
+  region(abi.H_OFF_TASK, g.tasks * TASK.size);
+  region(abi.H_OFF_MM, g.mms * MM.size);
+  region(abi.H_OFF_DEV, g.devices * DEVICE.size);
+  region(abi.H_OFF_MASK, g.mms * maskWords * 4);
+  region(abi.H_OFF_CSD, g.cpus * g.cpus * 8);
+  region(abi.H_OFF_TLB, g.cpus * g.tlbSets * g.tlbWays * ENTRY.size);
+  region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);
+  region(abi.H_OFF_IOTLB, g.devices * g.iotlbSets * g.iotlbWays * ENTRY.size);
+  region(abi.H_OFF_VMA, g.mms * g.vmas * VMA.size);
+  region(abi.H_OFF_BATCH, g.tasks * g.gatherPages * 4);
+  region(abi.H_OFF_WATCH, g.watch * (1 + g.watch) + actors * g.watch);
+  region(abi.H_OFF_FRAME, g.frames * FRAME.size);
+  region(abi.H_OFF_TABLE, g.tables * tableStride);
+  at = align(at, 64);
+  header[abi.H_STATE_END] = at;
+  header[abi.H_TOTAL_BYTES] = at;
+  return header;
+}

@@ -1,0 +1,26 @@
+/** The core's exports, as TypeScript sees them. Page numbers and times are f64, exact to 2^53. */
+export interface CoreExports {
+  machineInit(m: number): number;
+  machineNewMm(m: number): number;
+  machineSetTask(m: number, task: number, mm: number): void;
+  machineRunTask(m: number, cpu: number, task: number, mm: number): void;
+  machineSubscribe(m: number, dev: number, mm: number): void;
+  machineVmaSet(m: number, mm: number, start: number, end: number, prot: number): number;
+  machineVmaFind(m: number, mm: number, vpn: number): number;
+  machineVmaFindBatch(m: number, mm: number, vpns: number, n: number): number;
+  machineWalk(m: number, mm: number, vpn: number): number;
+  machineStart(m: number, actor: number, pc: number): number;
+  machineStep(m: number, actor: number, choice: number): number;
+  machineBusy(m: number, actor: number): number;
+  machineInterruptible(m: number, actor: number): number;
+  jobNext(m: number, actor: number): number;
+  jobCommit(m: number, actor: number): void;
+  jobCount(m: number, actor: number): number;
+  timedRearm(m: number): void;
+  timedAdvance(m: number, until: number, budget: number): number;
+  parallelRun(m: number, first: number, last: number, budget: number, patience: number): number;
+  exploreInit(x: number, m: number): number;
+  exploreRun(x: number, m: number, budget: number): number;
+  stateHash(m: number): number;
+  rowSize(kind: number): number;
+}

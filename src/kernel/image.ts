@@ -1,0 +1,120 @@
+/**
+ * Images: every operation of a catalogue assembled for one era and one policy, with the consumers'
+ * hooks and access programs, and scripts made of calls to them.
+ */
+import { ArgumentError } from "../errors.js";
+import { Assembler, type Image } from "../program/assembler.js";
+import { op, type Program } from "../program/notation.js";
+import { Registers } from "../program/registers.js";
+import type { Catalogue } from "./catalogue.js";
+import type { Consumer } from "./consumer.js";
+import type { Era } from "./era.js";
+import { Kit } from "./kit.js";
+import type { FlushPolicy } from "./policy.js";
+
+/** One thing an actor does in a script. */
+export type ScriptStep =
+  | { readonly call: string; readonly args?: Readonly<Record<string, number>> }
+  | { readonly device: "read" | "write"; readonly vpn: number }
+  | { readonly signal: number }
+  | { readonly await: number; readonly count: number };
+
+/** A program made of such steps, for one actor. */
+export interface Script {
+  readonly name: string;
+  /** Whose accesses `device` steps are. */
+  readonly consumer?: string;
+  readonly steps: readonly ScriptStep[];
+}
+
+/** What an image is assembled from. */
+export interface ImageOptions {
+  readonly catalogue: Catalogue;
+  readonly era: Era;
+  readonly policy: FlushPolicy;
+  readonly consumers: readonly Consumer[];
+  readonly scripts?: readonly Script[];
+  /** Only what the scripts call: explored machines need no more. */
+  readonly scriptsOnly?: boolean;
+}
+
+/** Signals a scenario can use. */
+const SIGNALS = 8;
+
+function signalIndex(value: number): number {
+  if (!Number.isInteger(value) || value < 0 || value >= SIGNALS) {
+    throw new ArgumentError("E_LIMIT", `signal must be 0 to ${SIGNALS - 1}, got ${value}`, {
+      argument: "signal",
+    });
+  }
+  return value;
+}
+
+/** Names of the entries of a consumer's programs. */
+export const entryOf = {
+  hook: (consumer: string, hook: string) => `${consumer}.on-${hook}`,
+  access: (consumer: string, write: boolean) => `${consumer}.${write ? "write" : "read"}`,
+  handler: "handler",
+};
+
+function callStep(options: ImageOptions, name: string, args: Readonly<Record<string, number>>) {
+  const operation = options.catalogue.operation(name);
+  const kit = new Kit(options.era, options.policy);
+  const known = new Set(operation.params);
+  for (const key of Object.keys(args)) {
+    if (!known.has(key)) {
+      throw new ArgumentError("E_TYPE", `${name} has no parameter ${key}`, { argument: key });
+    }
+  }
+  const loads = operation.params.map((param, index) => {
+    const value = args[param];
+    if (value === undefined) {
+      throw new ArgumentError("E_TYPE", `${name} needs ${param}`, { argument: param });
+    }
+    return kit.set({ kind: "reg", index, name: param }, value);
+  });
+  return [loads, operation.build(kit)] as Program;
+}
+
+function deviceStep(options: ImageOptions, script: Script, vpn: number, write: boolean): Program {
+  const consumer = options.catalogue.consumer(script.consumer ?? "");
+  const kit = new Kit(options.era, options.policy);
+  const reg = kit.regs.param("vpn");
+  return [kit.set(reg, vpn), consumer.access(reg, write)];
+}
+
+function scriptProgram(options: ImageOptions, script: Script): Program {
+  return script.steps.map((step): Program => {
+    if ("call" in step) return callStep(options, step.call, step.args ?? {});
+    if ("device" in step) return deviceStep(options, script, step.vpn, step.device === "write");
+    if ("signal" in step) return [op("signal", { imm: signalIndex(step.signal) })];
+    return [op("await", { imm: signalIndex(step.await), slot: step.count })];
+  });
+}
+
+function addConsumer(assembler: Assembler, consumer: Consumer): void {
+  for (const hook of ["start", "end", "secondary"] as const) {
+    const program = consumer.hooks[hook];
+    if (program) assembler.add(entryOf.hook(consumer.name, hook), program, "ret");
+  }
+  for (const write of [false, true]) {
+    const vpn = new Registers().param("vpn");
+    assembler.add(entryOf.access(consumer.name, write), consumer.access(vpn, write));
+  }
+}
+
+/** Assembles an image. */
+export function buildImage(options: ImageOptions): Image {
+  const assembler = new Assembler();
+  assembler.add(entryOf.handler, options.policy.handler);
+  if (options.scriptsOnly !== true) {
+    for (const operation of options.catalogue.parts.operations) {
+      assembler.add(operation.name, operation.build(new Kit(options.era, options.policy)));
+    }
+  }
+  for (const consumer of new Set(options.consumers)) addConsumer(assembler, consumer);
+  for (const script of options.scripts ?? []) {
+    assembler.add(script.name, scriptProgram(options, script));
+  }
+  return assembler.image();
+}

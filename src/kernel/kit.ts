@@ -1,0 +1,185 @@
+/**
+ * The kit: what operations are written with. It knows the era, the policy and the geometry, so an
+ * operation says *when* something is flushed or told, and the kit inserts *how*.
+ */
+import * as abi from "../core/abi.js";
+import { op, type Program, type Reg, repeat, unless, when, whilst } from "../program/notation.js";
+import { Registers } from "../program/registers.js";
+import type { Era, Site } from "./era.js";
+import type { FlushPolicy } from "./policy.js";
+
+/** Why a bracket is opened (notifiers.md 2.1). */
+export type RangeEvent = "UNMAP" | "CLEAR" | "PROTECTION_VMA" | "PROTECTION_PAGE" | "RELEASE";
+
+const EVENTS: Record<RangeEvent, number> = {
+  UNMAP: abi.EVENT_UNMAP,
+  CLEAR: abi.EVENT_CLEAR,
+  PROTECTION_VMA: abi.EVENT_PROTECTION_VMA,
+  PROTECTION_PAGE: abi.EVENT_PROTECTION_PAGE,
+  RELEASE: abi.EVENT_RELEASE,
+};
+
+/** Pieces of kernel code, closed over one era and one policy. */
+export class Kit {
+  readonly regs = new Registers();
+
+  constructor(
+    readonly era: Era,
+    readonly policy: FlushPolicy,
+  ) {}
+
+  /** A register with a constant in it. Infinity is all-ones. */
+  set(reg: Reg, value: number, note?: string): Program {
+    if (value === Infinity) {
+      return [
+        op("movi", { a: reg, imm: 0xffffffff }),
+        op("movh", { a: reg, imm: 0xffffffff }),
+      ];
+    }
+    const high = Math.floor(value / 2 ** 32);
+    const low = op("movi", { a: reg, imm: value % 2 ** 32, ...(note === undefined ? {} : { note }) });
+    return high === 0 ? [low] : [low, op("movh", { a: reg, imm: high })];
+  }
+
+  /** Tells every subscriber's secondary TLB about [a, b). */
+  notifySecondary(a: Reg, b: Reg): Program {
+    return this.notify(abi.HOOK_SECONDARY, a, b);
+  }
+
+  private notify(hook: number, a: Reg, b: Reg): Program {
+    return [op("notify.begin", { a, b, imm: hook }), op("notify.next")];
+  }
+
+  /** A bracket around `body`: range_start … range_end, notifying at its end if the era says so. */
+  range(site: Site, event: RangeEvent, a: Reg, b: Reg, body: Program): Program {
+    return [
+      op("range.begin", { a, b, imm: EVENTS[event], note: `range_start ${event}` }),
+      this.notify(abi.HOOK_START, a, b),
+      body,
+      this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [],
+      this.notify(abi.HOOK_END, a, b),
+      op("range.end", { note: "range_end" }),
+    ];
+  }
+
+  /** A CPU flush of [a, b) of the current mm, complete when it is over. */
+  flush(a: Reg, b: Reg): Program {
+    return [
+      this.cpuFlush(a, b),
+      this.era.flushNotifies ? this.notifySecondary(a, b) : [],
+    ];
+  }
+
+  private cpuFlush(a: Reg, b: Reg): Program {
+    return [
+      op("flush.prep", { a, b, note: "tlbGen + 1, fill flush info" }),
+      when(op("flush.others"), this.policy.shootdown, [
+        op("flush.local", { imm: 1, note: "flush own TLB" }),
+      ]),
+      op("flush.done"),
+    ];
+  }
+
+  /** `*_clear_flush` of one page under the page-table lock, with the notification some eras add. */
+  clearFlush(site: Site, vpn: Reg, next: Reg): Program {
+    return [
+      op("pte.clear", { a: vpn, note: "clear PTE" }),
+      this.flush(vpn, next),
+      this.era.lockedNotifies(site) ? this.notifySecondary(vpn, next) : [],
+    ];
+  }
+
+  /** The gather's flush, if it recorded anything: CPUs, then secondaries, before anything is freed. */
+  gatherFlush(): Program {
+    return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
+      when(op("gather.range", { a, b }), [
+        this.flush(a, b),
+        this.era.gatherNotifies
+          ? [op("gather.range", { a, b, imm: 1 }), this.notifySecondary(a, b)]
+          : [],
+      ]),
+    ]);
+  }
+
+  /** The same for permission changes: their flush is not the gather's, so it notifies nothing. */
+  gatherFlushQuietly(): Program {
+    return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
+      when(op("gather.range", { a, b }), [this.flush(a, b)]),
+    ]);
+  }
+
+  /** An mmu_gather around `body`: flush, then free, at its end. */
+  gather(body: Program, fullMm = false): Program {
+    return [
+      op("gather.begin", { imm: fullMm ? abi.GF_FULL : 0, note: "mmu_gather begins" }),
+      body,
+      op("gather.nested"),
+      this.gatherFlush(),
+      op("gather.free", { note: "free gathered pages" }),
+      op("gather.end"),
+    ];
+  }
+
+  /** For each populated leaf table in [start, end): `body(from, to)` with its extent. */
+  forEachTable(start: Reg, end: Reg, body: (from: Reg, to: Reg) => Program): Program {
+    return this.regs.scope(["from", "to"], (from, to) => [
+      op("mov", { a: from, b: start }),
+      whilst(op("table.next", { a: from, b: end, c: to }), [
+        body(from, to),
+        op("mov", { a: from, b: to }),
+      ]),
+    ]);
+  }
+
+  /** For each populated entry in [from, to) of one locked table: `body(vpn)`; ctx.pte holds it. */
+  forEachEntry(from: Reg, to: Reg, body: (vpn: Reg) => Program): Program {
+    return this.regs.scope(["vpn"], (vpn) => [
+      op("mov", { a: vpn, b: from }),
+      whilst(op("pte.next", { a: vpn, b: to }), [
+        body(vpn),
+        op("addi", { a: vpn, b: vpn, imm: 1 }),
+      ]),
+    ]);
+  }
+
+  /** Clears [start, end) into the open gather, flushing early when its batch is full. */
+  zap(start: Reg, end: Reg): Program {
+    return this.forEachTable(start, end, (from, to) => [
+      repeat([
+        when(op("ptl.lock", { a: from }), [
+          this.forEachEntry(from, to, (vpn) => [
+            when(op("gather.full"), [
+              op("ptl.unlock"),
+              this.gatherFlush(),
+              op("gather.free", { note: "batch full: free it" }),
+              op("ptl.lock", { a: from }),
+            ]),
+            op("pte.clear", { a: vpn, note: "clear PTE" }),
+            op("gather.add", { a: vpn, note: "gather page" }),
+          ]),
+          op("ptl.unlock"),
+        ]),
+      ]),
+    ]);
+  }
+
+  /** Unhooks every table of [start, end) that no VMA needs, into the open gather. */
+  unhookTables(start: Reg, end: Reg): Program {
+    return [whilst(op("table.unhook", { a: start, b: end, note: "unhook page table" }), [])];
+  }
+
+  /** Huge leaves that `start` or `end` cuts through become tables first. */
+  splitEdges(start: Reg, end: Reg): Program {
+    return [op("pte.split", { a: start }), op("pte.split", { a: end })];
+  }
+
+  /** Runs `body` only if `vpn` is mapped; its protection is in `prot`. */
+  ifMapped(vpn: Reg, prot: Reg, body: Program): Program {
+    return [when(op("vma.find", { a: vpn, b: prot }), body)];
+  }
+
+  /** Runs `body` unless the flag says otherwise after `test`. */
+  unless(test: Program, body: Program): Program {
+    return [unless(test, body)];
+  }
+}

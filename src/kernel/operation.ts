@@ -1,0 +1,112 @@
+/**
+ * Operations: what the kernel does on behalf of a thread, as programs. Adding one is one file like
+ * those in `operations/`, and its registration.
+ */
+import { ProgramError } from "../errors.js";
+import { op, type Program, type Reg } from "../program/notation.js";
+import type { Kit } from "./kit.js";
+
+/** What the pages of a parameter list mean for the STALE oracle: the range it promises to settle. */
+export type Promise = "range" | "page" | "all" | "none";
+
+/** A kernel operation. */
+export interface Operation {
+  readonly name: string;
+  /** Registers r0 …, in this order, hold these when it starts. Pages are vpns, ranges half-open. */
+  readonly params: readonly string[];
+  readonly summary: string;
+  readonly source: string;
+  /** Runs in the CPU's own context with interrupts off (context switches). */
+  readonly onCpu: boolean;
+  build(kit: Kit): Program;
+}
+
+type Regs<P extends readonly string[]> = { readonly [K in P[number]]: Reg };
+
+interface Options {
+  readonly summary: string;
+  readonly source: string;
+  readonly settles: Promise;
+  readonly onCpu?: boolean;
+}
+
+const ids = new Map<string, number>();
+
+/** Number of an operation in marks and event logs; stable within a process. */
+export function operationId(name: string): number {
+  const known = ids.get(name);
+  if (known !== undefined) return known;
+  ids.set(name, ids.size + 1);
+  return ids.size;
+}
+
+/** Name of an operation by number. */
+export function operationName(id: number): string {
+  for (const [name, known] of ids) if (known === id) return name;
+  return `operation ${id}`;
+}
+
+/**
+ * Defines an operation. `settles` says which pages its return is a promise about: `range` (its
+ * first two parameters), `page` (its first), `all`, or `none`.
+ */
+export function operation<const P extends readonly string[]>(
+  name: string,
+  params: P,
+  options: Options,
+  build: (kit: Kit, regs: Regs<P>) => Program,
+): Operation {
+  operationId(name);
+  return {
+    name,
+    params,
+    summary: options.summary,
+    source: options.source,
+    onCpu: options.onCpu ?? false,
+    build: (kit) => {
+      const list = params.map((param) => kit.regs.param(param));
+      const regs = Object.fromEntries(params.map((param, i) => [param, list[i]])) as Regs<P>;
+      return [
+        marked(kit, name, options.settles, list, () => build(kit, regs)),
+        options.settles === "none" ? [] : op("unmark", { note: `${name} returns` }),
+      ];
+    },
+  };
+}
+
+function marked(
+  kit: Kit,
+  name: string,
+  settles: Promise,
+  params: readonly Reg[],
+  body: () => Program,
+): Program {
+  const imm = operationId(name);
+  const note = `${name} begins`;
+  const [first, second] = params;
+  if (settles === "none") return body();
+  if (settles === "range") {
+    if (!first || !second) {
+      throw new ProgramError("E_PROGRAM", `${name} settles a range but has no two parameters`);
+    }
+    return [op("mark", { a: first, b: second, imm, note }), body()];
+  }
+  if (settles === "page") {
+    if (!first) throw new ProgramError("E_PROGRAM", `${name} settles a page but has no parameter`);
+    return [
+      kit.regs.scope(["next"], (next) => [
+        op("addi", { a: next, b: first, imm: 1 }),
+        op("mark", { a: first, b: next, imm, note }),
+      ]),
+      body(),
+    ];
+  }
+  return [
+    kit.regs.scope(["zero", "all"], (zero, all) => [
+      kit.set(zero, 0),
+      kit.set(all, Infinity),
+      op("mark", { a: zero, b: all, imm, note }),
+    ]),
+    body(),
+  ];
+}

@@ -1,0 +1,183 @@
+/**
+ * Page faults: none to present, the zero page, and row 9, copy on write. A program accesses a page
+ * with `touch`, which faults as often as it must.
+ */
+import * as abi from "../../core/abi.js";
+import {
+  again,
+  leave,
+  type Node,
+  op,
+  type Program,
+  type Reg,
+  repeat,
+  unless,
+  when,
+} from "../../program/notation.js";
+import type { Kit } from "../kit.js";
+import { operation, operationId } from "../operation.js";
+import { COW_SITE } from "../sites.js";
+
+/** A fresh page where there was none: zero page for a read of private anonymous memory. */
+function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
+  const fresh: Program = [
+    op("frame.alloc", { note: "allocate frame" }),
+    when(op("ptl.lock", { a: vpn }), [
+      when(
+        op("pte.get", { a: vpn }),
+        [op("frame.drop", { note: "somebody was faster" })],
+        [op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" })],
+      ),
+      op("ptl.unlock"),
+    ]),
+  ];
+  if (write) return fresh;
+  const shared = abi.VMA_SHARED | abi.VMA_FILE;
+  const zero: Program = [
+    when(op("ptl.lock", { a: vpn }), [
+      unless(op("pte.get", { a: vpn }), [
+        op("frame.zero"),
+        op("pte.set", { a: vpn, note: "map zero page" }),
+      ]),
+      op("ptl.unlock"),
+    ]),
+  ];
+  // A private file page belongs to the page cache: mapped read-only, and never the last reference.
+  const cached: Program = [
+    op("frame.alloc", { note: "page-cache page" }),
+    op("frame.get"),
+    when(op("ptl.lock", { a: vpn }), [
+      when(
+        op("pte.get", { a: vpn }),
+        [op("frame.drop"), op("frame.drop")],
+        [op("pte.set", { a: vpn, note: "map page-cache page" })],
+      ),
+      op("ptl.unlock"),
+    ]),
+  ];
+  return [
+    when(
+      op("bits", { a: prot, imm: shared }),
+      [when(op("bits", { a: prot, imm: abi.VMA_SHARED }), fresh, cached)],
+      zero,
+    ),
+  ];
+}
+
+/** wp_page_copy. The page-table lock is not held; the entry may have changed meanwhile. */
+function copyOnWrite(kit: Kit, vpn: Reg, prot: Reg, next: Reg): Program {
+  return [
+    op("frame.alloc", { note: "allocate copy" }),
+    op("frame.copy", { note: "copy contents" }),
+    kit.range(COW_SITE, "CLEAR", vpn, next, [
+      op("ptl.lock", { a: vpn }),
+      when(
+        [op("pte.get", { a: vpn }), op("pte.bits", { imm: abi.PTE_W })] as Node,
+        [op("frame.drop", { note: "already copied" }), op("pte.forget"), op("ptl.unlock")],
+        [
+          when(
+            op("pte.bits", { imm: abi.PTE_P }),
+            [
+              kit.clearFlush(COW_SITE, vpn, next),
+              op("pte.set.vma", { a: vpn, b: prot, note: "set PTE to the copy" }),
+            ],
+            [op("frame.drop", { note: "it is gone" }), op("pte.forget")],
+          ),
+          op("ptl.unlock"),
+        ],
+      ),
+    ]),
+    when(op("pte.bits", { imm: abi.PTE_P }), [op("frame.put", { note: "drop old page" })]),
+  ];
+}
+
+/** A write to a present read-only page: reuse it if nobody else has it, else copy. */
+function writeProtected(kit: Kit, vpn: Reg, prot: Reg): Program {
+  return kit.regs.scope(["next"], (next) => [
+    op("addi", { a: next, b: vpn, imm: 1 }),
+    when(
+      op("bits", { a: prot, imm: abi.VMA_SHARED }),
+      [op("pte.protect", { a: vpn, b: prot, note: "make writable" }), op("ptl.unlock")],
+      [
+        when(
+          op("frame.only"),
+          [op("pte.protect", { a: vpn, b: prot, note: "reuse: make writable" }), op("ptl.unlock")],
+          [op("ptl.unlock"), copyOnWrite(kit, vpn, prot, next)],
+        ),
+      ],
+    ),
+  ]);
+}
+
+/** handle_mm_fault for `vpn`. Afterwards `prot` is 0 if the access is not allowed at all. */
+export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
+  const wanted = write ? abi.PROT_WRITE : abi.PROT_READ;
+  const present: Program = write
+    ? [when(op("pte.bits", { imm: abi.PTE_W }), [op("ptl.unlock")], writeProtected(kit, vpn, prot))]
+    : [op("ptl.unlock")];
+  return [
+    op("mmap.read.lock"),
+    op("vma.find", { a: vpn, b: prot }),
+    when(
+      op("bits", { a: prot, imm: wanted }),
+      [
+        op("table.alloc", { a: vpn }),
+        when(op("ptl.lock", { a: vpn }), [
+          when(op("pte.get", { a: vpn }), present, [
+            op("ptl.unlock"),
+            populate(kit, vpn, prot, write),
+          ]),
+        ]),
+      ],
+      [kit.set(prot, 0)],
+    ),
+    op("mmap.read.unlock"),
+  ];
+}
+
+function faultOperation(name: string, write: boolean) {
+  return operation(
+    name,
+    ["vpn"],
+    {
+      summary: `page fault of a ${write ? "write" : "read"} to \`vpn\``,
+      source: "notifiers.md 2.4 rows 9 and 33; Linux handle_mm_fault",
+      settles: "page",
+    },
+    (kit, { vpn }) => kit.regs.scope(["prot"], (prot) => handleFault(kit, vpn, prot, write)),
+  );
+}
+
+/** One access, faulting until it succeeds or is refused. */
+export function touch(kit: Kit, vpn: Reg, write: boolean): Program {
+  const id = operationId(write ? "fault.write" : "fault.read");
+  return kit.regs.scope(["prot", "next"], (prot, next) => [
+    repeat([
+      unless(op("cpu.access", { a: vpn, imm: write ? 1 : 0 }), [
+        op("addi", { a: next, b: vpn, imm: 1 }),
+        op("mark", { a: vpn, b: next, imm: id, note: "page fault" }),
+        handleFault(kit, vpn, prot, write),
+        op("unmark", { note: "fault returns" }),
+        unless(op("bits", { a: prot, imm: abi.PROT_READ | abi.PROT_WRITE }), [leave]),
+        again,
+      ]),
+    ]),
+  ]);
+}
+
+export const faultRead = faultOperation("fault.read", false);
+export const faultWrite = faultOperation("fault.write", true);
+
+export const read = operation(
+  "read",
+  ["vpn"],
+  { summary: "user-mode load from page `vpn`", source: "shootdown.md 4.3", settles: "none" },
+  (kit, { vpn }) => touch(kit, vpn, false),
+);
+
+export const write = operation(
+  "write",
+  ["vpn"],
+  { summary: "user-mode store to page `vpn`", source: "shootdown.md 4.3", settles: "none" },
+  (kit, { vpn }) => touch(kit, vpn, true),
+);

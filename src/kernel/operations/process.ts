@@ -1,0 +1,168 @@
+/** Rows 8 and 1 for whole address spaces: fork, exec, exit; and the context switch. */
+import * as abi from "../../core/abi.js";
+import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
+import type { Kit } from "../kit.js";
+import { operation } from "../operation.js";
+import { COPY_SITE, UNMAP_SITE } from "../sites.js";
+
+
+/** dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end. */
+function duplicate(kit: Kit, child: Reg): Program {
+  return [
+    op("vma.copy", { a: child }),
+    kit.regs.scope(["from", "to"], (from, to) => [
+      kit.set(from, 0),
+      kit.regs.scope(["prot"], (prot) => [
+        whilst(op("vma.next", { a: from, b: to, c: prot }), [
+          when(
+            op("bits", { a: prot, imm: abi.VMA_SHARED }),
+            [copyRangeAround(kit, from, to, child, prot)],
+            [
+              kit.range(COPY_SITE, "PROTECTION_PAGE", from, to, [
+                copyRangeAround(kit, from, to, child, prot),
+              ]),
+            ],
+          ),
+          op("mov", { a: from, b: to }),
+        ]),
+      ]),
+      kit.set(from, 0),
+      kit.set(to, Infinity),
+      kit.flush(from, to),
+    ]),
+  ];
+}
+
+/** As copyRange, with `cursor` (whose value is no longer needed) for the table walk. */
+function copyRangeAround(kit: Kit, from: Reg, to: Reg, child: Reg, cursor: Reg): Program {
+  return kit.regs.scope(["stop"], (stop) => [
+    op("mov", { a: cursor, b: from }),
+    whilst(op("table.next", { a: cursor, b: to, c: stop }), [
+      when(op("ptl.lock", { a: cursor }), [
+        kit.forEachEntry(cursor, stop, (vpn) => [
+          op("pte.copy", { a: vpn, b: child, note: "write-protect and share" }),
+        ]),
+        op("ptl.unlock"),
+      ]),
+      op("mov", { a: cursor, b: stop }),
+    ]),
+  ]);
+}
+
+export const fork = operation(
+  "fork",
+  ["childTask"],
+  {
+    summary: "the child task (index + 1) gets a copy-on-write copy of this mm",
+    source: "notifiers.md 2.4 row 8",
+    settles: "all",
+  },
+  (kit, { childTask }) => [
+    op("mmap.write.lock"),
+    kit.regs.scope(["child"], (child) => [
+      op("mm.new", { a: child, note: "new mm" }),
+      op("task.mm", { a: childTask, b: child }),
+      op("mov", { a: childTask, b: child }),
+    ]),
+    duplicate(kit, childTask),
+    op("mmap.write.unlock"),
+  ],
+);
+
+/** exit_mmap of ctx.mm, which nobody uses any more: release, zap everything, free it. */
+function exitMmap(kit: Kit): Program {
+  return kit.regs.scope(["start", "end"], (start, end) => [
+    op("mm.release", { note: "notifier release" }),
+    kit.set(start, 0),
+    kit.set(end, Infinity),
+    kit.gather(
+      [
+        kit.range(UNMAP_SITE, "UNMAP", start, end, kit.zap(start, end)),
+        op("vma.clear", { a: start, b: end }),
+        kit.unhookTables(start, end),
+      ],
+      true,
+    ),
+    op("mm.free", { note: "mm is gone" }),
+  ]);
+}
+
+export const exit = operation(
+  "exit",
+  [],
+  {
+    summary: "the thread leaves its mm, lazily; the last one tears it down",
+    source: "shootdown.md 1.7; notifiers.md 1.3 and 2.4 row 1",
+    settles: "all",
+  },
+  (kit) => [
+    op("sw.lazy", { note: "keep CR3, lazily" }),
+    kit.regs.scope(["none"], (none) => [
+      kit.set(none, 0),
+      op("task.mm", { a: none, b: none }),
+    ]),
+    when(op("mm.put"), exitMmap(kit)),
+  ],
+);
+
+/** The switch to the mm in `mm`, as switch_mm_irqs_off does it. */
+function switchMm(mm: Reg): Program {
+  return [
+    op("sw.mark", { a: mm, note: "loadedMm = SWITCHING, join cpumask" }),
+    op("sw.gen", { a: mm, note: "read generation, choose ASID" }),
+    op("sw.cr3", { a: mm, note: "write CR3" }),
+    op("sw.done", { a: mm, note: "loadedMm = next" }),
+  ];
+}
+
+export const exec = operation(
+  "exec",
+  [],
+  {
+    summary: "the thread gets an empty mm; the old one is torn down if it was the last user",
+    source: "shootdown.md 1.6 and 1.7",
+    settles: "all",
+  },
+  (kit) =>
+    kit.regs.scope(["old", "mm"], (old, mm) => [
+      op("mm.current", { a: old }),
+      op("mm.new", { a: mm, note: "new mm" }),
+      kit.regs.scope(["self"], (self) => [
+        kit.set(self, 0),
+        op("irq.off"),
+        op("task.mm", { a: self, b: mm }),
+        switchMm(mm),
+        op("irq.on"),
+      ]),
+      op("ctx.mm", { a: old }),
+      when(op("mm.put"), exitMmap(kit)),
+      op("ctx.mm", { a: mm }),
+    ]),
+);
+
+export const contextSwitch = operation(
+  "switch",
+  ["next"],
+  {
+    summary: "this CPU runs task `next` (index); a kernel thread leaves the mm loaded, lazily",
+    source: "shootdown.md 1.6 F1 to F3",
+    settles: "none",
+    onCpu: true,
+  },
+  (kit, { next }) =>
+    kit.regs.scope(["mm", "none"], (mm, none) => [
+      kit.set(none, 0),
+      op("task.get", { a: mm, b: next }),
+      when(
+        op("cmp.eq", { a: mm, b: none }),
+        [op("sw.lazy", { note: "lazy TLB mode" })],
+        [
+          when(op("sw.begin", { a: mm }), switchMm(mm), [
+            op("sw.unlazy", { note: "back from lazy: flush if behind" }),
+          ]),
+        ],
+      ),
+      op("sw.task", { a: next }),
+    ]),
+);
+

@@ -1,0 +1,17 @@
+/** The flush policies that come with the library. */
+import type { FlushPolicy } from "../policy.js";
+import { ackFirst } from "./ack-first.js";
+import { concurrent } from "./concurrent.js";
+import { localOnly } from "./local-only.js";
+import { noIpi } from "./no-ipi.js";
+import { noWait } from "./no-wait.js";
+import { sync } from "./sync.js";
+
+export const POLICIES: readonly FlushPolicy[] = [
+  sync,
+  concurrent,
+  noWait,
+  ackFirst,
+  noIpi,
+  localOnly,
+];

@@ -1,0 +1,22 @@
+/**
+ * Flush policies: how a flush request travels to the other CPUs, and what a target does with it.
+ * *When* a flush is requested is the operation's and the era's business. A policy is data: two
+ * short programs. Adding one is one file like those in `policies/`, and its registration.
+ */
+import type { Program } from "../program/notation.js";
+
+/** How shootdowns are carried out. */
+export interface FlushPolicy {
+  readonly name: string;
+  readonly title: string;
+  readonly source: string;
+  /** A deliberately broken variant, there to be caught. */
+  readonly mutant: boolean;
+  /**
+   * The initiator's part, when the cpumask holds another CPU. The request is in this CPU's info;
+   * afterwards the policy's completion level must hold (shootdown.md 1.1).
+   */
+  readonly shootdown: Program;
+  /** The target's call-function interrupt handler. */
+  readonly handler: Program;
+}

@@ -1,0 +1,35 @@
+import type { CostProfile } from "../profile.js";
+
+const T10 = "shootdown.md 3.1 and T10: measured in a 2-vCPU KVM guest on AMD EPYC, Linux 6.18";
+
+/** A virtual machine: sending an interrupt is an exit, and delivery is dear. */
+export const guestKvm: CostProfile = {
+  name: "guest-kvm",
+  title: "KVM guest, PTI off",
+  source: T10,
+  prices: {
+    ipi: { ns: 12_000, source: `${T10}: enqueue to own flush start, p50 13 us` },
+    "csd.send": { ns: 1_000, source: `${T10}: enqueue to ipi_send, p50 1.0 us` },
+    deliver: { ns: 6_000, source: `${T10}: enqueue to remote csd entry, p50 19 us` },
+    "csq.take": { ns: 200, source: `${T10}: remote csd entry to exit, at most 1 us` },
+    "csd.unlock": { ns: 100, source: T10 },
+    ack: { ns: 100, source: "shootdown.md 3.1: cache-line round trip, 40 to 80 ns" },
+    flushFixed: { ns: 120, source: "shootdown.md 3.1: about 317 cycles" },
+    flushPage: { ns: 75, source: "shootdown.md 3.1: 196 cycles a page" },
+    flushFull: { ns: 400, source: "shootdown.md 3.1: INVPCID all-contexts 376 ns" },
+    switchFlush: { ns: 400, source: "shootdown.md 3.1: INVPCID all-contexts 376 ns" },
+    walk: { ns: 60, source: "assumed: nested walk, several dTLB misses of 17 ns" },
+    "mmap.read.lock": { ns: 600, source: `${T10}: madvise of one page takes 1903 ns` },
+    "mmap.write.lock": { ns: 900, source: `${T10}: mprotect of one page takes 2885 ns` },
+    "ptl.lock": { ns: 60, source: T10 },
+    "pte.clear": { ns: 40, source: T10 },
+    "pte.set": { ns: 40, source: T10 },
+    "pte.set.vma": { ns: 40, source: T10 },
+    "pte.copy": { ns: 30, source: T10 },
+    "frame.alloc": { ns: 250, source: T10 },
+    freePage: { ns: 90, source: T10 },
+    "gather.begin": { ns: 50, source: T10 },
+    "gather.end": { ns: 50, source: T10 },
+    devZap: { ns: 2_000, source: "assumed: one invalidation through a virtual IOMMU queue" },
+  },
+};

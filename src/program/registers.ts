@@ -1,0 +1,36 @@
+/** Register allocation of one program: names to r0 … r6, released when their block ends. */
+import { ProgramError } from "../errors.js";
+import type { Program, Reg } from "./notation.js";
+
+/** Registers a program may name. */
+export const REGISTERS = 7;
+/** r7: hooks and the context switch; never handed out. */
+export const HOOK_REGISTER: Reg = { kind: "reg", index: 7, name: "r7" };
+
+/** Hands out registers while a program is being built. */
+export class Registers {
+  private next = 0;
+
+  /** Takes the next register for good. */
+  param(name: string): Reg {
+    if (this.next >= REGISTERS) {
+      throw new ProgramError("E_PROGRAM", `${name}: a program has ${REGISTERS} registers`, {
+        argument: name,
+        limit: REGISTERS,
+      });
+    }
+    return { kind: "reg", index: this.next++, name };
+  }
+
+  /** Registers that live as long as `build` takes: the pieces it returns may use them. */
+  scope<const N extends readonly string[]>(
+    names: N,
+    build: (...regs: { [K in keyof N]: Reg }) => Program,
+  ): Program {
+    const before = this.next;
+    const regs = names.map((name) => this.param(name)) as unknown as { [K in keyof N]: Reg };
+    const program = build(...regs);
+    this.next = before;
+    return program;
+  }
+}
