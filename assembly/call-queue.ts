@@ -71,6 +71,7 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
     }
     if (head == 0) or32<u32>(ipiSet(m, row) + ((target >> 5) << 2), 1 << (target & 31));
     else count(m, self, abi.CT_COALESCED, 1);
+    charge(m, self, abi.COST_CSD, 1);
     count(m, self, abi.CT_CSD, 1);
     logEvent(m, self, abi.EV_CSD_QUEUE, 0, target, 0);
     ctx.cursor = <u16>from;

@@ -14,13 +14,13 @@ import { spanOf } from "./walk";
 // @ts-ignore: decorator
 @inline
 export function reg(ctx: Ctx, i: u32): u64 {
-  return load<u64>(changetype<usize>(ctx) + offsetof<Ctx>("r0") + ((i & 7) << 3));
+  return load<u64>(changetype<usize>(ctx) + offsetof<Ctx>("r0") + (i << 3));
 }
 
 // @ts-ignore: decorator
 @inline
 export function setReg(ctx: Ctx, i: u32, value: u64): void {
-  store<u64>(changetype<usize>(ctx) + offsetof<Ctx>("r0") + ((i & 7) << 3), value);
+  store<u64>(changetype<usize>(ctx) + offsetof<Ctx>("r0") + (i << 3), value);
 }
 
 /** Executes a local micro-op and returns the next pc. Costs only its fixed price. */

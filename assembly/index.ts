@@ -6,6 +6,7 @@
 import * as abi from "../src/core/abi";
 import { Plain, Shared } from "./atomics";
 import { flushSlot } from "./flush";
+import { hashBytes } from "./hash";
 import { jobPush, jobsLeft, jobSlot, startJob } from "./jobs";
 import { newMm, setTaskMm, subscribe } from "./lifecycle";
 import {
@@ -160,6 +161,11 @@ export function parallelRun(
     idle = moved ? 0 : idle + 1;
   }
   return <i32>steps;
+}
+
+/** Fingerprint of the explored state, as a u64 at `out`. */
+export function stateHash(m: usize, out: usize): void {
+  store<u64>(out, hashBytes(m + hdr(m, abi.H_STATE_START), m + hdr(m, abi.H_STATE_END), 0));
 }
 
 /** Size of row `kind` (0 Sys, 1 Ctx, 2 Cpu, 3 Mm, 4 Task, 5 Device, 6 Frame, 7 Table, …). */

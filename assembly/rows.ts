@@ -52,6 +52,10 @@ export class Ctx {
   r5: u64;
   r6: u64;
   r7: u64;
+  r8: u64;
+  r9: u64;
+  r10: u64;
+  r11: u64; // the context switch's own
   hStart: u64; // range of the notification under way
   hEnd: u64;
   gStart: u64; // mmu_gather: half-open page range, empty when start > end

@@ -46,7 +46,7 @@ export function markSwitch<F>(m: usize, cpu: u32, mm: u32): void {
   maskSet<F>(maskAt(m, mm - 1), cpu);
 }
 
-/** SW_GEN: chooses the ASID slot and reads the generation. ctx.r7 keeps it; F = flush needed. */
+/** SW_GEN: chooses the ASID slot and reads the generation. ctx.r11 keeps it; F = flush needed. */
 export function chooseSlot<F>(m: usize, cpu: u32, ctx: Ctx, mm: u32): void {
   const row = cpuAt(m, cpu);
   const id = mmAt(m, mm - 1).ctxId;
@@ -57,13 +57,13 @@ export function chooseSlot<F>(m: usize, cpu: u32, ctx: Ctx, mm: u32): void {
     if (load<u32>(slot) != id) continue;
     row.asid = i;
     ctx.flag = load<u32>(slot, 4) < want ? 1 : 0;
-    ctx.r7 = want;
+    ctx.r11 = want;
     return;
   }
   row.asid = row.nextAsid;
   row.nextAsid = row.nextAsid + 1 == n ? 0 : row.nextAsid + 1;
   ctx.flag = 1;
-  ctx.r7 = want;
+  ctx.r11 = want;
 }
 
 /** SW_CR3: loads the slot, flushing it if F. */
@@ -74,13 +74,13 @@ export function loadSlot(m: usize, cpu: u32, ctx: Ctx, mm: u32): void {
   if (flush) {
     flushSlot(m, cpu, row.asid);
     store<u32>(slot, mmAt(m, mm - 1).ctxId);
-    store<u32>(slot, <u32>ctx.r7, 4);
+    store<u32>(slot, <u32>ctx.r11, 4);
     count(m, cpu, abi.CT_SWITCH_FLUSH, 1);
     charge(m, cpu, abi.COST_SWITCH_FLUSH, 1);
   }
   count(m, cpu, abi.CT_SWITCH, 1);
   logEvent(m, cpu, abi.EV_SWITCH_FLUSH, 0, flush ? ALL : 0, mm);
-  ctx.r7 = 0;
+  ctx.r11 = 0;
 }
 
 /** SW_DONE */

@@ -295,6 +295,7 @@ export const COST_WALK = 134; // TLB miss
 export const COST_DEV_ZAP = 135; // one secondary invalidation
 export const COST_SWITCH_FLUSH = 136;
 export const COST_IPI = 137; // one ICR write for all targets of a request, as its sender sees it
+export const COST_CSD = 138; // per csd queued
 export const COST_WORDS = 160;
 
 // ── counters, one row of u64 per actor ──────────────────────────────────────────────────────

@@ -21,6 +21,6 @@ export interface CoreExports {
   parallelRun(m: number, first: number, last: number, budget: number, patience: number): number;
   exploreInit(x: number, m: number): number;
   exploreRun(x: number, m: number, budget: number): number;
-  stateHash(m: number): number;
+  stateHash(m: number, out: number): void;
   rowSize(kind: number): number;
 }

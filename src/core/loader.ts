@@ -22,8 +22,7 @@ async function readUrl(url: URL): Promise<BufferSource> {
   if (url.protocol === "file:") {
     const host = (globalThis as { process?: ProcessLike }).process;
     const fs = host?.getBuiltinModule?.("node:fs/promises") as
-      | { readFile(path: URL): Promise<Uint8Array<ArrayBuffer>> }
-      | undefined;
+      { readFile(path: URL): Promise<Uint8Array<ArrayBuffer>> } | undefined;
     if (fs) return fs.readFile(url);
   }
   const response = await fetch(url);

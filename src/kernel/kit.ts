@@ -31,13 +31,14 @@ export class Kit {
   /** A register with a constant in it. Infinity is all-ones. */
   set(reg: Reg, value: number, note?: string): Program {
     if (value === Infinity) {
-      return [
-        op("movi", { a: reg, imm: 0xffffffff }),
-        op("movh", { a: reg, imm: 0xffffffff }),
-      ];
+      return [op("movi", { a: reg, imm: 0xffffffff }), op("movh", { a: reg, imm: 0xffffffff })];
     }
     const high = Math.floor(value / 2 ** 32);
-    const low = op("movi", { a: reg, imm: value % 2 ** 32, ...(note === undefined ? {} : { note }) });
+    const low = op("movi", {
+      a: reg,
+      imm: value % 2 ** 32,
+      ...(note === undefined ? {} : { note }),
+    });
     return high === 0 ? [low] : [low, op("movh", { a: reg, imm: high })];
   }
 
@@ -64,10 +65,7 @@ export class Kit {
 
   /** A CPU flush of [a, b) of the current mm, complete when it is over. */
   flush(a: Reg, b: Reg): Program {
-    return [
-      this.cpuFlush(a, b),
-      this.era.flushNotifies ? this.notifySecondary(a, b) : [],
-    ];
+    return [this.cpuFlush(a, b), this.era.flushNotifies ? this.notifySecondary(a, b) : []];
   }
 
   private cpuFlush(a: Reg, b: Reg): Program {

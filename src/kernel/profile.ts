@@ -40,10 +40,14 @@ export function costTable(profile: CostProfile): Uint32Array {
     }
     const ns = price?.ns;
     if (typeof ns !== "number" || !Number.isInteger(ns) || ns < 0 || ns > NS_MAX) {
-      throw new ArgumentError("E_LIMIT", `profile ${profile.name}: ${name} must be 0 to ${NS_MAX} ns`, {
-        argument: name,
-        most: NS_MAX,
-      });
+      throw new ArgumentError(
+        "E_LIMIT",
+        `profile ${profile.name}: ${name} must be 0 to ${NS_MAX} ns`,
+        {
+          argument: name,
+          most: NS_MAX,
+        },
+      );
     }
     table[at] = ns;
   }

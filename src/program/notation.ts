@@ -4,7 +4,7 @@
  */
 import type { OpName } from "./ops.js";
 
-/** A register of the running context, r0 … r6 (r7 belongs to the hooks and the switch). */
+/** A register of the running context, r0 … r10 (r11 belongs to the context switch). */
 export interface Reg {
   readonly kind: "reg";
   readonly index: number;

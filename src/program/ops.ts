@@ -134,6 +134,7 @@ export const COST_NAMES = {
   devZap: abi.COST_DEV_ZAP,
   switchFlush: abi.COST_SWITCH_FLUSH,
   ipi: abi.COST_IPI,
+  csd: abi.COST_CSD,
 } as const;
 
 /** Name of such a cost. */

@@ -1,11 +1,9 @@
-/** Register allocation of one program: names to r0 … r6, released when their block ends. */
+/** Register allocation of one program: names to r0 … r10, released when their block ends. */
 import { ProgramError } from "../errors.js";
 import type { Program, Reg } from "./notation.js";
 
 /** Registers a program may name. */
-export const REGISTERS = 7;
-/** r7: hooks and the context switch; never handed out. */
-export const HOOK_REGISTER: Reg = { kind: "reg", index: 7, name: "r7" };
+export const REGISTERS = 11;
 
 /** Hands out registers while a program is being built. */
 export class Registers {

@@ -13,9 +13,7 @@ function withFault(name: string, title: string, source: string, fault: Fault): C
     source,
     mutant: true,
     access: (vpn, write) => [
-      repeat([
-        unless(op("dev.access", { a: vpn, imm: write ? 1 : 0 }), [fault(vpn, write)]),
-      ]),
+      repeat([unless(op("dev.access", { a: vpn, imm: write ? 1 : 0 }), [fault(vpn, write)])]),
     ],
   };
 }

@@ -5,7 +5,6 @@ import type { Kit } from "../kit.js";
 import { operation } from "../operation.js";
 import { COPY_SITE, UNMAP_SITE } from "../sites.js";
 
-
 /** dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end. */
 function duplicate(kit: Kit, child: Reg): Program {
   return [
@@ -97,10 +96,7 @@ export const exit = operation(
   },
   (kit) => [
     op("sw.lazy", { note: "keep CR3, lazily" }),
-    kit.regs.scope(["none"], (none) => [
-      kit.set(none, 0),
-      op("task.mm", { a: none, b: none }),
-    ]),
+    kit.regs.scope(["none"], (none) => [kit.set(none, 0), op("task.mm", { a: none, b: none })]),
     when(op("mm.put"), exitMmap(kit)),
   ],
 );
@@ -165,4 +161,3 @@ export const contextSwitch = operation(
       op("sw.task", { a: next }),
     ]),
 );
-

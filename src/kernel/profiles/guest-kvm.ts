@@ -9,7 +9,7 @@ export const guestKvm: CostProfile = {
   source: T10,
   prices: {
     ipi: { ns: 12_000, source: `${T10}: enqueue to own flush start, p50 13 us` },
-    "csd.send": { ns: 1_000, source: `${T10}: enqueue to ipi_send, p50 1.0 us` },
+    csd: { ns: 1_000, source: `${T10}: enqueue to ipi_send, p50 1.0 us` },
     deliver: { ns: 6_000, source: `${T10}: enqueue to remote csd entry, p50 19 us` },
     "csq.take": { ns: 200, source: `${T10}: remote csd entry to exit, at most 1 us` },
     "csd.unlock": { ns: 100, source: T10 },

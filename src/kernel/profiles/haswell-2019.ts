@@ -2,7 +2,7 @@ import type { CostProfile } from "../profile.js";
 
 /**
  * Calibration (shootdown.md 3.4): S = 260 ns send, D = 302 ns delivery to ack, F = 211 ns flush of
- * one page, around a loop of 663 ns that has one local flush in it. S is ipi + csd.send;
+ * one page, around a loop of 663 ns that has one local flush in it. S is ipi + csd;
  * D is deliver + csq.take + csd.unlock + ack; F is flushFixed + flushPage.
  */
 const T1 = "shootdown.md 3.3 T1 and 3.4: madvise + touch loop, Haswell 2019";
@@ -14,7 +14,7 @@ export const haswell2019: CostProfile = {
   source: T1,
   prices: {
     ipi: { ns: 178, source: SPLIT },
-    "csd.send": { ns: 82, source: "shootdown.md 3.1: +67 to +98 ns per further target" },
+    csd: { ns: 82, source: "shootdown.md 3.1: +67 to +98 ns per further target" },
     deliver: { ns: 160, source: SPLIT },
     "csq.take": { ns: 60, source: SPLIT },
     "csd.unlock": { ns: 22, source: SPLIT },

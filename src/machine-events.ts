@@ -1,0 +1,44 @@
+/** The core's event log, decoded. */
+import * as abi from "./core/abi.js";
+import type { Core } from "./core/core.js";
+
+/** One recorded deed. `a` and `b` are as listed with EV_* in the ABI; Infinity is "everything". */
+export interface MachineEvent {
+  /** EV_* */
+  readonly kind: number;
+  /** ns of simulated time when its step began. */
+  readonly timeNs: number;
+  readonly actor: number;
+  readonly code: number;
+  /** Task index on that CPU, -1 if none. */
+  readonly task: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** Reads and empties the log. */
+export class EventReader {
+  constructor(private readonly core: Core) {}
+
+  /** Hands every record to `onEvent`, oldest first, and empties the log. */
+  drain(onEvent?: (event: MachineEvent) => void): void {
+    const { core } = this;
+    const n = core.header[abi.H_LOG_LEN]!;
+    if (n === 0) return;
+    core.header[abi.H_LOG_LEN] = 0;
+    if (!onEvent) return;
+    const base = core.at(abi.H_OFF_LOG);
+    for (let i = 0; i < n; i++) {
+      const p = base + i * abi.EV_BYTES;
+      onEvent({
+        timeNs: core.readU64(p),
+        actor: core.u16[(p + 8) >> 1]!,
+        kind: core.u8[p + 10]!,
+        code: core.u8[p + 11]!,
+        task: core.u32[(p + 12) >> 2]! - 1,
+        a: core.readU64(p + 16),
+        b: core.readU64(p + 24),
+      });
+    }
+  }
+}

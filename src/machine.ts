@@ -1,0 +1,488 @@
+/**
+ * A machine: CPUs, tasks, address spaces and devices, driven in simulated time.
+ *
+ * The embedder is in charge: it submits jobs (kernel operations, accesses) with the earliest time
+ * each may start, and advances the clock. Same calls, same results, on any host.
+ */
+import * as abi from "./core/abi.js";
+import { BASE, Core } from "./core/core.js";
+import { checkGeometry, type Geometry, pagesOf, TIMED_GEOMETRY } from "./core/geometry.js";
+import { CLOCK, DEVICE, MM, SYS, TASK } from "./core/layout.js";
+import type { WasmSource } from "./core/loader.js";
+import { errorOf } from "./core/status.js";
+import { ArgumentError, DisposedError } from "./errors.js";
+import { Catalogue } from "./kernel/catalogue.js";
+import type { Consumer } from "./kernel/consumer.js";
+import type { Era } from "./kernel/era.js";
+import { buildImage, entryOf, type Script } from "./kernel/image.js";
+import type { FlushPolicy } from "./kernel/policy.js";
+import { type CostProfile, costTable } from "./kernel/profile.js";
+import { type Counters, readCounters } from "./counters.js";
+import { EventReader, type MachineEvent } from "./machine-events.js";
+import type { Image } from "./program/assembler.js";
+
+/** What a machine is made from; everything has a default. */
+export interface MachineOptions {
+  readonly geometry?: Partial<Geometry>;
+  /** Sizes that `geometry` changes; the timed ones by default. */
+  readonly baseGeometry?: Geometry;
+  /** Name or definition; `coupled` by default. */
+  readonly era?: string | Era;
+  /** Name or definition; `concurrent` by default. */
+  readonly policy?: string | FlushPolicy;
+  /** Consumers that may be attached; `sharing` and `mirroring` by default. */
+  readonly consumers?: readonly (string | Consumer)[];
+  /** Prices; `haswell-2019` by default. */
+  readonly profile?: string | CostProfile;
+  readonly catalogue?: Catalogue;
+  /** Scripts to assemble, for {@link Machine.startScript}. */
+  readonly scripts?: readonly Script[];
+  /** Assemble the scripts only. */
+  readonly scriptsOnly?: boolean;
+  /** OPT_* bits; lazy CPUs are skipped by default. */
+  readonly options?: number;
+  /** Kinds of events to record, as EV_* numbers; none by default. */
+  readonly record?: readonly number[];
+  /** Bytes wanted behind the machine, for a driver's own tables. */
+  readonly extraBytes?: number;
+  readonly wasm?: WasmSource;
+}
+
+/** Why {@link Machine.advance} returned. */
+export type AdvanceResult = "idle" | "time" | "budget" | "deadlock";
+
+/** When and where a job runs. */
+export interface JobOptions {
+  /** Earliest start, ns of simulated time; 0 by default. */
+  readonly at?: number;
+  /** Task index; the one the CPU runs by default. */
+  readonly task?: number;
+}
+
+const JOB_BYTES_BEFORE_REGISTERS = 16;
+const JOB_REGISTERS = 6;
+/** Steps between two looks at the log. */
+const SLICE = 1 << 22;
+const TIME_LIMIT = 2 ** 52;
+
+let machines = 0;
+
+/** See the file comment. Use {@link Machine.create}. */
+export class Machine {
+  /** Distinguishes machines in error messages. */
+  readonly id = ++machines;
+  private disposed = false;
+  private readonly reader: EventReader;
+  private tasks = 0;
+  private devices = 0;
+
+  private constructor(
+    readonly core: Core,
+    readonly image: Image,
+    readonly catalogue: Catalogue,
+    readonly era: Era,
+    readonly policy: FlushPolicy,
+    readonly profile: CostProfile,
+    readonly geometry: Geometry,
+  ) {
+    this.reader = new EventReader(core);
+  }
+
+  /**
+   * Creates a machine. Memory is allocated once, here.
+   * @throws ArgumentError for a bad geometry or an unknown name; ShootdownError E_NOMEM.
+   */
+  static async create(options: MachineOptions = {}): Promise<Machine> {
+    const catalogue = options.catalogue ?? Catalogue.standard;
+    const era =
+      typeof options.era === "object" ? options.era : catalogue.era(options.era ?? "coupled");
+    const policy =
+      typeof options.policy === "object"
+        ? options.policy
+        : catalogue.policy(options.policy ?? "concurrent");
+    const profile =
+      typeof options.profile === "object"
+        ? options.profile
+        : catalogue.profile(options.profile ?? "haswell-2019");
+    const named = options.consumers ?? ["sharing", "mirroring"];
+    const consumers = named.map((c) => (typeof c === "object" ? c : catalogue.consumer(c)));
+    const geometry = checkGeometry(options.geometry ?? {}, options.baseGeometry ?? TIMED_GEOMETRY);
+    const image = buildImage({
+      catalogue,
+      era,
+      policy,
+      consumers,
+      scripts: options.scripts ?? [],
+      scriptsOnly: options.scriptsOnly ?? false,
+    });
+    const core = await Core.create({
+      geometry,
+      options: options.options ?? abi.OPT_LAZY_SKIP,
+      code: image.code,
+      handlerPc: image.entries.get(entryOf.handler) ?? 0,
+      costs: costTable(profile),
+      extraBytes: options.extraBytes ?? 0,
+      ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
+    });
+    core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
+      (mask, kind) => mask | (1 << kind),
+      0,
+    );
+    return new Machine(core, image, catalogue, era, policy, profile, geometry);
+  }
+
+  /** Idempotent; every later call throws E_DISPOSED. The memory goes with the last reference. */
+  dispose(): void {
+    this.disposed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  private alive(): void {
+    if (this.disposed) {
+      throw new DisposedError("E_DISPOSED", `machine ${this.id} was disposed`, {
+        machine: this.id,
+      });
+    }
+  }
+
+  private index(name: string, value: number, limit: number): number {
+    this.alive();
+    if (typeof value !== "number" || !Number.isInteger(value)) {
+      throw new ArgumentError("E_TYPE", `${name} must be a whole number, got ${String(value)}`, {
+        argument: name,
+      });
+    }
+    if (value < 0 || value >= limit) {
+      throw new ArgumentError("E_LIMIT", `${name} must be 0 to ${limit - 1}, got ${value}`, {
+        argument: name,
+        least: 0,
+        most: limit - 1,
+      });
+    }
+    return value;
+  }
+
+  /** A page number of this geometry, or one behind the last for the end of a range. */
+  private page(name: string, value: number, end = false): number {
+    this.alive();
+    const pages = pagesOf(this.geometry);
+    if (typeof value !== "number" || !Number.isInteger(value)) {
+      throw new ArgumentError(
+        "E_TYPE",
+        `${name} must be a whole page number, got ${String(value)}`,
+        {
+          argument: name,
+        },
+      );
+    }
+    if (value < 0 || value > (end ? pages : pages - 1)) {
+      const most = end ? pages : pages - 1;
+      throw new ArgumentError("E_ADDR_RANGE", `${name} must be 0 to ${most}, got ${value}`, {
+        argument: name,
+        most,
+      });
+    }
+    return value;
+  }
+
+  /** An address space; its index. */
+  newMm(): number {
+    this.alive();
+    const id = this.core.x.machineNewMm(BASE);
+    if (id < 0) throw errorOf(id, { ...this.geometry });
+    return id - 1;
+  }
+
+  /** A thread of `mm` (index), or a kernel thread with `null`; its index. */
+  newTask(mm: number | null): number {
+    const task = this.index("task", this.tasks, this.geometry.tasks);
+    if (mm !== null) this.liveMm(mm);
+    this.tasks++;
+    if (mm !== null) this.core.x.machineSetTask(BASE, task, mm + 1);
+    return task;
+  }
+
+  private liveMm(mm: number): number {
+    this.index("mm", mm, this.geometry.mms);
+    if (this.core.read(MM, this.core.mm(mm), "ctxId") === 0) {
+      throw new ArgumentError("E_NOENT", `mm ${mm} does not exist`, { argument: "mm", value: mm });
+    }
+    return mm;
+  }
+
+  /** Puts a task on a CPU before anything runs, without the cost or events of a switch. */
+  place(cpu: number, task: number): void {
+    this.index("cpu", cpu, this.geometry.cpus);
+    this.index("task", task, this.tasks);
+    const mm = this.core.read(TASK, this.core.task(task), "mm");
+    this.core.x.machineRunTask(BASE, cpu, task, mm);
+  }
+
+  /** mm index of a task, or null. */
+  mmOf(task: number): number | null {
+    this.index("task", task, this.tasks);
+    const mm = this.core.read(TASK, this.core.task(task), "mm");
+    return mm === 0 ? null : mm - 1;
+  }
+
+  /**
+   * Attaches a device behind a consumer model to an mm; its index.
+   * @throws ArgumentError E_LIMIT when geometry.devices are in use.
+   */
+  attach(consumer: string, mm: number): number {
+    const device = this.index("device", this.devices, this.geometry.devices);
+    this.liveMm(mm);
+    const model = this.catalogue.consumer(consumer);
+    const row = this.core.device(device);
+    const pc = (hook: string): number =>
+      this.image.entries.get(entryOf.hook(model.name, hook)) ?? 0;
+    this.devices++;
+    this.core.write(
+      DEVICE,
+      row,
+      "kind",
+      model.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING,
+    );
+    this.core.write(DEVICE, row, "hookStart", pc("start"));
+    this.core.write(DEVICE, row, "hookEnd", pc("end"));
+    this.core.write(DEVICE, row, "hookSecondary", pc("secondary"));
+    this.core.x.machineSubscribe(BASE, device, mm + 1);
+    return device;
+  }
+
+  /** Maps pages [start, end) of `mm` at once, outside simulated time. */
+  mapNow(mm: number, start: number, end: number, prot: number): void {
+    this.liveMm(mm);
+    this.range(start, end);
+    const status = this.core.x.machineVmaSet(BASE, mm, start, end, prot);
+    if (status < 0) throw errorOf(status, { ...this.geometry });
+  }
+
+  private range(start: number, end: number): void {
+    this.page("start", start);
+    this.page("end", end, true);
+    if (start === end) throw new ArgumentError("E_EMPTY", "start equals end", { argument: "end" });
+    if (end < start)
+      throw new ArgumentError("E_INVERTED", "end is below start", { argument: "end" });
+  }
+
+  /** The entry that maps `vpn` now: frame and writability, or null. */
+  walk(mm: number, vpn: number): { frame: number; writable: boolean; huge: boolean } | null {
+    this.liveMm(mm);
+    this.page("vpn", vpn);
+    const pte = this.core.x.machineWalk(BASE, mm, vpn);
+    if (pte === 0) return null;
+    const flags = pte % 32;
+    return {
+      frame: Math.floor(pte / 32),
+      writable: (flags & abi.PTE_W) !== 0,
+      huge: (flags & abi.PTE_HUGE) !== 0,
+    };
+  }
+
+  private checkArgs(name: string, args: Readonly<Record<string, number>>): number[] {
+    const operation = this.catalogue.operation(name);
+    const values = operation.params.map((param) => {
+      const value = args[param];
+      if (value === undefined) {
+        throw new ArgumentError("E_TYPE", `${name} needs ${param}`, { argument: param });
+      }
+      if (param === "start" || param === "vpn" || param === "target")
+        return this.page(param, value);
+      if (param === "end") return this.page(param, value, true);
+      if (
+        typeof value !== "number" ||
+        !Number.isInteger(value) ||
+        value < 0 ||
+        value > 2 ** 32 - 1
+      ) {
+        throw new ArgumentError("E_TYPE", `${name}: ${param} must be a whole number below 2^32`, {
+          argument: param,
+        });
+      }
+      return value;
+    });
+    for (const key of Object.keys(args)) {
+      if (!operation.params.includes(key)) {
+        throw new ArgumentError("E_TYPE", `${name} has no parameter ${key}`, { argument: key });
+      }
+    }
+    if (args["start"] !== undefined && args["end"] !== undefined) {
+      this.range(args["start"], args["end"]);
+    }
+    return values;
+  }
+
+  private checkTime(at: number): number {
+    if (typeof at !== "number" || !Number.isInteger(at) || at < 0 || at > TIME_LIMIT) {
+      throw new ArgumentError("E_TIME", `at must be 0 to 2^52 ns, got ${String(at)}`, {
+        argument: "at",
+        most: TIME_LIMIT,
+      });
+    }
+    return at;
+  }
+
+  /** True if the actor's job ring has room. */
+  hasRoom(actor: number): boolean {
+    return this.core.x.jobNext(BASE, actor) !== 0;
+  }
+
+  private push(actor: number, pc: number, task: number, at: number, values: number[]): void {
+    const slot = this.core.x.jobNext(BASE, actor);
+    if (slot === 0) {
+      throw new ArgumentError("E_LIMIT", `actor ${actor} has ${this.geometry.jobs} jobs queued`, {
+        argument: "jobs",
+        most: this.geometry.jobs,
+      });
+    }
+    this.core.writeU64(slot, at);
+    this.core.u32[(slot + 8) >> 2] = pc;
+    this.core.u32[(slot + 12) >> 2] = task;
+    for (let i = 0; i < JOB_REGISTERS; i++) {
+      this.core.writeU64(slot + JOB_BYTES_BEFORE_REGISTERS + i * 8, values[i] ?? 0);
+    }
+    this.core.x.jobCommit(BASE, actor);
+  }
+
+  /**
+   * Queues an operation on a CPU. Pages are vpns, ranges half-open.
+   * @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_EMPTY, E_INVERTED, E_LIMIT (ring full), E_TIME.
+   */
+  submit(
+    cpu: number,
+    name: string,
+    args: Readonly<Record<string, number>> = {},
+    options: JobOptions = {},
+  ): void {
+    this.index("cpu", cpu, this.geometry.cpus);
+    const at = this.checkTime(options.at ?? 0);
+    const values = this.checkArgs(name, args);
+    const pc = this.image.entries.get(name);
+    if (pc === undefined) {
+      throw new ArgumentError("E_NOENT", `${name} is not in this machine's image`, { value: name });
+    }
+    const onCpu = this.catalogue.operation(name).onCpu;
+    const task = options.task === undefined ? this.taskOn(cpu) : options.task;
+    if (!onCpu) this.index("task", task, this.tasks);
+    this.push(cpu, pc, onCpu ? 0 : task + 1, at, values);
+  }
+
+  /** Queues one access of a device to page `vpn`. */
+  submitAccess(device: number, consumer: string, vpn: number, write: boolean, at = 0): void {
+    this.index("device", device, this.devices);
+    this.page("vpn", vpn);
+    this.checkTime(at);
+    const pc = this.image.entries.get(entryOf.access(consumer, write));
+    if (pc === undefined) {
+      throw new ArgumentError("E_NOENT", `consumer ${consumer} is not in this machine's image`, {
+        argument: "consumer",
+      });
+    }
+    this.push(this.geometry.cpus + device, pc, 0, at, [vpn]);
+  }
+
+  /** Task index a CPU runs now, -1 if none. */
+  taskOn(cpu: number): number {
+    this.index("cpu", cpu, this.geometry.cpus);
+    return this.core.u32[(this.core.cpu(cpu) + 20) >> 2]! - 1;
+  }
+
+  /** An actor's clock, ns. */
+  now(actor = 0): number {
+    this.alive();
+    return this.core.read(CLOCK, this.core.clock(actor), "now");
+  }
+
+  /**
+   * Advances simulated time: runs every step that starts before `until` (ns). Events recorded on
+   * the way go to `onEvent` in the order of their steps.
+   * @throws CapacityError E_NOMEM when a pool is empty; the machine is as it was before that step.
+   */
+  advance(
+    until = Infinity,
+    onEvent?: (event: MachineEvent) => void,
+    budget = Infinity,
+  ): AdvanceResult {
+    this.alive();
+    let left = budget;
+    for (;;) {
+      const slice = Math.min(SLICE, left);
+      const status = this.core.x.timedAdvance(BASE, Math.min(until, 2 ** 53), slice);
+      this.reader.drain(onEvent);
+      if (status < 0) throw errorOf(status, { ...this.geometry });
+      if (status === abi.ST_DONE) return "idle";
+      if (status === abi.ST_TIME) return "time";
+      if (status === abi.ST_DEADLOCK) return "deadlock";
+      if (status === abi.ST_BUDGET) {
+        left -= slice;
+        if (left <= 0) return "budget";
+      }
+    }
+  }
+
+  /** Counters summed over all actors. */
+  counters(): Counters {
+    this.alive();
+    return readCounters(this.core);
+  }
+
+  /** The first hazard that was committed, if any. */
+  get hazard(): { code: number; actor: number; vpn: number; frame: number } | null {
+    const word = this.core.read(SYS, this.core.sys, "hazard");
+    if (word === 0) return null;
+    return {
+      code: word & 0xff,
+      actor: word >>> 8,
+      vpn: this.core.read(SYS, this.core.sys, "hazardVpn"),
+      frame: this.core.read(SYS, this.core.sys, "hazardPfn"),
+    };
+  }
+
+  /** Fingerprint of the whole simulated state, 16 hex digits. Equal states, equal fingerprints. */
+  stateHash(): string {
+    this.alive();
+    const scratch = BASE - 512;
+    this.core.x.stateHash(BASE, scratch);
+    const hex = (word: number): string => word.toString(16).padStart(8, "0");
+    return hex(this.core.u32[(scratch >> 2) + 1]!) + hex(this.core.u32[scratch >> 2]!);
+  }
+
+  /** Starts a script on an actor, for drivers that step the machine themselves. */
+  startScript(actor: number, name: string): void {
+    this.index("actor", actor, this.geometry.cpus + this.geometry.devices);
+    const pc = this.image.entries.get(name);
+    if (pc === undefined) {
+      throw new ArgumentError("E_NOENT", `no script is called ${name}`, { value: name });
+    }
+    const status = this.core.x.machineStart(BASE, actor, pc);
+    if (status < 0) throw errorOf(status, { ...this.geometry });
+    if (status === abi.ST_WAIT) {
+      throw new ArgumentError("E_BUSY", `actor ${actor} is in the middle of a program`, { actor });
+    }
+  }
+
+  /** One step; see `assembly/step.ts` for choices. Returns the status. */
+  step(actor: number, choice = 0): number {
+    this.alive();
+    const status = this.core.x.machineStep(BASE, actor, choice);
+    if (status < 0) throw errorOf(status, { ...this.geometry });
+    return status;
+  }
+
+  /** Steps all actors round robin until nobody can move: for set-up phases. */
+  settle(): void {
+    const actors = this.geometry.cpus + this.geometry.devices;
+    for (let moved = true; moved;) {
+      moved = false;
+      for (let actor = 0; actor < actors; actor++) {
+        for (const choice of [1, 0]) {
+          while (this.step(actor, choice) === abi.ST_OK) moved = true;
+        }
+      }
+    }
+  }
+}
