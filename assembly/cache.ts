@@ -45,12 +45,23 @@ export function entryHuge(e: Entry): bool {
   return (e.tag & HUGE) != 0;
 }
 
+/** The way of `set` that holds `tag`, or 0. Four ways a turn: misses are the common case. */
 // @ts-ignore: decorator
 @inline
 function find(set: usize, ways: u32, tag: u64): usize {
-  const end = set + ways * offsetof<Entry>();
-  for (let p = set; p < end; p += offsetof<Entry>()) {
+  let p = set;
+  let left = ways;
+  for (; left >= 4; left -= 4) {
+    const a = (load<u64>(p) & ~WRITABLE) == tag;
+    const b = (load<u64>(p, 16) & ~WRITABLE) == tag;
+    const c = (load<u64>(p, 32) & ~WRITABLE) == tag;
+    const d = (load<u64>(p, 48) & ~WRITABLE) == tag;
+    if (a | b | c | d) return a ? p : b ? p + 16 : c ? p + 32 : p + 48;
+    p += 64;
+  }
+  for (; left > 0; left--) {
     if ((load<u64>(p) & ~WRITABLE) == tag) return p;
+    p += 16;
   }
   return 0;
 }
@@ -101,24 +112,29 @@ function drop(p: usize): void {
   store<u64>(p, 0, 8);
 }
 
-/** INVLPG: drops what translates `vpn` under `asid`, of either size. */
+/** INVLPG: drops what translates `vpn` under `asid`, of either size if `huge` ones exist. */
 export function cacheDropPage(
-  base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32,
+  base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32, huge: bool,
 ): void {
   const small = find(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
   if (small != 0) drop(small);
+  if (!huge) return;
   const first = (vpn >> bits) << bits;
   const large = find(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
   if (large != 0) drop(large);
 }
 
-/** Drops everything of `asid`. */
-export function cacheDropAsid(base: usize, entries: u32, asid: u32): void {
+/** Drops everything of `asid`. True: entries of other ASIDs are left. */
+export function cacheDropAsid(base: usize, entries: u32, asid: u32): bool {
   const end = base + entries * offsetof<Entry>();
+  let left = false;
   for (let p = base; p < end; p += offsetof<Entry>()) {
     const tag = load<u64>(p);
-    if (tag != 0 && ((<u32>(tag >> 4)) & 0xff) == asid) drop(p);
+    if (tag == 0) continue;
+    if (((<u32>(tag >> 4)) & 0xff) == asid) drop(p);
+    else left = true;
   }
+  return left;
 }
 
 /** Drops every entry, of either size and any ASID, that overlaps [start, end). */
@@ -127,7 +143,7 @@ export function cacheDropRange(
 ): void {
   if (start >= end) return;
   if (end - start == 1) {
-    cacheDropPage(base, sets, ways, bits, start, 0);
+    cacheDropPage(base, sets, ways, bits, start, 0, true);
     return;
   }
   const stop = base + sets * ways * offsetof<Entry>();

@@ -1,7 +1,8 @@
 /**
  * Shootdowns over per-CPU call queues, after shootdown.md 1.3 and 1.4.
  *
- * One csd per (initiator, target): {next u32, locked u32}. FREE -> LOCKED when queued by the
+ * One csd per (initiator, target): {next u32, owner u32}; owner is the initiator + 1 while it is
+ * locked, 0 while it is free. FREE -> LOCKED when queued by the
  * initiator, FREE again when the target has run it. A target's queue is a LIFO that it takes whole
  * and reverses. An initiator waits on its own count of locked csd, which targets decrement.
  * A second request to a target whose csd is still locked waits: back-pressure, depth one per pair.
@@ -11,11 +12,11 @@ import * as abi from "../src/core/abi";
 import { cas32, get32, or32, put32, sub32, add32, swap32 } from "./atomics";
 import { charge } from "./charge";
 import { flushFunc } from "./flush";
-import { logEvent } from "./log";
-import { count, cpuAt, csdAt, hdr, ipiSet, maskAt } from "./machine";
+import { logEvent, LOG_SLACK } from "./log";
+import { clockAt, cost, count, cpuAt, csdAt, hdr, setHdr, ipiSet, maskAt } from "./machine";
 import { maskNext } from "./mask";
 import { Cpu, Ctx } from "./rows";
-import { blocked, wakeActor, wakeByIpi, wakeWaiters } from "./wake";
+import { ackReaches, blocked, wakeByIpi, wakeIfWaiting } from "./wake";
 
 // @ts-ignore: decorator
 @inline
@@ -60,7 +61,7 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
     const id = self * hdr(m, abi.H_CPUS) + target;
     const csd = csdAt(m, id);
     if (get32<F>(csd + 4) != 0) return blocked(m, self, <u32>(csd + 4 - m));
-    put32<F>(csd + 4, 1);
+    put32<F>(csd + 4, self + 1);
     add32<F>(word(row, offsetof<Cpu>("waitCount")), 1);
     const queue = word(to, offsetof<Cpu>("queue"));
     let head = get32<F>(queue);
@@ -81,6 +82,33 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
   return abi.ST_OK;
 }
 
+/**
+ * Timed driver: csdSend until it is done (ST_DONE), blocked (ST_WAIT), or the clock reaches
+ * `horizon`, the budget or the log's room ends (ST_OK). The clock moves with every turn.
+ */
+export function csdSendLoop(m: usize, self: u32, ctx: Ctx, horizon: u64): i32 {
+  const clock = clockAt(m, self);
+  const price = cost(m, abi.OP_CSD_SEND);
+  const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;
+  let left = hdr(m, abi.H_BUDGET);
+  let status = abi.ST_OK;
+  while (left != 0 && hdr(m, abi.H_LOG_LEN) <= room) {
+    left--;
+    clock.charge = price;
+    status = csdSend<u32>(m, self, ctx);
+    if (status == abi.ST_WAIT) break;
+    clock.now += clock.charge;
+    if (ctx.flag == 0) {
+      status = abi.ST_DONE;
+      break;
+    }
+    if (clock.now >= horizon) break;
+  }
+  clock.charge = 0;
+  setHdr(m, abi.H_BUDGET, left);
+  return status;
+}
+
 /** Interrupts every CPU of the IPI set. In the timed driver it arrives after COST_DELIVER. */
 export function ipiSend<F>(m: usize, self: u32): void {
   const row = cpuAt(m, self);
@@ -95,7 +123,7 @@ export function ipiSend<F>(m: usize, self: u32): void {
     wakeByIpi<F>(m, self, next);
     n++;
   }
-  memory.fill(set, 0, words << 2);
+  for (let w: u32 = 0; w < words; w++) store<u32>(set + (w << 2), 0);
   count(m, self, abi.CT_IPI, n);
   logEvent(m, self, abi.EV_IPI, 0, n, 0);
 }
@@ -119,7 +147,7 @@ export function csqTake<F>(m: usize, self: u32, ctx: Ctx): void {
 
 /** Target: runs the oldest entry's function with the initiator's info (a pointer payload). */
 export function csdRun<F>(m: usize, self: u32, ctx: Ctx): void {
-  const initiator = (ctx.list - 1) / hdr(m, abi.H_CPUS);
+  const initiator = load<u32>(csdAt(m, ctx.list - 1), 4) - 1;
   flushFunc<F>(m, self, cpuAt(m, initiator), false);
 }
 
@@ -127,13 +155,12 @@ export function csdRun<F>(m: usize, self: u32, ctx: Ctx): void {
 export function csdUnlock<F>(m: usize, self: u32, ctx: Ctx): void {
   const id = ctx.list - 1;
   const csd = csdAt(m, id);
+  const initiator = load<u32>(csd, 4) - 1;
   ctx.list = get32<F>(csd);
   put32<F>(csd, 0);
   put32<F>(csd + 4, 0);
-  wakeWaiters<F>(m, self, <u32>(csd + 4 - m));
   ctx.flag = ctx.list != 0 ? 1 : 0;
-  const initiator = id / hdr(m, abi.H_CPUS);
-  if (sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) == 1) {
-    wakeActor<F>(m, self, initiator, abi.COST_ACK);
-  }
+  wakeIfWaiting<F>(m, self, initiator, <u32>(csd + 4 - m));
+  const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
+  ackReaches<F>(m, self, initiator, left == 0);
 }

@@ -53,6 +53,15 @@ function trimWhenDue(m: usize, actor: u32, info: Cpu): void {
   mm.trimAtMs = nowMs + 1000;
 }
 
+/** An ack may still be travelling when the count is already down: handlers run ahead. */
+function waitedForAcks(m: usize, actor: u32): void {
+  const clock = clockAt(m, actor);
+  if (clock.ackAt > clock.now + clock.charge) {
+    clock.charge = <u32>(clock.ackAt - clock.now);
+  }
+  clock.ackAt = 0;
+}
+
 function flushDone(m: usize, actor: u32): void {
   const row = cpuAt(m, actor);
   const clock = clockAt(m, actor);
@@ -104,7 +113,9 @@ export function execFlush<F>(
     case abi.OP_CSD_WAIT: {
       const p = changetype<usize>(row) + offsetof<Cpu>("waitCount");
       const left = isSigned<F>() ? atomic.load<u32>(p) : load<u32>(p);
-      return left == 0 ? abi.ST_OK : blocked(m, actor, 1);
+      if (left != 0) return blocked(m, actor, 1);
+      waitedForAcks(m, actor);
+      return abi.ST_OK;
     }
     case abi.OP_FLUSH_DONE: flushDone(m, actor); return abi.ST_OK;
     case abi.OP_CSQ_TAKE: csqTake<F>(m, actor, ctx); return abi.ST_OK;

@@ -1,7 +1,7 @@
 /** Micro-ops on VMAs, page tables, frames and the gather. */
 import * as abi from "../src/core/abi";
 import { put64 } from "./atomics";
-import { count, frameAt, mmAt, tableAt } from "./machine";
+import { frameAt, mmAt, setHdr, tableAt } from "./machine";
 import { reg, setReg } from "./exec-control";
 import {
   freeTables, gatherAdd, gatherBegin, gatherEnd, gatherFree, gatherNested, gatherWiden,
@@ -101,6 +101,7 @@ function setHuge<F>(m: usize, ctx: Ctx, vpn: u64, flags: u32): i32 {
   const table = tableAt(m, tableOf<F>(m, mm, vpn, 1) - 1);
   putEntry<F>(table, indexOf(m, vpn, 1), ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags |
     abi.PTE_P | abi.PTE_HUGE);
+  setHdr(m, abi.H_HUGE_SEEN, 1);
   setRmap(m, ctx.frame, mm, vpn);
   ctx.frame = 0;
   return abi.ST_OK;

@@ -12,7 +12,7 @@ import { get32, put32 } from "./atomics";
 import { cacheDropAsid, cacheDropPage } from "./cache";
 import { charge } from "./charge";
 import { logEvent } from "./log";
-import { asidSlot, count, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt } from "./machine";
+import { asidSlot, clockAt, count, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt } from "./machine";
 import { maskUnset } from "./mask";
 import { Cpu, Mm } from "./rows";
 
@@ -37,8 +37,15 @@ function flushPages(m: usize, cpu: u32, slot: u32, start: u64, end: u64, stride:
   const sets = hdr(m, abi.H_TLB_SETS);
   const ways = hdr(m, abi.H_TLB_WAYS);
   const bits = hdr(m, abi.H_INDEX_BITS);
-  for (let vpn = start; vpn < end; vpn += stride) cacheDropPage(tlb, sets, ways, bits, vpn, slot);
-  cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), slot);
+  const huge = hdr(m, abi.H_HUGE_SEEN) != 0;
+  for (let vpn = start; vpn < end; vpn += stride) {
+    cacheDropPage(tlb, sets, ways, bits, vpn, slot, huge);
+  }
+  // Only the timed driver may trust the hint: exploration restores states behind its back.
+  const clock = clockAt(m, cpu);
+  if (hdr(m, abi.H_OFF_HEAP) != 0 && clock.walkFills == 0) return;
+  const left = cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), slot);
+  clock.walkFills = left ? 1 : 0;
 }
 
 /**

@@ -129,7 +129,7 @@ export function batchAt(m: usize, i: u32): usize {
   return m + hdr(m, abi.H_OFF_BATCH) + (((<usize>i) * hdr(m, abi.H_GATHER_PAGES)) << 2);
 }
 
-/** csd of (initiator, target): u32 next (csd id + 1); locked while the word after it is 1. */
+/** csd of (initiator, target): u32 next (csd id + 1), u32 owner (initiator + 1 while locked). */
 // @ts-ignore: decorator
 @inline
 export function csdAt(m: usize, id: u32): usize {
@@ -140,8 +140,7 @@ export function csdAt(m: usize, id: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function tlbAt(m: usize, cpu: u32): usize {
-  const entries = hdr(m, abi.H_TLB_SETS) * hdr(m, abi.H_TLB_WAYS);
-  return m + hdr(m, abi.H_OFF_TLB) + (<usize>(cpu * entries)) * offsetof<Entry>();
+  return m + hdr(m, abi.H_OFF_TLB) + <usize>cpu * hdr(m, abi.H_TLB_STRIDE);
 }
 
 /** First paging-structure entry of an actor (CPUs, then devices). */

@@ -38,6 +38,8 @@ export class Ctx {
   dev: u16; // subscriber being told, or the device's own index + 1
   event: u16;
   cursor: u16; // next CPU of a send
+  list: u32; // csd list taken from the queue, id + 1
+  seq: u32;
   stack: u64; // four return addresses, the newest in the low bits
   ptl0: u32; // table + 1
   ptl1: u32;
@@ -64,8 +66,6 @@ export class Ctx {
   gTables: u32; // unhooked tables, list head, id + 1
   gFlags: u16;
   locks: u16; // LOCK_*
-  seq: u32;
-  list: u32; // csd list taken from the queue, id + 1
   brackets: u32;
   opStart: u64; // range of the running operation, for the STALE oracle
   opEnd: u64;
@@ -168,10 +168,12 @@ export class Clock {
   irqSince: u64; // when the running interrupt arrived
   flushSince: u64; // when the running flush request began
   opSince: u64;
-  queuedAt: u64; // its place in the heap; NOT_QUEUED if it has none
+  queuedAt: u64; // its place in the run queue; NOT_QUEUED if it has none
+  irqQueuedAt: u64; // its place in the interrupt queue
+  ackAt: u64; // when the latest ack of its shootdown reached it
   charge: u32; // ns of the step under way beyond the fixed price of its micro-op
   waitKey: u32; // what a parked actor waits for (offset of its word), 0: not parked
-  flushPages: u32;
+  walkFills: u32; // 1: the paging-structure cache may hold something
   wantKey: u32; // what the last step that returned ST_WAIT waits for
   jobHead: u32; // ring of jobs, see jobs.ts
   jobTail: u32;

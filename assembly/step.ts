@@ -9,7 +9,9 @@
  * no interleaving is lost, and both reduced and unreduced runs reach the same verdicts.
  */
 import * as abi from "../src/core/abi";
-import { get32, isShared } from "./atomics";
+import { get32, isShared, Plain } from "./atomics";
+import { LOG_SLACK } from "./log";
+import { csdSendLoop } from "./call-queue";
 import { charge } from "./charge";
 import { devWalk } from "./device";
 import { execControl, execLocal } from "./exec-control";
@@ -17,9 +19,10 @@ import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
 import { cacheFind } from "./cache";
 import {
-  cost, clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, iotlbAt, taskAt,
+  cost, clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, iotlbAt, setHdr, taskAt,
 } from "./machine";
 import { Cpu, Ctx } from "./rows";
+import { blocked } from "./wake";
 import { cpuSpeculate } from "./user-access";
 
 /** Local micro-ops in one step: a bound, so that no program can keep a step from returning. */
@@ -60,8 +63,30 @@ function finish(m: usize, ctx: Ctx): i32 {
   if (ctx.brackets != 0 || ctx.locks != 0 || ctx.ptl0 != 0 || ctx.ptl1 != 0) {
     return abi.ST_BAD_PROGRAM;
   }
-  memory.fill(changetype<usize>(ctx), 0, offsetof<Ctx>());
+  clearCtx(changetype<usize>(ctx));
   return abi.ST_OK;
+}
+
+/** By hand: a bulk fill costs a call out of the module, and handlers end millions of times. */
+// @ts-ignore: decorator
+@inline
+function clearCtx(p: usize): void {
+  const zero = i64x2.splat(0);
+  v128.store(p, zero);
+  v128.store(p, zero, 16);
+  v128.store(p, zero, 32);
+  v128.store(p, zero, 48);
+  v128.store(p, zero, 64);
+  v128.store(p, zero, 80);
+  v128.store(p, zero, 96);
+  v128.store(p, zero, 112);
+  v128.store(p, zero, 128);
+  v128.store(p, zero, 144);
+  v128.store(p, zero, 160);
+  v128.store(p, zero, 176);
+  v128.store(p, zero, 192);
+  store<u64>(p, 0, 208);
+  if (offsetof<Ctx>() != 216) unreachable();
 }
 
 // @ts-ignore: decorator
@@ -69,9 +94,11 @@ function finish(m: usize, ctx: Ctx): i32 {
 function visible<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32, pc: u32,
 ): i32 {
+  if (op >= abi.OP_FLUSH_PREP && op < abi.OP_RANGE_BEGIN) {
+    return execFlush<F>(m, actor, ctx, op, a, b, imm);
+  }
   if (op < abi.OP_VMA_FIND) return execControl<F>(m, actor, ctx, op, a, b, c, imm);
   if (op < abi.OP_FLUSH_PREP) return execMemory<F>(m, actor, ctx, op, a, b, c, imm);
-  if (op < abi.OP_RANGE_BEGIN) return execFlush<F>(m, actor, ctx, op, a, b, imm);
   if (op < abi.OP_CPU_ACCESS) return execNotify<F>(m, actor, ctx, op, a, b, imm, pc);
   return execCpu<F>(m, actor, ctx, op, a, b, imm);
 }
@@ -115,6 +142,97 @@ export function runCtx<F>(m: usize, actor: u32, ctx: Ctx): i32 {
     done = true;
   }
   return done ? abi.ST_OK : abi.ST_BAD_PROGRAM;
+}
+
+/** `csd.send · jf +2 · jmp -2`: the loop that queues one csd a target, as every policy writes it. */
+// @ts-ignore: decorator
+@inline
+function isSendLoop(code: usize, pc: u32): bool {
+  const second = load<u64>(code + ((<usize>pc) << 3), 8);
+  const third = load<u64>(code + ((<usize>pc) << 3), 16);
+  return second == (((<u64>pc + 3) << 32) | abi.OP_JF) &&
+    third == (((<u64>pc) << 32) | abi.OP_JMP);
+}
+
+/** Jumps in a row without a visible micro-op: a bound, so that a program cannot spin in a step. */
+const JUMP_BOUND: u32 = 1 << 20;
+
+/**
+ * Timed driver: executes micro-ops of one context until the actor's clock reaches `horizon`, the
+ * context ends, or a micro-op cannot go on (its status; the clock stands before it). Jumps are free
+ * and are decided here; everything else costs what the cost table says.
+ */
+export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
+  const code = m + hdr(m, abi.H_OFF_CODE);
+  const costs = m + hdr(m, abi.H_OFF_COST);
+  const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;
+  const clock = clockAt(m, actor);
+  let pc: u32 = ctx.pc;
+  let spins: u32 = 0;
+  for (;;) {
+    const word = load<u64>(code + ((<usize>pc) << 3));
+    const op = <i32>(word & 0xff);
+    const imm = <u32>(word >> 32);
+    if (op <= abi.OP_JF && op != abi.OP_END) {
+      const taken = op == abi.OP_JMP || (ctx.flag != 0) == (op == abi.OP_JT);
+      pc = taken ? imm : pc + 1;
+      if (++spins > JUMP_BOUND) return abi.ST_BAD_PROGRAM;
+      continue;
+    }
+    const a = <u32>(word >> 8) & 0xff;
+    const b = <u32>(word >> 16) & 0xff;
+    const c = <u32>(word >> 24) & 0xff;
+    if (op <= abi.OP_LOCAL_LAST) {
+      clock.charge = load<u32>(costs + (op << 2));
+      if (op == abi.OP_END) {
+        clock.now += clock.charge;
+        clock.charge = 0;
+        return finish(m, ctx);
+      }
+      pc = execLocal(m, actor, ctx, op, a, b, c, imm, pc + 1);
+      clock.now += clock.charge;
+      continue;
+    }
+    const left = hdr(m, abi.H_BUDGET);
+    if (left == 0 || hdr(m, abi.H_LOG_LEN) > room) {
+      ctx.pc = <u16>pc;
+      clock.charge = 0;
+      return abi.ST_OK;
+    }
+    if (op == abi.OP_CSD_SEND && isSendLoop(code, pc) && actor < hdr(m, abi.H_CPUS)) {
+      // The same micro-ops in the same order, without decoding each turn of the loop.
+      const status = csdSendLoop(m, actor, ctx, horizon);
+      if (status < 0) return abi.ST_BAD_PROGRAM;
+      pc = status == abi.ST_DONE ? pc + 3 : pc;
+      ctx.pc = <u16>pc;
+      if (status == abi.ST_WAIT || clock.now >= horizon) {
+        return status == abi.ST_WAIT ? status : abi.ST_OK;
+      }
+      continue;
+    }
+    setHdr(m, abi.H_BUDGET, left - 1);
+    clock.charge = load<u32>(costs + (op << 2));
+    ctx.pc = <u16>(pc + 1);
+    const status = visible<Plain>(m, actor, ctx, op, a, b, c, imm, pc + 1);
+    if (status != abi.ST_OK) {
+      ctx.pc = <u16>pc;
+      clock.charge = 0;
+      return status;
+    }
+    spins = 0;
+    pc = ctx.pc;
+    clock.now += clock.charge;
+    if (clock.now >= horizon) {
+      clock.charge = 0;
+      // Waiting for acks touches nobody: parking now instead of at its turn keeps the targets'
+      // handlers from having to take turns with an initiator that only waits.
+      if (load<u8>(code + ((<usize>pc) << 3)) == abi.OP_CSD_WAIT && cpuAt(m, actor).waitCount != 0) {
+        return blocked(m, actor, 1);
+      }
+      return abi.ST_OK;
+    }
+  }
+  return abi.ST_OK;
 }
 
 /** A speculative walk by any agent, at any time: a named assumption of explored machines. */

@@ -10,7 +10,7 @@
 import * as abi from "../src/core/abi";
 import { get64 } from "./atomics";
 import { walkFill, walkFind } from "./cache";
-import { entryAt, frameAt, hdr, mmAt, pwcAt, tableAt } from "./machine";
+import { clockAt, entryAt, frameAt, hdr, mmAt, pwcAt, tableAt } from "./machine";
 import { Entry, Table } from "./rows";
 import { hazard } from "./oracle";
 
@@ -87,6 +87,7 @@ export function hardWalk<F>(
     if (level == 0 || (pte & abi.PTE_HUGE) != 0) return pte;
     const next = <u32>(pte >> abi.PTE_SHIFT);
     level--;
+    clockAt(m, actor).walkFills = 1;
     walkFill(pwc, cached, clock, vpn >> (bits * (level + 1)), level, asid, next,
       tableAt(m, next).gen);
     id = next + 1;

@@ -14,7 +14,7 @@ import { ArgumentError, DisposedError } from "./errors.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
-import { buildImage, entryOf, type Script } from "./kernel/image.js";
+import { buildImage, entryOf, hasStandardDrain, type Script } from "./kernel/image.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import { type CostProfile, costTable } from "./kernel/profile.js";
 import { type Counters, readCounters } from "./counters.js";
@@ -124,6 +124,7 @@ export class Machine {
       extraBytes: options.extraBytes ?? 0,
       ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
     });
+    core.header[abi.H_STANDARD_DRAIN] = hasStandardDrain(image) ? 1 : 0;
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),
       0,

@@ -92,7 +92,12 @@ export const H_MERGE = 60; // 1: local micro-ops run on in the same step
 export const H_PARKED = 61; // actors parked in a wait (timed)
 export const H_STEPS_LO = 62; // steps taken by the timed driver: a u64
 export const H_STEPS_HI = 63;
-export const H_WORDS = 64;
+export const H_IRQ_LEN = 64; // interrupt queue of the timed driver
+export const H_BUDGET = 65; // steps the running timedAdvance may still take
+export const H_HUGE_SEEN = 66; // 1: a huge leaf was set in this machine; until then nobody probes
+export const H_TLB_STRIDE = 67; // bytes from one CPU's TLB to the next
+export const H_STANDARD_DRAIN = 68; // 1: the handler is the program that assembly/drain.ts knows
+export const H_WORDS = 72;
 
 // ── options: each is a named assumption that a verdict prints ───────────────────────────────
 export const OPT_DELAYED_IPI = 1; // a pending interrupt may be taken any number of steps later

@@ -27,6 +27,9 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   const contexts = g.tasks + g.cpus + g.devices;
   const maskWords = Math.ceil(g.cpus / 32);
   const cpuStride = align(CPU.size + g.asids * 8 + maskWords * 4, 8);
+  const tlbBytes = g.tlbSets * g.tlbWays * ENTRY.size;
+  // A power-of-two distance would put the same set of every CPU into the same cache lines.
+  const tlbStride = tlbBytes >= 4096 ? tlbBytes + 64 : tlbBytes;
   const tableStride = TABLE.size + 2 ** g.indexBits * 8;
   let at = abi.H_WORDS * 4;
   const region = (word: number, bytes: number, alignment = 8): void => {
@@ -60,6 +63,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   header[abi.H_MASK_WORDS] = maskWords;
   header[abi.H_CPU_STRIDE] = cpuStride;
   header[abi.H_TABLE_STRIDE] = tableStride;
+  header[abi.H_TLB_STRIDE] = tlbStride;
   header[abi.H_CODE_LEN] = codeLength;
   header[abi.H_LOG_CAP] = g.logRecords;
   header[abi.H_JOB_CAP] = g.jobs;
@@ -72,7 +76,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_CLOCK, actors * CLOCK.size, 64);
   region(abi.H_OFF_JOB, actors * g.jobs * JOB_BYTES, 64);
   if (g.logRecords > 0) {
-    region(abi.H_OFF_HEAP, actors * 4 * 8, 64);
+    region(abi.H_OFF_HEAP, 2 * actors * 4 * 8, 64);
     region(abi.H_OFF_LOG, g.logRecords * abi.EV_BYTES, 64);
   }
 
@@ -86,7 +90,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_DEV, g.devices * DEVICE.size);
   region(abi.H_OFF_MASK, g.mms * maskWords * 4);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * 8);
-  region(abi.H_OFF_TLB, g.cpus * g.tlbSets * g.tlbWays * ENTRY.size);
+  region(abi.H_OFF_TLB, g.cpus * tlbStride);
   region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);
   region(abi.H_OFF_IOTLB, g.devices * g.iotlbSets * g.iotlbWays * ENTRY.size);
   region(abi.H_OFF_VMA, g.mms * g.vmas * VMA.size);

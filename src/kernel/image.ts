@@ -2,8 +2,10 @@
  * Images: every operation of a catalogue assembled for one era and one policy, with the consumers'
  * hooks and access programs, and scripts made of calls to them.
  */
+import * as abi from "../core/abi.js";
 import { ArgumentError } from "../errors.js";
 import { Assembler, type Image } from "../program/assembler.js";
+import { decode } from "../program/disassembler.js";
 import { op, type Program } from "../program/notation.js";
 import { Registers } from "../program/registers.js";
 import type { Catalogue } from "./catalogue.js";
@@ -101,6 +103,26 @@ function addConsumer(assembler: Assembler, consumer: Consumer): void {
     const vpn = new Registers().param("vpn");
     assembler.add(entryOf.access(consumer.name, write), consumer.access(vpn, write));
   }
+}
+
+/** The handler that `assembly/drain.ts` executes without decoding: micro-op and jump target. */
+const STANDARD_DRAIN: readonly (readonly [number, number])[] = [
+  [abi.OP_CSQ_TAKE, 0],
+  [abi.OP_JF, 6],
+  [abi.OP_CSD_RUN, 0],
+  [abi.OP_CSD_UNLOCK, 0],
+  [abi.OP_JF, 6],
+  [abi.OP_JMP, 2],
+  [abi.OP_END, 0],
+];
+
+/** Is the image's handler that program? */
+export function hasStandardDrain(image: Image): boolean {
+  const start = image.entries.get(entryOf.handler) ?? 0;
+  return STANDARD_DRAIN.every(([code, target], at) => {
+    const instruction = decode(image.code, start + at);
+    return instruction.op === code && instruction.imm === (target === 0 ? 0 : start + target);
+  });
 }
 
 /** Assembles an image. */
