@@ -61,7 +61,7 @@ export function jobIsSwitch<F>(m: usize, actor: u32): bool {
   return load<u32>(slot(m, actor, head<F>(clockAt(m, actor))), 12) == 0;
 }
 
-/** Starts the next job. ST_WAIT: its context is busy. ST_BAD_PROGRAM: its task does not run here. */
+/** Starts the next job. ST_WAIT: its context is busy. ST_BAD_PROGRAM: its task is elsewhere. */
 export function startJob<F>(m: usize, actor: u32): i32 {
   const clock = clockAt(m, actor);
   const job = slot(m, actor, head<F>(clock));

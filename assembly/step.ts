@@ -144,7 +144,7 @@ export function runCtx<F>(m: usize, actor: u32, ctx: Ctx): i32 {
   return done ? abi.ST_OK : abi.ST_BAD_PROGRAM;
 }
 
-/** `csd.send · jf +2 · jmp -2`: the loop that queues one csd a target, as every policy writes it. */
+/** `csd.send · jf +2 · jmp -2`: the loop that queues one csd a target, as policies write it. */
 // @ts-ignore: decorator
 @inline
 function isSendLoop(code: usize, pc: u32): bool {
@@ -226,7 +226,8 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
       clock.charge = 0;
       // Waiting for acks touches nobody: parking now instead of at its turn keeps the targets'
       // handlers from having to take turns with an initiator that only waits.
-      if (load<u8>(code + ((<usize>pc) << 3)) == abi.OP_CSD_WAIT && cpuAt(m, actor).waitCount != 0) {
+      const next = load<u8>(code + ((<usize>pc) << 3));
+      if (next == abi.OP_CSD_WAIT && cpuAt(m, actor).waitCount != 0) {
         return blocked(m, actor, 1);
       }
       return abi.ST_OK;

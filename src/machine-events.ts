@@ -23,7 +23,7 @@ export class EventReader {
   /** Hands every record to `onEvent`, oldest first, and empties the log. */
   drain(onEvent?: (event: MachineEvent) => void): void {
     const { core } = this;
-    const n = core.header[abi.H_LOG_LEN]!;
+    const n = core.header[abi.H_LOG_LEN];
     if (n === 0) return;
     core.header[abi.H_LOG_LEN] = 0;
     if (!onEvent) return;
@@ -32,10 +32,10 @@ export class EventReader {
       const p = base + i * abi.EV_BYTES;
       onEvent({
         timeNs: core.readU64(p),
-        actor: core.u16[(p + 8) >> 1]!,
-        kind: core.u8[p + 10]!,
-        code: core.u8[p + 11]!,
-        task: core.u32[(p + 12) >> 2]! - 1,
+        actor: core.u16[(p + 8) >> 1],
+        kind: core.u8[p + 10],
+        code: core.u8[p + 11],
+        task: core.u32[(p + 12) >> 2] - 1,
         a: core.readU64(p + 16),
         b: core.readU64(p + 24),
       });

@@ -389,7 +389,7 @@ export class Machine {
   /** Task index a CPU runs now, -1 if none. */
   taskOn(cpu: number): number {
     this.index("cpu", cpu, this.geometry.cpus);
-    return this.core.u32[(this.core.cpu(cpu) + 20) >> 2]! - 1;
+    return this.core.u32[(this.core.cpu(cpu) + 20) >> 2] - 1;
   }
 
   /** An actor's clock, ns. */
@@ -449,7 +449,7 @@ export class Machine {
     const scratch = BASE - 512;
     this.core.x.stateHash(BASE, scratch);
     const hex = (word: number): string => word.toString(16).padStart(8, "0");
-    return hex(this.core.u32[(scratch >> 2) + 1]!) + hex(this.core.u32[scratch >> 2]!);
+    return hex(this.core.u32[(scratch >> 2) + 1]) + hex(this.core.u32[scratch >> 2]);
   }
 
   /** Starts a script on an actor, for drivers that step the machine themselves. */

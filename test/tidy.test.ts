@@ -109,12 +109,14 @@ function impurity(node: ts.Node): string | undefined {
     ts.isStringLiteral(node) ||
     ts.isNoSubstitutionTemplateLiteral(node) ||
     ts.isTemplateExpression(node);
-  // Import paths, the arguments of decorators and ERROR("…") exist only for the compiler.
+  // Import paths, the arguments of decorators, offsetof("…") and ERROR("…") exist only for the
+  // compiler.
   const isForCompiler =
     ts.isImportDeclaration(node.parent) ||
     ts.isExportDeclaration(node.parent) ||
     (ts.isCallExpression(node.parent) &&
-      (ts.isDecorator(node.parent.parent) || node.parent.expression.getText() === "ERROR"));
+      (ts.isDecorator(node.parent.parent) ||
+        ["ERROR", "offsetof"].includes(node.parent.expression.getText())));
   if (isString && !isForCompiler) {
     return "a string becomes a data segment. Fix: return a status; src/ has the words";
   }

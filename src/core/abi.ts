@@ -217,7 +217,7 @@ export const OP_TABLE_UNHOOK = 45; // unhook one empty leaf table of [r[a], r[b]
 export const OP_PTE_NEXT = 46; // r[a] = next present vpn < r[b] of this extent; ctx.pte; F
 export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present
 export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = what it was; imm 1: to be moved
-export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame with flags imm; the reference moves into it
+export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame, flags imm; the reference moves into it
 export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte: a moved entry, references unchanged
 export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F = was tightened
 export const OP_PTE_COPY = 52; // fork: entry of r[a] to mm r[b]; F = the parent's lost W
@@ -255,7 +255,7 @@ export const OP_CSD_UNLOCK = 79; // target: unlock and drop it; F = more
 export const OP_RANGE_BEGIN = 80; // bracket opens, event imm
 export const OP_RANGE_END = 81; // bracket closes
 export const OP_NOTIFY_BEGIN = 82; // notification of hook imm for [r[a], r[b])
-export const OP_NOTIFY_NEXT = 83; // call the next subscriber's hook; falls through when all are told
+export const OP_NOTIFY_NEXT = 83; // call the next subscriber's hook; falls through after the last
 
 export const OP_DEV_LOCK = 84;
 export const OP_DEV_UNLOCK = 85;
@@ -285,7 +285,7 @@ export const OP_SW_TASK = 105; // the CPU runs task r[a] (task index)
 export const OP_MM_NEW = 106; // r[a] = a fresh mm + 1
 export const OP_MM_PUT = 107; // users of ctx.mm - 1; F = that was the last
 export const OP_MM_FREE = 108; // tables and row of ctx.mm are gone
-export const OP_TASK_MM = 109; // task r[a] (index + 1, 0: this one) belongs to mm r[b] from now on (0: none)
+export const OP_TASK_MM = 109; // task r[a] (index + 1, 0: this one) now belongs to mm r[b] (0: none)
 export const OP_MM_RELEASE = 110; // unsubscribe every device of ctx.mm
 export const OP_COUNT = 111;
 

@@ -84,7 +84,7 @@ export class Core {
 
   /** Absolute address of a header offset. */
   at(word: number): number {
-    return BASE + this.header[word]!;
+    return BASE + this.header[word];
   }
 
   /** First byte behind the block. */
@@ -96,9 +96,9 @@ export class Core {
   read<K extends string>(row: layout.Row<K>, address: number, name: K): number {
     const { offset, size } = row.fields[name];
     const p = address + offset;
-    if (size === 1) return this.u8[p]!;
-    if (size === 2) return this.u16[p >> 1]!;
-    if (size === 4) return this.u32[p >> 2]!;
+    if (size === 1) return this.u8[p];
+    if (size === 2) return this.u16[p >> 1];
+    if (size === 4) return this.u32[p >> 2];
     return this.readU64(p);
   }
 
@@ -113,8 +113,8 @@ export class Core {
 
   /** All-ones reads as Infinity: "everything" in ranges and page counts. */
   readU64(address: number): number {
-    const low = this.u32[address >> 2]!;
-    const high = this.u32[(address >> 2) + 1]!;
+    const low = this.u32[address >> 2];
+    const high = this.u32[(address >> 2) + 1];
     if (low === 0xffffffff && high === 0xffffffff) return Infinity;
     return high * 2 ** 32 + low;
   }
@@ -176,7 +176,7 @@ export class Core {
   /** Sum of a counter over all actors. */
   total(index: number): number {
     let sum = 0;
-    for (let actor = 0; actor < this.header[abi.H_ACTORS]!; actor++) {
+    for (let actor = 0; actor < this.header[abi.H_ACTORS]; actor++) {
       sum += this.counter(actor, index);
     }
     return sum;

@@ -87,7 +87,7 @@ export class Kit {
     ];
   }
 
-  /** The gather's flush, if it recorded anything: CPUs, then secondaries, before anything is freed. */
+  /** The gather's flush, if it recorded anything: CPUs, then secondaries; frees come later. */
   gatherFlush(): Program {
     return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
       when(op("gather.range", { a, b }), [
