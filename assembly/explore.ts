@@ -1,1 +1,206 @@
-export function exploreStub(): i32 { return 0; }
+/**
+ * Exploration: every interleaving of a small machine, breadth first, so the first hazard found is
+ * one with the fewest steps.
+ *
+ * Tables live behind the machine, described by a header of X_* words at `x`:
+ *
+ *   slots   open addressing, u64 fingerprint each; exact mode: u64 = node + 1 | fingerprint's high
+ *           half, and the state itself is compared. Load at most 3/4.
+ *   nodes   per state {u32 parent, u32 actor << 8 | choice}: the trail back to the start
+ *   ring    states that wait to be expanded; exact mode: all states, in order of discovery
+ *
+ * The machine's own state region is where a successor is made: copy a state in, step, hash it.
+ * Invariant `NodeOrderIsDepthOrder`: a node's depth is never below its predecessor's.
+ */
+import * as abi from "../src/core/abi";
+import { Plain } from "./atomics";
+import { hashBytes } from "./hash";
+import { ctxAt, hdr, sysAt } from "./machine";
+import { step } from "./step";
+
+// @ts-ignore: decorator
+@inline
+function word(x: usize, i: i32): u32 {
+  return load<u32>(x + ((<usize>i) << 2));
+}
+
+// @ts-ignore: decorator
+@inline
+function setWord(x: usize, i: i32, value: u32): void {
+  store<u32>(x + ((<usize>i) << 2), value);
+}
+
+// @ts-ignore: decorator
+@inline
+function stateAt(m: usize): usize {
+  return m + hdr(m, abi.H_STATE_START);
+}
+
+// @ts-ignore: decorator
+@inline
+function ringAt(x: usize, index: u32): usize {
+  const place = index % word(x, abi.X_RING_CAP);
+  return x + word(x, abi.X_OFF_RING) + <usize>place * word(x, abi.X_STATE_BYTES);
+}
+
+/** By hand, in 32-byte strides: regions are multiples of 64, and bulk copies leave the module. */
+// @ts-ignore: decorator
+@inline
+function copyState(to: usize, from: usize, bytes: u32): void {
+  const end = from + bytes;
+  for (; from < end; from += 64, to += 64) {
+    v128.store(to, v128.load(from));
+    v128.store(to, v128.load(from, 16), 16);
+    v128.store(to, v128.load(from, 32), 32);
+    v128.store(to, v128.load(from, 48), 48);
+  }
+}
+
+function sameState(a: usize, b: usize, bytes: u32): bool {
+  const end = a + bytes;
+  for (; a < end; a += 8, b += 8) {
+    if (load<u64>(a) != load<u64>(b)) return false;
+  }
+  return true;
+}
+
+// @ts-ignore: decorator
+@inline
+function seedOf(x: usize): u64 {
+  return load<u64>(x + (abi.X_SEED_LO << 2));
+}
+
+/** True: the machine's state is new and has its slot now. `node` is the number it would get. */
+function insert(x: usize, m: usize, node: u32): bool {
+  const bytes = word(x, abi.X_STATE_BYTES);
+  const state = stateAt(m);
+  const print = hashBytes(state, state + bytes, seedOf(x));
+  const mask = (1 << word(x, abi.X_SLOTS_LOG2)) - 1;
+  const slots = x + word(x, abi.X_OFF_SLOTS);
+  const exact = word(x, abi.X_EXACT) != 0;
+  const high = print & 0xffffffff00000000;
+  for (let i = <u32>print & mask; ; i = (i + 1) & mask) {
+    const p = slots + ((<usize>i) << 3);
+    const held = load<u64>(p);
+    if (held == 0) {
+      store<u64>(p, exact ? high | (node + 1) : print);
+      return true;
+    }
+    if (!exact) {
+      if (held == print) return false;
+    } else if ((held & 0xffffffff00000000) == high &&
+        sameState(ringAt(x, <u32>held - 1), state, bytes)) {
+      return false;
+    }
+  }
+  return false;
+}
+
+/** Adds the machine's state, reached from `parent`. ST_OK, or ST_FULL and nothing was added. */
+function add(x: usize, m: usize, parent: u32, actor: u32, choice: u32): i32 {
+  const node = word(x, abi.X_NODES);
+  const slots = <u32>1 << word(x, abi.X_SLOTS_LOG2);
+  const waiting = word(x, abi.X_TAIL) - word(x, abi.X_HEAD);
+  const room = word(x, abi.X_EXACT) != 0 ? node : waiting;
+  if (room >= word(x, abi.X_RING_CAP) || node >= word(x, abi.X_NODE_CAP) ||
+      node >= slots - (slots >> 2)) {
+    return abi.ST_FULL;
+  }
+  if (!insert(x, m, node)) return abi.ST_OK;
+  const p = x + word(x, abi.X_OFF_NODES) + ((<usize>node) << 3);
+  store<u32>(p, parent);
+  store<u32>(p, (actor << 8) | choice, 4);
+  const tail = word(x, abi.X_TAIL);
+  copyState(ringAt(x, tail), stateAt(m), word(x, abi.X_STATE_BYTES));
+  setWord(x, abi.X_TAIL, tail + 1);
+  setWord(x, abi.X_NODES, node + 1);
+  return abi.ST_OK;
+}
+
+function anyRunning(m: usize): bool {
+  const n = hdr(m, abi.H_CONTEXTS);
+  for (let i: u32 = 0; i < n; i++) {
+    if (ctxAt(m, i).running != 0) return true;
+  }
+  return false;
+}
+
+function report(x: usize, node: u32, kind: u32, actor: u32, choice: u32): i32 {
+  setWord(x, abi.X_HIT_NODE, node);
+  setWord(x, abi.X_HIT_KIND, kind);
+  setWord(x, abi.X_HIT_STEP, (actor << 8) | choice);
+  return abi.ST_HAZARD;
+}
+
+/** Tables are zeroed and the header is filled by the host; the machine holds the first state. */
+export function exploreInit(x: usize, m: usize): i32 {
+  setWord(x, abi.X_HEAD, 0);
+  setWord(x, abi.X_TAIL, 0);
+  setWord(x, abi.X_NODES, 0);
+  setWord(x, abi.X_DEPTH, 0);
+  const status = add(x, m, 0, 0, 0);
+  setWord(x, abi.X_LEVEL_END, 1);
+  return status;
+}
+
+/**
+ * Expands at most `budget` states. ST_DONE: the space is exhausted. ST_HAZARD: see X_HIT_*.
+ * ST_FULL: a table is full. ST_BUDGET: call again. Negative: a program error.
+ */
+export function exploreRun(x: usize, m: usize, budget: u32): i32 {
+  const actors = hdr(m, abi.H_ACTORS);
+  const choices = word(x, abi.X_CHOICES);
+  const bytes = word(x, abi.X_STATE_BYTES);
+  const state = stateAt(m);
+  let transitions: u64 = 0;
+  let status = abi.ST_BUDGET;
+  for (; budget > 0; budget--) {
+    const head = word(x, abi.X_HEAD);
+    if (head == word(x, abi.X_TAIL)) {
+      status = abi.ST_DONE;
+      break;
+    }
+    if (head == word(x, abi.X_LEVEL_END)) {
+      setWord(x, abi.X_DEPTH, word(x, abi.X_DEPTH) + 1);
+      setWord(x, abi.X_LEVEL_END, word(x, abi.X_TAIL));
+    }
+    const from = ringAt(x, head);
+    let dirty = true; // the machine does not hold the state that is being expanded
+    let progress = false;
+    let outcome = abi.ST_OK;
+    for (let actor: u32 = 0; actor < actors && outcome == abi.ST_OK; actor++) {
+      for (let choice: u32 = 0; choice < choices; choice++) {
+        if (dirty) copyState(state, from, bytes);
+        const got = step<Plain>(m, actor, choice);
+        dirty = got != abi.ST_IDLE;
+        if (got < 0) {
+          report(x, head, 0, actor, choice);
+          outcome = got;
+          break;
+        }
+        if (got != abi.ST_OK) continue;
+        transitions++;
+        if (choice < 2) progress = true;
+        const hazard = sysAt(m).hazard;
+        if (hazard != 0) {
+          outcome = report(x, head, hazard & 0xff, actor, choice);
+          break;
+        }
+        outcome = add(x, m, head, actor, choice);
+        if (outcome != abi.ST_OK) break;
+      }
+    }
+    if (outcome == abi.ST_OK && !progress) {
+      copyState(state, from, bytes);
+      if (anyRunning(m)) outcome = report(x, head, abi.HZ_DEADLOCK, 0, 0xff);
+    }
+    if (outcome != abi.ST_OK) {
+      status = outcome;
+      break;
+    }
+    setWord(x, abi.X_HEAD, head + 1);
+  }
+  const p = x + (abi.X_TRANSITIONS_LO << 2);
+  store<u64>(p, load<u64>(p) + transitions);
+  return status;
+}

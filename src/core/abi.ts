@@ -354,25 +354,26 @@ export const EV_HAZARD = 11; // code = HZ_*, a = vpn, b = pfn
 export const EV_IRQ = 12; // a = ns the interrupt took from this CPU
 export const EV_BYTES = 32;
 
-// ── explorer header words (u32 index from its base; fingerprints and counts are u64 pairs) ──
-export const X_HEAD = 0;
-export const X_TAIL = 1;
+// ── explorer header words (u32 index from its base) ─────────────────────────────────────────
+export const X_HEAD = 0; // states expanded: node number of the next one
+export const X_TAIL = 1; // states found
 export const X_NODES = 2;
 export const X_SLOTS_LOG2 = 3;
-export const X_RING_CAP = 4;
+export const X_RING_CAP = 4; // states
 export const X_NODE_CAP = 5;
-export const X_EXACT = 6;
-export const X_HIT_NODE = 7;
-export const X_HIT_KIND = 8;
-export const X_TRANSITIONS_LO = 9;
-export const X_TRANSITIONS_HI = 10;
-export const X_OFF_SLOTS = 11;
-export const X_OFF_NODES = 12;
-export const X_OFF_RING = 13;
-export const X_STATE_BYTES = 14;
-export const X_CHOICES = 15; // choices per actor
-export const X_DEPTH = 16;
-export const X_LEVEL_END = 17;
-export const X_SEED_LO = 18;
-export const X_SEED_HI = 19;
-export const X_WORDS = 24;
+export const X_EXACT = 6; // 1: whole states are kept and compared
+export const X_HIT_NODE = 7; // the state whose step was reported
+export const X_HIT_KIND = 8; // HZ_*
+export const X_HIT_STEP = 9; // actor << 8 | choice; choice 255: nobody could move
+export const X_TRANSITIONS_LO = 10; // u64
+export const X_TRANSITIONS_HI = 11;
+export const X_SEED_LO = 12; // u64
+export const X_SEED_HI = 13;
+export const X_OFF_SLOTS = 14;
+export const X_OFF_NODES = 15;
+export const X_OFF_RING = 16;
+export const X_STATE_BYTES = 17;
+export const X_CHOICES = 18; // choices per actor: 2 + watched pages if walks may be speculative
+export const X_DEPTH = 19;
+export const X_LEVEL_END = 20;
+export const X_WORDS = 32;
