@@ -2,7 +2,8 @@
  * Set-associative translation caches: CPU TLBs, IOTLBs and shadow tables of mirroring devices, and
  * the small fully associative paging-structure caches.
  *
- *   Entry.tag  bit 0 valid, bit 1 writable, bit 2 huge, bits 4..11 ASID slot, bits 12.. first vpn
+ *   Entry.tag  bit 0 valid, bit 1 writable, bit 2 huge, bit 3 condemned (oracle.ts),
+ *              bits 4..11 ASID slot, bits 12.. first vpn
  *   paging-structure entry: bits 1..3 level of the cached table, bits 12.. prefix of the vpn
  *
  * Invariants: `OneEntryPerTag` (a fill replaces the entry of the same page and size), and
@@ -14,6 +15,9 @@ import { Entry } from "./rows";
 const VALID: u64 = 1;
 const WRITABLE: u64 = 2;
 const HUGE: u64 = 4;
+const CONDEMNED: u64 = 8;
+/** Bits of a tag that do not identify the page. */
+const SOFT: u64 = WRITABLE | CONDEMNED;
 
 // @ts-ignore: decorator
 @inline
@@ -41,6 +45,24 @@ export function entryVpn(e: Entry): u64 {
 
 // @ts-ignore: decorator
 @inline
+export function entryCondemned(e: Entry): bool {
+  return (e.tag & CONDEMNED) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function condemn(e: Entry): void {
+  e.tag |= CONDEMNED;
+}
+
+// @ts-ignore: decorator
+@inline
+export function entryAsid(e: Entry): u32 {
+  return (<u32>(e.tag >> 4)) & 0xff;
+}
+
+// @ts-ignore: decorator
+@inline
 export function entryHuge(e: Entry): bool {
   return (e.tag & HUGE) != 0;
 }
@@ -52,15 +74,15 @@ function find(set: usize, ways: u32, tag: u64): usize {
   let p = set;
   let left = ways;
   for (; left >= 4; left -= 4) {
-    const a = (load<u64>(p) & ~WRITABLE) == tag;
-    const b = (load<u64>(p, 16) & ~WRITABLE) == tag;
-    const c = (load<u64>(p, 32) & ~WRITABLE) == tag;
-    const d = (load<u64>(p, 48) & ~WRITABLE) == tag;
+    const a = (load<u64>(p) & ~SOFT) == tag;
+    const b = (load<u64>(p, 16) & ~SOFT) == tag;
+    const c = (load<u64>(p, 32) & ~SOFT) == tag;
+    const d = (load<u64>(p, 48) & ~SOFT) == tag;
     if (a | b | c | d) return a ? p : b ? p + 16 : c ? p + 32 : p + 48;
     p += 64;
   }
   for (; left > 0; left--) {
-    if ((load<u64>(p) & ~WRITABLE) == tag) return p;
+    if ((load<u64>(p) & ~SOFT) == tag) return p;
     p += 16;
   }
   return 0;

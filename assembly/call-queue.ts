@@ -33,7 +33,8 @@ function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   }
   const loaded = get32<F>(word(target, offsetof<Cpu>("loadedMm")));
   // A CPU in the middle of a switch may have read the old generation already (CVE-2025-37964).
-  if (loaded == abi.LOADED_SWITCHING || loaded == info.infoMm) return true;
+  if (loaded == abi.LOADED_SWITCHING) return (options & abi.OPT_SKIP_SWITCHING) == 0;
+  if (loaded == info.infoMm) return true;
   return (info.infoFlags & abi.INFO_TRIM) != 0;
 }
 

@@ -7,6 +7,7 @@ import { ALL } from "./flush";
 import { logEvent } from "./log";
 import { clockAt, count, ctxIndex, hdr, mmAt, sysAt, tableAt } from "./machine";
 import { leafTable } from "./page-table";
+import { condemnStale } from "./oracle";
 import { Ctx, Mm, Sys, Table } from "./rows";
 import { blocked, wakeWaiters } from "./wake";
 import { spanOf } from "./walk";
@@ -151,6 +152,7 @@ export function execControl<F>(
     case abi.OP_UNMARK: {
       const clock = clockAt(m, actor);
       logEvent(m, actor, abi.EV_OP_END, ctx.op, clock.now + clock.charge - clock.opSince, 0);
+      if (!isShared<F>() && imm != 0) condemnStale(m, ctx);
       ctx.op = 0;
       ctx.opStart = 0;
       ctx.opEnd = 0;

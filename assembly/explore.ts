@@ -1,13 +1,14 @@
 /**
- * Exploration: every interleaving of a small machine, breadth first, so the first hazard found is
- * one with the fewest steps.
+ * Exploration: every interleaving of a small machine, breadth first, so the first hazard found of
+ * each kind is one with the fewest steps.
  *
  * Tables live behind the machine, described by a header of X_* words at `x`:
  *
  *   slots   open addressing, u64 fingerprint each; exact mode: u64 = node + 1 | fingerprint's high
  *           half, and the state itself is compared. Load at most 3/4.
  *   nodes   per state {u32 parent, u32 actor << 8 | choice}: the trail back to the start
- *   ring    states that wait to be expanded; exact mode: all states, in order of discovery
+ *   ring    states that wait to be expanded; exact mode: all states, in order of discovery.
+ *           Starts small and doubles, so that a small frontier stays in the caches
  *
  * The machine's own state region is where a successor is made: copy a state in, step, hash it.
  * Invariant `NodeOrderIsDepthOrder`: a node's depth is never below its predecessor's.
@@ -101,11 +102,9 @@ function add(x: usize, m: usize, parent: u32, actor: u32, choice: u32): i32 {
   const node = word(x, abi.X_NODES);
   const slots = <u32>1 << word(x, abi.X_SLOTS_LOG2);
   const waiting = word(x, abi.X_TAIL) - word(x, abi.X_HEAD);
-  const room = word(x, abi.X_EXACT) != 0 ? node : waiting;
-  if (room >= word(x, abi.X_RING_CAP) || node >= word(x, abi.X_NODE_CAP) ||
-      node >= slots - (slots >> 2)) {
-    return abi.ST_FULL;
-  }
+  const used = word(x, abi.X_EXACT) != 0 ? node : waiting;
+  if (node >= word(x, abi.X_NODE_CAP) || node >= slots - (slots >> 2)) return abi.ST_FULL;
+  if (used >= word(x, abi.X_RING_CAP) && !growRing(x)) return abi.ST_FULL;
   if (!insert(x, m, node)) return abi.ST_OK;
   const p = x + word(x, abi.X_OFF_NODES) + ((<usize>node) << 3);
   store<u32>(p, parent);
@@ -125,11 +124,42 @@ function anyRunning(m: usize): bool {
   return false;
 }
 
+const GRAVEST: u32 = 4;
+
+/**
+ * How grave a hazard is. A stale read is often a few steps away from a use after free, and shorter:
+ * the verdict is the gravest hazard that can be reached, and its shortest interleaving.
+ */
+function gravity(hazard: u32): u32 {
+  switch (hazard) {
+    case abi.HZ_NONE: return 0;
+    case abi.HZ_STALE: return 1;
+    case abi.HZ_LOSTW: return 2;
+    case abi.HZ_ORDER: return 3;
+    default: return GRAVEST;
+  }
+}
+
 function report(x: usize, node: u32, kind: u32, actor: u32, choice: u32): i32 {
   setWord(x, abi.X_HIT_NODE, node);
   setWord(x, abi.X_HIT_KIND, kind);
   setWord(x, abi.X_HIT_STEP, (actor << 8) | choice);
   return abi.ST_HAZARD;
+}
+
+/** Doubles the ring: states whose place depends on the size move behind the old end. */
+function growRing(x: usize): bool {
+  const cap = word(x, abi.X_RING_CAP);
+  if (cap > word(x, abi.X_RING_MOST) >> 1) return false;
+  const bytes = word(x, abi.X_STATE_BYTES);
+  const tail = word(x, abi.X_TAIL);
+  const ring = x + word(x, abi.X_OFF_RING);
+  for (let i = word(x, abi.X_HEAD); i < tail; i++) {
+    const to = i % (cap << 1);
+    if (to != i % cap) copyState(ring + <usize>to * bytes, ring + <usize>(to - cap) * bytes, bytes);
+  }
+  setWord(x, abi.X_RING_CAP, cap << 1);
+  return true;
 }
 
 /** Tables are zeroed and the header is filled by the host; the machine holds the first state. */
@@ -181,10 +211,19 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
         if (got != abi.ST_OK) continue;
         transitions++;
         if (choice < 2) progress = true;
-        const hazard = sysAt(m).hazard;
+        const hazard = sysAt(m).hazard & 0xff;
         if (hazard != 0) {
-          outcome = report(x, head, hazard & 0xff, actor, choice);
-          break;
+          if (gravity(hazard) == GRAVEST) {
+            outcome = report(x, head, hazard, actor, choice);
+            break;
+          }
+          // The path ends here, the search goes on: there may be worse.
+          if (gravity(hazard) > gravity(word(x, abi.X_SOFT_KIND))) {
+            setWord(x, abi.X_SOFT_NODE, head);
+            setWord(x, abi.X_SOFT_KIND, hazard);
+            setWord(x, abi.X_SOFT_STEP, (actor << 8) | choice);
+          }
+          continue;
         }
         outcome = add(x, m, head, actor, choice);
         if (outcome != abi.ST_OK) break;

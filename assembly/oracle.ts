@@ -5,7 +5,7 @@
  *   PT_UAF  a walk entered a freed page-table page through a paging-structure entry
  *   STALE   the page table no longer grants the access and the operation that took it away has
  *           returned to its caller (while it runs, a stale use is tolerated: shootdown.md 4.3 O1)
- *   LOSTW   the same for a write to a page that is still mapped, but read-only by now
+ *   LOSTW   the same for a write to a frame that somebody else shares by now, so they see it
  *   ORDER   an observer saw a newer write elsewhere and now reads a value that is older than what
  *           was current then. Writes are ordered in real time.
  *
@@ -14,8 +14,10 @@
  * The first hazard stays in Sys.hazard (it is explored state); all are counted and logged.
  */
 import * as abi from "../src/core/abi";
-import { count, ctxAt, frameAt, hdr, sysAt } from "./machine";
-import { entryWritable } from "./cache";
+import { condemn, entryAsid, entryCondemned, entryVpn, entryWritable } from "./cache";
+import {
+  asidSlot, count, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, sysAt, tlbAt,
+} from "./machine";
 import { Ctx, Entry } from "./rows";
 import { logEvent } from "./log";
 import { softWalk } from "./walk";
@@ -92,6 +94,42 @@ function observe(m: usize, actor: u32, k: u32, pfn: u32, write: bool, vpn: u64):
   }
 }
 
+/** Marks what [start, end) of one cache still translates against the page table. */
+function condemnCache(m: usize, base: usize, entries: u32, mm: u32, slot: u32, ctx: Ctx): void {
+  for (let i: u32 = 0; i < entries; i++) {
+    const e = changetype<Entry>(base + <usize>i * offsetof<Entry>());
+    if (e.tag == 0 || entryAsid(e) != slot) continue;
+    const vpn = entryVpn(e);
+    if (vpn < ctx.opStart || vpn >= ctx.opEnd) continue;
+    const pte = softWalk(m, mm, vpn);
+    const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == e.frame;
+    if (!same || (entryWritable(e) && (pte & abi.PTE_W) == 0)) condemn(e);
+  }
+}
+
+/**
+ * The operation of `ctx` returns to its caller, who may rely on its range being settled. A
+ * translation that is stale now is condemned: its use is STALE even if another operation on the
+ * same page is still under way (notifiers.md S03'). Only explored machines: a scan of all caches.
+ */
+export function condemnStale(m: usize, ctx: Ctx): void {
+  if (hdr(m, abi.H_OFF_HEAP) != 0 || ctx.mm == 0) return;
+  const mm: u32 = ctx.mm - 1;
+  const id = mmAt(m, mm).ctxId;
+  const entries = hdr(m, abi.H_TLB_SETS) * hdr(m, abi.H_TLB_WAYS);
+  for (let c: u32 = 0; c < hdr(m, abi.H_CPUS); c++) {
+    for (let slot: u32 = 0; slot < hdr(m, abi.H_ASIDS); slot++) {
+      if (load<u32>(asidSlot(cpuAt(m, c), slot)) == id) {
+        condemnCache(m, tlbAt(m, c), entries, mm, slot, ctx);
+      }
+    }
+  }
+  const lines = hdr(m, abi.H_IOTLB_SETS) * hdr(m, abi.H_IOTLB_WAYS);
+  for (let d: u32 = 0; d < hdr(m, abi.H_DEVICES); d++) {
+    if (deviceAt(m, d).mm == mm + 1) condemnCache(m, iotlbAt(m, d), lines, mm, 0, ctx);
+  }
+}
+
 /** An actor uses the cached translation `e` of (mm, vpn). */
 export function checkAccess(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
@@ -104,8 +142,9 @@ export function checkAccess(
   const pte = softWalk(m, mm, vpn);
   const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == pfn;
   if (!same || (write && (pte & abi.PTE_W) == 0)) {
-    if (!inFlight(m, mm, vpn)) {
-      hazard(m, actor, same ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
+    if (entryCondemned(e) || !inFlight(m, mm, vpn)) {
+      const leaks = same && pfn != 0 && frameAt(m, pfn).refs > 1;
+      hazard(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
       return;
     }
   }

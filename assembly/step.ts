@@ -245,6 +245,7 @@ function speculate<F>(m: usize, actor: u32, k: u32): i32 {
   const cpus = hdr(m, abi.H_CPUS);
   if (actor < cpus) {
     if (cpuAt(m, actor).loadedMm != mm + 1) return abi.ST_IDLE;
+    // A walk that fills no translation may still have filled the paging-structure cache.
     return cpuSpeculate<F>(m, actor, vpn) ? abi.ST_OK : abi.ST_IDLE;
   }
   const dev = actor - cpus;
@@ -253,7 +254,8 @@ function speculate<F>(m: usize, actor: u32, k: u32): i32 {
   const hit = cacheFind(iotlbAt(m, dev), hdr(m, abi.H_IOTLB_SETS), hdr(m, abi.H_IOTLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), vpn, 0);
   if (hit != 0) return abi.ST_IDLE;
-  return devWalk<F>(m, dev, vpn, false) ? abi.ST_OK : abi.ST_IDLE;
+  devWalk<F>(m, dev, vpn, false);
+  return abi.ST_OK;
 }
 
 /** One step. ST_OK: something changed. ST_WAIT, ST_IDLE: nothing did. Negative: an error. */

@@ -16,3 +16,25 @@ export type { Counters } from "./counters.js";
 export { disassemble } from "./program/disassembler.js";
 /** The package's version. */
 export const version = "0.1.0";
+export { Random, canonicalSeed } from "./seed.js";
+export type { Scenario, ScenarioActor, Verdict, Expectation } from "./scenarios/scenario.js";
+export { SCENARIOS } from "./scenarios/built-in.js";
+export {
+  check,
+  type CheckOptions,
+  type CheckResult,
+  expectedVerdict,
+  listScenarios,
+  scenarioNamed,
+} from "./drivers/check.js";
+export type { ExploreOptions, ExploreResult, ScheduleStep } from "./drivers/explore.js";
+export {
+  formatSchedule,
+  makeReplayFile,
+  parseSchedule,
+  replay,
+  type ReplayedStep,
+  type ReplayFile,
+  stepsOf,
+} from "./drivers/replay-file.js";
+export { formatSteps, switchesOf } from "./drivers/step-table.js";

@@ -117,7 +117,7 @@ export class Machine {
     });
     const core = await Core.create({
       geometry,
-      options: options.options ?? abi.OPT_LAZY_SKIP,
+      options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0),
       code: image.code,
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile),
@@ -252,6 +252,16 @@ export class Machine {
     this.core.write(DEVICE, row, "hookSecondary", pc("secondary"));
     this.core.x.machineSubscribe(BASE, device, mm + 1);
     return device;
+  }
+
+  /** Watches a page: slot `k` of geometry.watch. Set up before anything runs. */
+  watch(k: number, mm: number, vpn: number): void {
+    this.index("watch", k, this.geometry.watch);
+    this.liveMm(mm);
+    this.page("vpn", vpn);
+    const row = this.core.at(abi.H_OFF_WATCH_VPN) + k * 16;
+    this.core.writeU64(row, vpn);
+    this.core.writeU64(row + 8, mm);
   }
 
   /** Maps pages [start, end) of `mm` at once, outside simulated time. */

@@ -103,6 +103,7 @@ export const H_WORDS = 72;
 export const OPT_DELAYED_IPI = 1; // a pending interrupt may be taken any number of steps later
 export const OPT_SPECULATIVE_WALKS = 2; // CPUs and sharing devices may fill a watched page any time
 export const OPT_LAZY_SKIP = 4; // lazy CPUs are filtered from shootdowns (Linux since 4.20)
+export const OPT_SKIP_SWITCHING = 16; // mutant: a CPU in the middle of a switch is not told
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
 // ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
@@ -192,7 +193,7 @@ export const OP_PTE_FORGET = 25; // ctx.pte = 0
 export const OP_LOCAL_LAST = 25;
 
 export const OP_MARK = 26; // an operation begins: ctx.op = imm, its range = [r[a], r[b])
-export const OP_UNMARK = 27; // it returned to its caller: the contract of its range is now due
+export const OP_UNMARK = 27; // it returned to its caller; imm 1: its range must be settled by now
 export const OP_SIGNAL = 28; // sync[imm] += 1
 export const OP_AWAIT = 29; // WAIT until sync[imm] >= c
 export const OP_IRQ_OFF = 30; // this context takes no interrupts
@@ -376,4 +377,8 @@ export const X_STATE_BYTES = 17;
 export const X_CHOICES = 18; // choices per actor: 2 + watched pages if walks may be speculative
 export const X_DEPTH = 19;
 export const X_LEVEL_END = 20;
+export const X_RING_MOST = 24; // states the ring may grow to
+export const X_SOFT_NODE = 21; // the gravest hazard so far that did not end the search
+export const X_SOFT_KIND = 22;
+export const X_SOFT_STEP = 23;
 export const X_WORDS = 32;

@@ -68,7 +68,7 @@ export function operation<const P extends readonly string[]>(
       const regs = Object.fromEntries(params.map((param, i) => [param, list[i]])) as Regs<P>;
       return [
         marked(kit, name, options.settles, list, () => build(kit, regs)),
-        options.settles === "none" ? [] : op("unmark", { note: `${name} returns` }),
+        options.settles === "none" ? [] : op("unmark", { imm: 1, note: `${name} returns` }),
       ];
     },
   };

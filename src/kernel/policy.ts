@@ -19,4 +19,6 @@ export interface FlushPolicy {
   readonly shootdown: Program;
   /** The target's call-function interrupt handler. */
   readonly handler: Program;
+  /** OPT_* bits it adds to the machine's: its target filter. */
+  readonly options?: number;
 }

@@ -181,3 +181,35 @@ export const write = operation(
   { summary: "user-mode store to page `vpn`", source: "shootdown.md 4.3", settles: "none" },
   (kit, { vpn }) => touch(kit, vpn, true),
 );
+
+function single(name: string, write: boolean) {
+  return operation(
+    name,
+    ["vpn"],
+    {
+      summary: `one user-mode ${write ? "store to" : "load from"} page \`vpn\`; a fault is not served`,
+      source: "shootdown.md 4.3",
+      settles: "none",
+    },
+    (_kit, { vpn }) => [op("cpu.access", { a: vpn, imm: write ? 1 : 0 })],
+  );
+}
+
+export const load = single("load", false);
+export const store = single("store", true);
+
+export const faultHuge = operation(
+  "fault.huge",
+  ["vpn"],
+  {
+    summary: "a 2 MiB page appears at `vpn`, the first page of its span, writable",
+    source: "Linux do_huge_pmd_anonymous_page",
+    settles: "page",
+  },
+  (_kit, { vpn }) => [
+    op("mmap.read.lock"),
+    op("frame.alloc", { note: "allocate huge page" }),
+    op("pte.huge", { a: vpn, imm: abi.PTE_W, note: "set huge entry" }),
+    op("mmap.read.unlock"),
+  ],
+);

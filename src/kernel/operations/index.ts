@@ -1,21 +1,25 @@
 /** The kernel operations that come with the library. */
 import type { Operation } from "../operation.js";
-import { faultRead, faultWrite, read, write } from "./fault.js";
+import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
 import { madvise } from "./madvise.js";
 import { mmap } from "./map.js";
 import { mprotect } from "./mprotect.js";
 import { mremap, mremapLateFlush } from "./mremap.js";
-import { contextSwitch, exec, exit, fork } from "./process.js";
+import { contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
 import { truncate } from "./truncate.js";
-import { brk, munmap } from "./unmap.js";
+import { brk, munmap, munmapTablesFirst } from "./unmap.js";
 
 export const OPERATIONS: readonly Operation[] = [
   read,
   write,
+  load,
+  store,
   faultRead,
   faultWrite,
+  faultHuge,
   mmap,
   munmap,
+  munmapTablesFirst,
   brk,
   madvise,
   mprotect,
@@ -25,5 +29,7 @@ export const OPERATIONS: readonly Operation[] = [
   exec,
   exit,
   contextSwitch,
+  idle,
+  useMm,
   truncate,
 ];

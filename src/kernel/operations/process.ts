@@ -161,3 +161,31 @@ export const contextSwitch = operation(
       op("sw.task", { a: next }),
     ]),
 );
+
+export const idle = operation(
+  "idle",
+  [],
+  {
+    summary: "this CPU enters lazy TLB mode, as when an idle or kernel thread runs",
+    source: "shootdown.md 1.6, enterLazy",
+    settles: "none",
+  },
+  () => [op("sw.lazy", { note: "lazy TLB mode" })],
+);
+
+export const useMm = operation(
+  "use.mm",
+  ["mm"],
+  {
+    summary: "loads mm `mm` (index + 1) on this CPU, or comes back to it from lazy TLB mode",
+    source: "shootdown.md 1.6 F1 to F3",
+    settles: "none",
+  },
+  (_kit, { mm }) => [
+    op("irq.off", { note: "interrupts off" }),
+    when(op("sw.begin", { a: mm }), switchMm(mm), [
+      op("sw.unlazy", { note: "back from lazy: flush if behind" }),
+    ]),
+    op("irq.on", { note: "interrupts on" }),
+  ],
+);

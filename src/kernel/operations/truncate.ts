@@ -30,7 +30,7 @@ export const truncate = operation(
               ]),
             ]),
           ]),
-          op("unmark", { note: "truncate returns" }),
+          op("unmark", { imm: 1, note: "truncate returns" }),
           // It had moved before its page table was locked: look again.
           when(op("rmap.find", { a: vpn, b: frame }), [again]),
         ]),

@@ -12,12 +12,21 @@ export function unmapRegion(kit: Kit, start: Reg, end: Reg): Program {
   ]);
 }
 
-function body(kit: Kit, start: Reg, end: Reg): Program {
+/** The mutant's order: page tables are freed before the flush, so walkers may still enter them. */
+function unmapRegionTablesFirst(kit: Kit, start: Reg, end: Reg): Program {
+  return kit.gather([
+    kit.range(UNMAP_SITE, "UNMAP", start, end, kit.zap(start, end)),
+    kit.unhookTables(start, end),
+    op("table.free", { note: "free page tables (too early)" }),
+  ]);
+}
+
+function body(kit: Kit, start: Reg, end: Reg, unmap = unmapRegion): Program {
   return [
     op("mmap.write.lock"),
     kit.splitEdges(start, end),
     op("vma.clear", { a: start, b: end }),
-    unmapRegion(kit, start, end),
+    unmap(kit, start, end),
     op("mmap.write.unlock"),
   ];
 }
@@ -31,6 +40,17 @@ export const munmap = operation(
     settles: "range",
   },
   (kit, { start, end }) => body(kit, start, end),
+);
+
+export const munmapTablesFirst = operation(
+  "munmap-tables-first",
+  ["start", "end"],
+  {
+    summary: "mutant: frees page tables before the flush",
+    source: "shootdown.md 1.1 G4 and I4; notifiers.md 0.5 PT-UAF",
+    settles: "range",
+  },
+  (kit, { start, end }) => body(kit, start, end, unmapRegionTablesFirst),
 );
 
 export const brk = operation(

@@ -5,6 +5,7 @@ import { concurrent } from "./concurrent.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
+import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
 
 export const POLICIES: readonly FlushPolicy[] = [
@@ -14,4 +15,5 @@ export const POLICIES: readonly FlushPolicy[] = [
   ackFirst,
   noIpi,
   localOnly,
+  skipSwitching,
 ];

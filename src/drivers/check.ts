@@ -1,0 +1,113 @@
+/** check(): one scenario under one era, policy and consumer, explored to a verdict. */
+import { ArgumentError } from "../errors.js";
+import { Catalogue } from "../kernel/catalogue.js";
+import { SCENARIOS } from "../scenarios/built-in.js";
+import type { Scenario, Verdict } from "../scenarios/scenario.js";
+import {
+  checkMaxStates,
+  DEFAULT_MAX_STATES,
+  explore,
+  type ExploreOptions,
+  type ExploreResult,
+} from "./explore.js";
+import { exploredMachine, geometryOf, stateBytesOf, tableSizes } from "./explored-machine.js";
+
+/** What to check a scenario under. */
+export interface CheckOptions extends ExploreOptions {
+  /** `coupled` by default. */
+  readonly era?: string;
+  /** `concurrent` by default. */
+  readonly policy?: string;
+  /** `sharing` by default. */
+  readonly consumer?: string;
+  readonly catalogue?: Catalogue;
+}
+
+/** Verdict, how it was reached, and what it rests on. */
+export interface CheckResult extends ExploreResult {
+  readonly scenario: string;
+  readonly title: string;
+  readonly source: string;
+  readonly era: string;
+  readonly policy: string;
+  readonly consumer: string;
+  readonly exact: boolean;
+  /** What the verdict is worth nothing without, in words. */
+  readonly assumptions: readonly string[];
+  /** What the scenario says should come out, if it says so for these parts. */
+  readonly expected: Verdict | null;
+}
+
+/** Every built-in scenario. */
+export function listScenarios(): readonly Scenario[] {
+  return SCENARIOS;
+}
+
+/**
+ * A built-in scenario by name.
+ * @throws ArgumentError E_NOENT, naming those there are.
+ */
+export function scenarioNamed(name: string): Scenario {
+  const found = SCENARIOS.find((scenario) => scenario.name === name);
+  if (found) return found;
+  const known = SCENARIOS.map((scenario) => scenario.name).join(", ");
+  throw new ArgumentError("E_NOENT", `no scenario is called ${name}; there are ${known}`, {
+    argument: "scenario",
+    value: name,
+  });
+}
+
+/** What a scenario expects of an era and a consumer, if it says. */
+export function expectedVerdict(scenario: Scenario, era: string, consumer: string): Verdict | null {
+  const byEra = scenario.expect[consumer] ?? scenario.expect["*"];
+  return byEra?.[era] ?? byEra?.["*"] ?? null;
+}
+
+function assumptionsOf(scenario: Scenario, exact: boolean, maxStates: number): string[] {
+  const geometry = geometryOf(scenario);
+  const delayed = scenario.assume?.delayedIpi !== false;
+  const speculative = scenario.assume?.speculativeWalks === true;
+  return [
+    delayed
+      ? "delayed IPI: a pending interrupt may be taken any number of steps later"
+      : "prompt IPI: an interrupt is taken before the target's next micro-op",
+    speculative
+      ? "speculative walks: a CPU or sharing device may walk a watched page at any time"
+      : "no speculative walks: caches are filled by accesses only",
+    "sequential consistency: a micro-op is seen by everybody at once",
+    "local micro-ops are merged with the visible one before them",
+    `bounds: ${geometry.cpus} CPUs, ${geometry.devices} devices, ${geometry.frames} frames, ` +
+      `${geometry.tlbSets} x ${geometry.tlbWays} TLB entries, at most ${maxStates} states`,
+    exact ? "whole states compared" : "64-bit fingerprints: see collisionBound",
+  ];
+}
+
+/** Explores a scenario, given by name or as data. */
+export async function check(
+  scenario: string | Scenario,
+  options: CheckOptions = {},
+): Promise<CheckResult> {
+  const chosen = typeof scenario === "string" ? scenarioNamed(scenario) : scenario;
+  const catalogue = options.catalogue ?? Catalogue.standard;
+  const parts = {
+    era: options.era ?? "coupled",
+    policy: options.policy ?? "concurrent",
+    consumer: options.consumer ?? "sharing",
+  };
+  const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
+  const exact = options.exact === true;
+  const sizes = tableSizes(stateBytesOf(geometryOf(chosen)), maxStates, exact);
+  const machine = await exploredMachine(chosen, parts, catalogue, sizes.bytes);
+  const result = explore(machine, options);
+  machine.dispose();
+  return {
+    scenario: chosen.name,
+    title: chosen.title,
+    source: chosen.source,
+    ...parts,
+    exact,
+    ...result,
+    assumptions: assumptionsOf(chosen, exact, maxStates),
+    expected: expectedVerdict(chosen, parts.era, parts.consumer),
+  };
+}

@@ -1,0 +1,180 @@
+/**
+ * The exploring driver: every interleaving, breadth first, until the space is exhausted, a hazard
+ * is committed, or the bounds are reached (which is never called safe).
+ */
+import * as abi from "../core/abi.js";
+import { BASE } from "../core/core.js";
+import { errorOf } from "../core/status.js";
+import { ArgumentError } from "../errors.js";
+import type { Machine } from "../machine.js";
+import type { Verdict } from "../scenarios/scenario.js";
+import { canonicalSeed } from "../seed.js";
+import { tableSizes, type TableSizes } from "./explored-machine.js";
+
+/** Bounds and modes. */
+export interface ExploreOptions {
+  /** Most states to look at, 1 to 2^27; 4 million by default. */
+  readonly maxStates?: number;
+  /** Keep and compare whole states instead of 64-bit fingerprints. */
+  readonly exact?: boolean;
+  /** Seed of the fingerprints. */
+  readonly seed?: string | number | bigint;
+  /** Called now and then. */
+  readonly onProgress?: (states: number) => void;
+}
+
+/** One step of a schedule. */
+export interface ScheduleStep {
+  readonly actor: number;
+  /** 0 program, 1 interrupt, 2 + k speculative walk of watched page k. */
+  readonly choice: number;
+}
+
+/** What exploration found. The same for the same input, on any machine. */
+export interface ExploreResult {
+  readonly verdict: Verdict;
+  readonly states: number;
+  readonly transitions: number;
+  /** Longest shortest path from the start, in steps. */
+  readonly depth: number;
+  /** Less grave hazards met on the way; their interleavings may be shorter. */
+  readonly also: readonly Verdict[];
+  /** Probability that two states shared a fingerprint; 0 in exact mode. */
+  readonly collisionBound: number;
+  /** The shortest way to the hazard; empty when there is none. */
+  readonly schedule: readonly ScheduleStep[];
+}
+
+export const DEFAULT_MAX_STATES = 4_000_000;
+const MAX_STATES = 2 ** 27;
+const EXPANSIONS_A_CALL = 50_000;
+/** States the frontier has room for at first; it doubles. */
+const RING_START = 1024;
+
+const HAZARDS: Record<number, Verdict> = {
+  [abi.HZ_UAF]: "UAF",
+  [abi.HZ_PT_UAF]: "PT_UAF",
+  [abi.HZ_ORDER]: "ORDER",
+  [abi.HZ_LOSTW]: "LOSTW",
+  [abi.HZ_STALE]: "STALE",
+  [abi.HZ_NOPROG]: "NOPROG",
+  [abi.HZ_DEADLOCK]: "DEADLOCK",
+  [abi.HZ_UNBAL]: "UNBAL",
+};
+
+/** Name of a hazard code of the core. */
+export function hazardName(code: number): Verdict {
+  return HAZARDS[code] ?? "INCONCLUSIVE";
+}
+
+/** @throws ArgumentError E_TYPE, E_LIMIT */
+export function checkMaxStates(value: number): number {
+  if (typeof value !== "number" || !(value >= 1 && value <= MAX_STATES) || value % 1 !== 0) {
+    throw new ArgumentError(
+      "E_LIMIT",
+      `maxStates must be a whole number from 1 to ${MAX_STATES}, got ${String(value)}`,
+      { argument: "maxStates", least: 1, most: MAX_STATES },
+    );
+  }
+  return value;
+}
+
+/** Explores from the machine's present state, which its script actors have not left yet. */
+export function explore(machine: Machine, options: ExploreOptions = {}): ExploreResult {
+  const { core } = machine;
+  const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
+  const exact = options.exact === true;
+  const seed = canonicalSeed(options.seed ?? 1);
+  const sizes = tableSizes(core.state.length, maxStates, exact);
+  const x = core.end;
+  if (x + sizes.bytes > core.memory.buffer.byteLength) {
+    throw new ArgumentError("E_LIMIT", "the machine was created without room for the explorer", {
+      argument: "extraBytes",
+      least: sizes.bytes,
+    });
+  }
+  const word = prepare(machine, x, sizes, exact, seed);
+  let status = core.x.exploreInit(x, BASE);
+  if (status === abi.ST_OK) status = abi.ST_BUDGET;
+  while (status === abi.ST_BUDGET) {
+    status = core.x.exploreRun(x, BASE, EXPANSIONS_A_CALL);
+    options.onProgress?.(word(abi.X_NODES));
+  }
+  if (status < 0) throw errorOf(status, { ...machine.geometry });
+  const states = word(abi.X_NODES);
+  // Worse may hide behind a full table, but what was found is real.
+  const soft = word(abi.X_SOFT_KIND) !== 0 && status !== abi.ST_HAZARD;
+  const found = soft || status === abi.ST_HAZARD;
+  const kind = word(soft ? abi.X_SOFT_KIND : abi.X_HIT_KIND);
+  return {
+    verdict: found ? hazardName(kind) : status === abi.ST_DONE ? "SAFE" : "INCONCLUSIVE",
+    states,
+    transitions: core.readU64(x + abi.X_TRANSITIONS_LO * 4),
+    depth: word(abi.X_DEPTH),
+    also: !soft && word(abi.X_SOFT_KIND) !== 0 ? [hazardName(word(abi.X_SOFT_KIND))] : [],
+    collisionBound: exact ? 0 : states ** 2 / 2 ** 65,
+    schedule: found
+      ? trail(
+          machine,
+          x,
+          word,
+          word(soft ? abi.X_SOFT_NODE : abi.X_HIT_NODE),
+          word(soft ? abi.X_SOFT_STEP : abi.X_HIT_STEP),
+        )
+      : [],
+  };
+}
+
+function prepare(
+  machine: Machine,
+  x: number,
+  sizes: TableSizes,
+  exact: boolean,
+  seed: bigint,
+): (index: number) => number {
+  const { core } = machine;
+  // Fresh memory is zero; only a second exploration of the same machine has to clear it.
+  if (core.u32[(x >> 2) + abi.X_NODES] !== 0) {
+    core.u8.fill(0, x, x + abi.X_WORDS * 4 + 2 ** sizes.slotsLog2 * 8 + 64);
+  }
+  const set = (index: number, value: number): void => {
+    core.u32[(x >> 2) + index] = value;
+  };
+  const align = (value: number): number => Math.ceil(value / 64) * 64;
+  const slots = align(abi.X_WORDS * 4);
+  const nodes = slots + 2 ** sizes.slotsLog2 * 8;
+  set(abi.X_SLOTS_LOG2, sizes.slotsLog2);
+  set(abi.X_NODE_CAP, sizes.nodes);
+  set(abi.X_RING_MOST, sizes.ring);
+  set(abi.X_RING_CAP, exact ? sizes.ring : Math.min(sizes.ring, RING_START));
+  set(abi.X_EXACT, exact ? 1 : 0);
+  set(abi.X_SEED_LO, Number(seed & 0xffff_ffffn));
+  set(abi.X_SEED_HI, Number(seed >> 32n));
+  set(abi.X_STATE_BYTES, sizes.stateBytes);
+  const speculative = (core.header[abi.H_OPTIONS] & abi.OPT_SPECULATIVE_WALKS) !== 0;
+  set(abi.X_CHOICES, 2 + (speculative ? machine.geometry.watch : 0));
+  set(abi.X_OFF_SLOTS, slots);
+  set(abi.X_OFF_NODES, nodes);
+  set(abi.X_OFF_RING, align(nodes + sizes.nodes * 8));
+  return (index) => core.u32[(x >> 2) + index];
+}
+
+/** From the start to the reported step. */
+function trail(
+  machine: Machine,
+  x: number,
+  word: (index: number) => number,
+  from: number,
+  reported: number,
+): ScheduleStep[] {
+  const { core } = machine;
+  const decode = (packed: number): ScheduleStep => ({ actor: packed >>> 8, choice: packed & 0xff });
+  const steps: ScheduleStep[] = [];
+  const last = decode(reported);
+  if (last.choice !== 0xff) steps.push(last);
+  const base = (x + word(abi.X_OFF_NODES)) >> 2;
+  for (let node = from; node !== 0; node = core.u32[base + node * 2]) {
+    steps.push(decode(core.u32[base + node * 2 + 1]));
+  }
+  return steps.reverse();
+}

@@ -1,0 +1,124 @@
+/** From a scenario to a machine that stands at its first state, with room for the explorer. */
+import * as abi from "../core/abi.js";
+import { planBlock } from "../core/block.js";
+import { checkGeometry, EXPLORED_GEOMETRY, type Geometry } from "../core/geometry.js";
+import type { Catalogue } from "../kernel/catalogue.js";
+import type { Script } from "../kernel/image.js";
+import { Machine } from "../machine.js";
+import type { Scenario, ScenarioActor } from "../scenarios/scenario.js";
+
+/** Choices of parts, by name. */
+export interface Parts {
+  readonly era: string;
+  readonly policy: string;
+  readonly consumer: string;
+}
+
+/** Room for the explorer's tables. */
+export interface TableSizes {
+  readonly slotsLog2: number;
+  readonly nodes: number;
+  readonly ring: number;
+  readonly bytes: number;
+  readonly stateBytes: number;
+}
+
+/** The frontier's share of memory; past it the verdict is inconclusive. */
+const RING_BYTES_MOST = 2 ** 29;
+
+/** Table sizes for at most `maxStates` states. The frontier is rarely a quarter of all states. */
+export function tableSizes(stateBytes: number, maxStates: number, exact: boolean): TableSizes {
+  const nodes = maxStates + 1;
+  const slotsLog2 = Math.max(4, Math.ceil(Math.log2((nodes * 4) / 3 + 1)));
+  const most = Math.max(1024, Math.floor(RING_BYTES_MOST / stateBytes));
+  const ring = exact ? nodes : Math.min(nodes, most, Math.max(1024, Math.ceil(nodes / 3)));
+  const bytes = abi.X_WORDS * 4 + 2 ** slotsLog2 * 8 + nodes * 8 + ring * stateBytes + 256;
+  return { slotsLog2, nodes, ring, bytes, stateBytes };
+}
+
+/** Bytes of one state of this geometry. */
+export function stateBytesOf(geometry: Geometry): number {
+  const plan = planBlock(geometry, 0, 1);
+  return plan[abi.H_STATE_END] - plan[abi.H_STATE_START];
+}
+
+/** Geometry of a scenario, checked. */
+export function geometryOf(scenario: Scenario): Geometry {
+  return checkGeometry(
+    {
+      ...scenario.geometry,
+      cpus: scenario.threads.length,
+      tasks: Math.max(scenario.threads.length, scenario.geometry.tasks ?? 1),
+      devices: scenario.devices.length,
+      watch: scenario.watch?.length ?? 0,
+    },
+    EXPLORED_GEOMETRY,
+  );
+}
+
+/** OPT_* bits of a scenario. */
+export function optionsOf(scenario: Scenario): number {
+  let options = abi.OPT_LAZY_SKIP;
+  if (scenario.assume?.delayedIpi !== false) options |= abi.OPT_DELAYED_IPI;
+  if (scenario.assume?.speculativeWalks === true) options |= abi.OPT_SPECULATIVE_WALKS;
+  return options;
+}
+
+function actorIndex(scenario: Scenario, actor: ScenarioActor): number {
+  return actor.cpu ?? scenario.threads.length + (actor.device ?? 0);
+}
+
+function scriptsOf(kind: string, actors: readonly ScenarioActor[], consumer: string): Script[] {
+  return actors.map((actor, i) => ({ name: `${kind}.${i}`, consumer, steps: actor.steps }));
+}
+
+/** Builds the machine, runs the set-up, and starts every actor's script. */
+export async function exploredMachine(
+  scenario: Scenario,
+  parts: Parts,
+  catalogue: Catalogue,
+  extraBytes: number,
+): Promise<Machine> {
+  const machine = await Machine.create({
+    catalogue,
+    era: parts.era,
+    policy: parts.policy,
+    consumers: [parts.consumer],
+    geometry: geometryOf(scenario),
+    baseGeometry: EXPLORED_GEOMETRY,
+    options: optionsOf(scenario),
+    scripts: [
+      ...scriptsOf("setup", scenario.setup, parts.consumer),
+      ...scriptsOf("actor", scenario.actors, parts.consumer),
+    ],
+    scriptsOnly: true,
+    extraBytes,
+  });
+  for (const { vmas } of scenario.mms) {
+    const mm = machine.newMm();
+    for (const { start, end, prot } of vmas) machine.mapNow(mm, start, end, prot);
+  }
+  scenario.threads.forEach((mm, cpu) => {
+    machine.place(cpu, machine.newTask(mm));
+  });
+  for (const mm of scenario.devices) machine.attach(parts.consumer, mm);
+  scenario.watch?.forEach(({ mm, vpn }, k) => {
+    machine.watch(k, mm, vpn);
+  });
+  scenario.setup.forEach((actor, i) => {
+    machine.startScript(actorIndex(scenario, actor), `setup.${i}`);
+    machine.settle();
+  });
+  scenario.actors.forEach((actor, i) => {
+    machine.startScript(actorIndex(scenario, actor), `actor.${i}`);
+  });
+  return machine;
+}
+
+/** Column heads of a step table, by actor. */
+export function actorNames(scenario: Scenario): string[] {
+  const names = scenario.threads.map((_, cpu) => `CPU${cpu}`);
+  scenario.devices.forEach((_, device) => names.push(`device ${device}`));
+  for (const actor of scenario.actors) names[actorIndex(scenario, actor)] = actor.name;
+  return names;
+}
