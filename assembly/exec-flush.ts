@@ -250,7 +250,8 @@ export function execCpu<F>(
     case abi.OP_SW_CR3: loadSlot(m, actor, ctx, <u32>x); return abi.ST_OK;
     case abi.OP_SW_DONE: finishSwitch<F>(m, actor, <u32>x); return abi.ST_OK;
     case abi.OP_TASK_GET: {
-      setReg(ctx, a, get32<F>(changetype<usize>(taskAt(m, <u32>reg(ctx, b))) + offsetof<Task>("mm")));
+      const task = changetype<usize>(taskAt(m, <u32>reg(ctx, b)));
+      setReg(ctx, a, get32<F>(task + offsetof<Task>("mm")));
       return abi.ST_OK;
     }
     case abi.OP_SW_TASK: row.task = <u32>x + 1; return abi.ST_OK;

@@ -3,8 +3,8 @@
  *
  * Freeing adds one to the generation, which is what every cached translation remembers: that is how
  * a use after free is noticed. Frame 0 is the zero page and is never freed. Shared form: the pools
- * are guarded by Sys.poolLock, taken and released inside one micro-op (try, else WAIT). Nobody spins
- * for it: its holder may be a thread that the host has put to sleep, or that has died.
+ * are guarded by Sys.poolLock, taken and released inside one micro-op (try, else WAIT). Nobody
+ * spins for it: its holder may be a thread that the host has put to sleep, or that has died.
  * Invariant `FreeHasNoReferences`: a frame on the free list has refs 0.
  */
 import * as abi from "../src/core/abi";
