@@ -88,6 +88,28 @@ export function swap32<F>(p: usize, v: u32): u32 {
   return old;
 }
 
+// @ts-ignore: decorator
+@inline
+export function get16<F>(p: usize): u16 {
+  if (isSigned<F>()) return atomic.load<u16>(p);
+  return load<u16>(p);
+}
+
+// @ts-ignore: decorator
+@inline
+export function put16<F>(p: usize, v: u16): void {
+  if (isSigned<F>()) atomic.store<u16>(p, v);
+  else store<u16>(p, v);
+}
+
+/** Writes `to` if `p` holds `from`. */
+// @ts-ignore: decorator
+@inline
+export function cas64<F>(p: usize, from: u64, to: u64): void {
+  if (isSigned<F>()) atomic.cmpxchg<u64>(p, from, to);
+  else if (load<u64>(p) == from) store<u64>(p, to);
+}
+
 /** True if `p` held `from` and now holds `to`. */
 // @ts-ignore: decorator
 @inline

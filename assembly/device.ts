@@ -4,10 +4,12 @@
  *
  * A sharing device walks the mm's own page table and caches what it finds; a mirroring one fills
  * its table from what software resolved. Both keep entries in the same cache rows; ASID slot 0.
+ * Device rows are plain: worker threads drive machines without devices only.
  * Invariant `NoShadowInsideBracket`: a mirroring device holds no entry inside its union range while
  * inProgress > 0 (its programs check the retry condition under the device lock).
  */
 import * as abi from "../src/core/abi";
+import { Plain } from "./atomics";
 import { cacheDropAll, cacheDropRange, cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
 import { count, deviceAt, frameAt, hdr, iotlbAt, mmAt, pwcAt } from "./machine";
@@ -25,7 +27,7 @@ export function devAccess(m: usize, dev: u32, vpn: u64, write: bool): bool {
     return false;
   }
   count(m, actor, abi.CT_DEV_HIT, 1);
-  checkAccess(m, actor, deviceAt(m, dev).mm - 1, changetype<Entry>(hit), vpn, write);
+  checkAccess<Plain>(m, actor, deviceAt(m, dev).mm - 1, changetype<Entry>(hit), vpn, write);
   return true;
 }
 
@@ -94,7 +96,7 @@ export function devFinish(row: Device): bool {
 export function devResolve(m: usize, ctx: Ctx, dev: u32, vpn: u64, write: bool): bool {
   const row = deviceAt(m, dev);
   charge(m, hdr(m, abi.H_CPUS) + dev, abi.COST_WALK, 1);
-  const pte = row.mm == 0 ? 0 : softWalk(m, row.mm - 1, vpn);
+  const pte = row.mm == 0 ? 0 : softWalk<Plain>(m, row.mm - 1, vpn);
   ctx.pte = 0;
   ctx.frameGen = 0;
   if (pte == 0 || (write && (pte & abi.PTE_W) == 0)) return false;

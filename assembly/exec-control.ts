@@ -1,6 +1,6 @@
 /** Micro-ops of control flow, marks, scenario signals and locks. */
 import * as abi from "../src/core/abi";
-import { cas32, get32, isShared, put32 } from "./atomics";
+import { cas32, get32, isShared, put16, put32 } from "./atomics";
 import { chargeNs } from "./charge";
 import { gatherIsFull, gatherRange } from "./gather";
 import { ALL } from "./flush";
@@ -142,9 +142,10 @@ export function execControl<F>(
 ): i32 {
   switch (op) {
     case abi.OP_MARK: {
-      ctx.op = <u16>imm;
+      // `op` last, and first when it ends: other CPUs' oracles read the range while op is not 0.
       ctx.opStart = reg(ctx, a);
       ctx.opEnd = reg(ctx, b);
+      put16<F>(changetype<usize>(ctx) + offsetof<Ctx>("op"), <u16>imm);
       clockAt(m, actor).opSince = clockAt(m, actor).now;
       logEvent(m, actor, abi.EV_OP_BEGIN, imm, ctx.opStart, ctx.opEnd);
       return abi.ST_OK;
@@ -153,7 +154,7 @@ export function execControl<F>(
       const clock = clockAt(m, actor);
       logEvent(m, actor, abi.EV_OP_END, ctx.op, clock.now + clock.charge - clock.opSince, 0);
       if (!isShared<F>() && imm != 0) condemnStale(m, ctx);
-      ctx.op = 0;
+      put16<F>(changetype<usize>(ctx) + offsetof<Ctx>("op"), 0);
       ctx.opStart = 0;
       ctx.opEnd = 0;
       count(m, actor, abi.CT_OPS, 1);

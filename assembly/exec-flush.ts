@@ -1,6 +1,6 @@
 /** Micro-ops of flush requests, notifications, devices, user accesses, switches and lifetimes. */
 import * as abi from "../src/core/abi";
-import { add32, cas32, put32, sub32 } from "./atomics";
+import { add32, cas32, get32, put32, sub32 } from "./atomics";
 import { csdRun, csdSend, csdUnlock, csqTake, ipiSend } from "./call-queue";
 import { charge } from "./charge";
 import {
@@ -17,7 +17,7 @@ import {
 } from "./machine";
 import { hazard } from "./oracle";
 import { maskHas, maskHasOther } from "./mask";
-import { Cpu, Ctx, Device, Mm } from "./rows";
+import { Cpu, Ctx, Device, Mm, Task } from "./rows";
 import { chooseSlot, finishSwitch, loadSlot, markSwitch, setLazy, unlazy } from "./sched";
 import { cpuAccess } from "./user-access";
 import { blocked, wakeWaiters } from "./wake";
@@ -112,8 +112,7 @@ export function execFlush<F>(
     case abi.OP_IPI_SEND: ipiSend<F>(m, actor); return abi.ST_OK;
     case abi.OP_CSD_WAIT: {
       const p = changetype<usize>(row) + offsetof<Cpu>("waitCount");
-      const left = isSigned<F>() ? atomic.load<u32>(p) : load<u32>(p);
-      if (left != 0) return blocked(m, actor, 1);
+      if (get32<F>(p) != 0) return blocked(m, actor, 1);
       waitedForAcks(m, actor);
       return abi.ST_OK;
     }
@@ -212,7 +211,7 @@ export function execNotify<F>(
     }
     case abi.OP_DEV_COUNT: {
       if (imm != 0) devBegin(row, ctx.hStart, ctx.hEnd);
-      else if (!devFinish(row)) hazard(m, actor, abi.HZ_UNBAL, ctx.hStart, 0);
+      else if (!devFinish(row)) hazard<F>(m, actor, abi.HZ_UNBAL, ctx.hStart, 0);
       return abi.ST_OK;
     }
     case abi.OP_DEV_SEQ: row.seq++; return abi.ST_OK;
@@ -261,7 +260,11 @@ export function execCpu<F>(
     case abi.OP_SW_GEN: chooseSlot<F>(m, actor, ctx, <u32>x); return abi.ST_OK;
     case abi.OP_SW_CR3: loadSlot(m, actor, ctx, <u32>x); return abi.ST_OK;
     case abi.OP_SW_DONE: finishSwitch<F>(m, actor, <u32>x); return abi.ST_OK;
-    case abi.OP_TASK_GET: setReg(ctx, a, taskAt(m, <u32>reg(ctx, b)).mm); return abi.ST_OK;
+    case abi.OP_TASK_GET: {
+      const task = changetype<usize>(taskAt(m, <u32>reg(ctx, b)));
+      setReg(ctx, a, get32<F>(task + offsetof<Task>("mm")));
+      return abi.ST_OK;
+    }
     case abi.OP_SW_TASK: row.task = <u32>x + 1; return abi.ST_OK;
     case abi.OP_MM_NEW: {
       const id = newMm<F>(m, <u32>(clockAt(m, actor).now / 1000000));
@@ -281,7 +284,7 @@ export function execCpu<F>(
       return status;
     }
     case abi.OP_TASK_MM: {
-      setTaskMm(m, x == 0 ? ctxIndex(m, ctx) : <u32>x - 1, <u32>reg(ctx, b));
+      setTaskMm<F>(m, x == 0 ? ctxIndex(m, ctx) : <u32>x - 1, <u32>reg(ctx, b));
       return abi.ST_OK;
     }
     case abi.OP_MM_RELEASE: releaseSubscribers(m, ctx.mm - 1); return abi.ST_OK;

@@ -1,16 +1,17 @@
 /** Micro-ops on VMAs, page tables, frames and the gather. */
 import * as abi from "../src/core/abi";
-import { put64 } from "./atomics";
+import { cas64, get32, get64, put32, put64 } from "./atomics";
 import { frameAt, mmAt, setHdr, tableAt } from "./machine";
 import { reg, setReg } from "./exec-control";
 import {
   freeTables, gatherAdd, gatherBegin, gatherEnd, gatherFree, gatherNested, gatherWiden,
 } from "./gather";
 import {
-  allocPath, extentEnd, leafPlace, nextEntry, nextTable, putEntry, refFrame, splitHuge, unhookTable,
+  allocPath, extentEnd, frameRefs, leafPlace, nextEntry, nextTable, putEntry, refFrame, splitHuge,
+  unhookTable,
 } from "./page-table";
 import { lockPools, putFrame, takeFrame, unlockPools } from "./pools";
-import { Ctx } from "./rows";
+import { Ctx, Frame } from "./rows";
 import { indexOf, tableOf } from "./walk";
 import { vmaClear, vmaCopy, vmaFind, vmaLowerBound, vmaRow, vmaSet } from "./vma";
 
@@ -25,8 +26,20 @@ function frameOf(pte: u64): u32 {
 
 // @ts-ignore: decorator
 @inline
-function setRmap(m: usize, pfn: u32, mm: u32, vpn: u64): void {
-  if (pfn != 0) frameAt(m, pfn).rmap = vpn | ((<u64>(mm + 1)) << RMAP_SHIFT);
+function rmapAt(m: usize, pfn: u32): usize {
+  return changetype<usize>(frameAt(m, pfn)) + offsetof<Frame>("rmap");
+}
+
+// @ts-ignore: decorator
+@inline
+function valueAt(m: usize, pfn: u32): usize {
+  return changetype<usize>(frameAt(m, pfn)) + offsetof<Frame>("value");
+}
+
+// @ts-ignore: decorator
+@inline
+function setRmap<F>(m: usize, pfn: u32, mm: u32, vpn: u64): void {
+  if (pfn != 0) put64<F>(rmapAt(m, pfn), vpn | ((<u64>(mm + 1)) << RMAP_SHIFT));
 }
 
 /** Writes a leaf entry whose table exists. */
@@ -40,14 +53,14 @@ function setLeaf<F>(m: usize, mm: u32, vpn: u64, pte: u64): i32 {
 function clearLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, moving: bool): i32 {
   const p = leafPlace<F>(m, mm, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
-  const pte = load<u64>(p);
+  const pte = get64<F>(p);
   ctx.pte = pte;
   if (pte == 0) return abi.ST_OK;
   const huge = (pte & abi.PTE_HUGE) != 0;
   const level = huge ? 1 : 0;
   putEntry<F>(tableAt(m, tableOf<F>(m, mm, vpn, level) - 1), indexOf(m, vpn, level), 0);
-  const frame = frameAt(m, frameOf(pte));
-  if (!moving && frame.rmap == (vpn | ((<u64>(mm + 1)) << RMAP_SHIFT))) frame.rmap = 0;
+  // One compare-and-swap: another mm may name its own mapping of a shared frame in between.
+  if (!moving) cas64<F>(rmapAt(m, frameOf(pte)), vpn | ((<u64>(mm + 1)) << RMAP_SHIFT), 0);
   return abi.ST_OK;
 }
 
@@ -55,14 +68,14 @@ function clearLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, moving: bool): i32 
 function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64): i32 {
   const p = leafPlace<F>(m, mm, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
-  const old = load<u64>(p);
+  const old = get64<F>(p);
   ctx.pte = old;
   ctx.flag = 0;
   if (old == 0) return abi.ST_OK;
   let now = old & ~(<u64>(abi.PTE_W | abi.PTE_P | abi.PTE_PROTNONE));
   now |= (prot & (abi.PROT_READ | abi.PROT_WRITE)) != 0 ? abi.PTE_P : abi.PTE_PROTNONE;
   const pfn = frameOf(old);
-  const own = pfn != 0 && ((old & abi.PTE_SHARED) != 0 || frameAt(m, pfn).refs == 1);
+  const own = pfn != 0 && ((old & abi.PTE_SHARED) != 0 || frameRefs<F>(m, pfn) == 1);
   const keeps = (old & abi.PTE_W) != 0 || own;
   if ((prot & abi.PROT_WRITE) != 0 && keeps) now |= abi.PTE_W;
   put64<F>(p, now);
@@ -76,7 +89,7 @@ function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64): i32 {
 function copyLeaf<F>(m: usize, ctx: Ctx, vpn: u64, child: u32): i32 {
   const p = leafPlace<F>(m, ctx.mm - 1, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
-  const old = load<u64>(p);
+  const old = get64<F>(p);
   ctx.pte = old;
   ctx.flag = 0;
   if (old == 0) return abi.ST_OK;
@@ -102,7 +115,7 @@ function setHuge<F>(m: usize, ctx: Ctx, vpn: u64, flags: u32): i32 {
   putEntry<F>(table, indexOf(m, vpn, 1), ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags |
     abi.PTE_P | abi.PTE_HUGE);
   setHdr(m, abi.H_HUGE_SEEN, 1);
-  setRmap(m, ctx.frame, mm, vpn);
+  setRmap<F>(m, ctx.frame, mm, vpn);
   ctx.frame = 0;
   return abi.ST_OK;
 }
@@ -120,7 +133,7 @@ function allocFrame<F>(m: usize, actor: u32, ctx: Ctx): i32 {
 
 function dropFrame<F>(m: usize, actor: u32, pfn: u32): i32 {
   if (!lockPools<F>(m)) return abi.ST_WAIT;
-  putFrame(m, actor, pfn);
+  putFrame<F>(m, actor, pfn);
   unlockPools<F>(m);
   return abi.ST_OK;
 }
@@ -164,14 +177,14 @@ export function execMemory<F>(
       return abi.ST_OK;
     }
     case abi.OP_TABLE_ALLOC: return allocPath<F>(m, mm, x, 0);
-    case abi.OP_TABLE_UNHOOK: unhookTable<F>(m, ctx, mm, x, reg(ctx, b)); return abi.ST_OK;
+    case abi.OP_TABLE_UNHOOK: return unhookTable<F>(m, ctx, mm, x, reg(ctx, b));
     case abi.OP_PTE_NEXT: {
       setReg(ctx, a, nextEntry<F>(m, ctx, mm, x, reg(ctx, b)));
       return abi.ST_OK;
     }
     case abi.OP_PTE_GET: {
       const p = leafPlace<F>(m, mm, x);
-      ctx.pte = p == 0 ? 0 : load<u64>(p);
+      ctx.pte = p == 0 ? 0 : get64<F>(p);
       ctx.flag = (ctx.pte & abi.PTE_P) != 0 ? 1 : 0;
       return abi.ST_OK;
     }
@@ -186,7 +199,7 @@ export function execMemory<F>(
       }
       const status = setLeaf<F>(m, mm, x, ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags);
       if (status != abi.ST_OK) return status;
-      setRmap(m, ctx.frame, mm, x);
+      setRmap<F>(m, ctx.frame, mm, x);
       ctx.frame = 0;
       return abi.ST_OK;
     }
@@ -194,7 +207,7 @@ export function execMemory<F>(
       if (ctx.pte == 0) return abi.ST_BAD_PROGRAM;
       const status = setLeaf<F>(m, mm, x, ctx.pte);
       if (status != abi.ST_OK) return status;
-      setRmap(m, frameOf(ctx.pte), mm, x);
+      setRmap<F>(m, frameOf(ctx.pte), mm, x);
       ctx.pte = 0;
       return abi.ST_OK;
     }
@@ -206,7 +219,7 @@ export function execMemory<F>(
     case abi.OP_FRAME_ALLOC: return allocFrame<F>(m, actor, ctx);
     case abi.OP_FRAME_GET: refFrame<F>(m, ctx.frame); return abi.ST_OK;
     case abi.OP_FRAME_COPY: {
-      frameAt(m, ctx.frame).value = frameAt(m, frameOf(ctx.pte)).value;
+      put32<F>(valueAt(m, ctx.frame), get32<F>(valueAt(m, frameOf(ctx.pte))));
       return abi.ST_OK;
     }
     case abi.OP_FRAME_PUT: {
@@ -221,11 +234,11 @@ export function execMemory<F>(
     }
     case abi.OP_FRAME_ONLY: {
       const pfn = frameOf(ctx.pte);
-      ctx.flag = pfn != 0 && frameAt(m, pfn).refs == 1 ? 1 : 0;
+      ctx.flag = pfn != 0 && frameRefs<F>(m, pfn) == 1 ? 1 : 0;
       return abi.ST_OK;
     }
     case abi.OP_RMAP_FIND: {
-      const rmap = frameAt(m, <u32>reg(ctx, b)).rmap;
+      const rmap = get64<F>(rmapAt(m, <u32>reg(ctx, b)));
       ctx.flag = rmap >> RMAP_SHIFT == mm + 1 ? 1 : 0;
       setReg(ctx, a, ctx.flag != 0 ? rmap & RMAP_VPN : 0);
       return abi.ST_OK;
@@ -243,7 +256,7 @@ export function execMemory<F>(
     case abi.OP_GATHER_END: gatherEnd<F>(m, ctx, mm); return abi.ST_OK;
     case abi.OP_TABLE_FREE: {
       if (!lockPools<F>(m)) return abi.ST_WAIT;
-      freeTables(m, ctx);
+      freeTables<F>(m, ctx);
       unlockPools<F>(m);
       return abi.ST_OK;
     }

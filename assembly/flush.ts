@@ -8,7 +8,7 @@
  * Invariant `SlotNeverAhead`: slot.tlbGen <= mm.tlbGen of its mm.
  */
 import * as abi from "../src/core/abi";
-import { get32, put32 } from "./atomics";
+import { get32, get64, put32 } from "./atomics";
 import { cacheDropAsid, cacheDropPage } from "./cache";
 import { charge } from "./charge";
 import { logEvent } from "./log";
@@ -75,12 +75,20 @@ function leave<F>(m: usize, cpu: u32, row: Cpu): void {
 /** flush_tlb_func: the request in `info` on CPU `cpu`, for itself or for another initiator. */
 export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
   const row = cpuAt(m, cpu);
+  // Read once. A policy that does not wait hands the request's next use, or nothing, to a late
+  // target: that is its bug to be caught, and must not become a wild write or an endless loop.
+  const mm = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoMm"));
+  const start = get64<F>(changetype<usize>(info) + offsetof<Cpu>("infoStart"));
+  const end = get64<F>(changetype<usize>(info) + offsetof<Cpu>("infoEnd"));
+  const flags = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoFlags"));
+  const gen = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoGen"));
+  if (mm == 0) return;
   const kind = local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE;
   const loaded = row.loadedMm;
-  if (loaded != info.infoMm) {
-    if (loaded != abi.LOADED_SWITCHING) maskUnset<F>(maskAt(m, info.infoMm - 1), cpu);
+  if (loaded != mm) {
+    if (loaded != abi.LOADED_SWITCHING) maskUnset<F>(maskAt(m, mm - 1), cpu);
     count(m, cpu, abi.CT_WRONG_CPU, 1);
-    logEvent(m, cpu, abi.EV_FLUSH_REMOTE, 1, 0, info.infoMm);
+    logEvent(m, cpu, abi.EV_FLUSH_REMOTE, 1, 0, mm);
     return;
   }
   if (row.lazy != 0) {
@@ -89,7 +97,7 @@ export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
   }
   const slot = asidSlot(row, row.asid);
   const have = load<u32>(slot, 4);
-  if (info.infoGen <= have) {
+  if (gen <= have) {
     count(m, cpu, abi.CT_SKIPPED, 1);
     return;
   }
@@ -100,11 +108,11 @@ export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
   }
   count(m, cpu, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE, 1);
   charge(m, cpu, abi.COST_FLUSH_FIXED, 1);
-  const ranged = (info.infoFlags & abi.INFO_FULL) == 0;
-  if (ranged && info.infoGen == have + 1 && info.infoGen == want) {
-    const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
-    const pages = (info.infoEnd - info.infoStart) >> bits;
-    flushPages(m, cpu, row.asid, info.infoStart, info.infoEnd, (<u64>1) << bits);
+  const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  const pages = (end - start) >> bits;
+  const ranged = (flags & abi.INFO_FULL) == 0 && pages <= <u64>hdr(m, abi.H_CEILING);
+  if (ranged && gen == have + 1 && gen == want) {
+    flushPages(m, cpu, row.asid, start, end, (<u64>1) << bits);
     count(m, cpu, abi.CT_FLUSH_PAGES, pages);
     charge(m, cpu, abi.COST_FLUSH_PAGE, <u32>pages);
     logEvent(m, cpu, kind, 0, pages, loaded);

@@ -78,11 +78,11 @@ export function gatherIsFull(ctx: Ctx): bool {
 export function gatherFree<F>(m: usize, actor: u32, ctx: Ctx): i32 {
   if (!lockPools<F>(m)) return abi.ST_WAIT;
   const batch = batchAt(m, ctxIndex(m, ctx));
-  for (let i: u32 = 0; i < ctx.gCount; i++) putFrame(m, actor, load<u32>(batch + (i << 2)));
+  for (let i: u32 = 0; i < ctx.gCount; i++) putFrame<F>(m, actor, load<u32>(batch + (i << 2)));
   memory.fill(batch, 0, ctx.gCount << 2);
   charge(m, actor, abi.COST_FREE_PAGE, ctx.gCount);
   ctx.gCount = 0;
-  freeTables(m, ctx);
+  freeTables<F>(m, ctx);
   unlockPools<F>(m);
   emptyRange(ctx);
   ctx.gFlags &= ~(<u16>(abi.GF_FREED | abi.GF_SMALL));
@@ -90,12 +90,12 @@ export function gatherFree<F>(m: usize, actor: u32, ctx: Ctx): i32 {
 }
 
 /** Frees the unhooked tables. Pools locked. */
-export function freeTables(m: usize, ctx: Ctx): void {
+export function freeTables<F>(m: usize, ctx: Ctx): void {
   let id = ctx.gTables;
   ctx.gTables = 0;
   while (id != 0) {
     const next = tableAt(m, id - 1).next;
-    putTable(m, id - 1);
+    putTable<F>(m, id - 1);
     id = next;
   }
 }

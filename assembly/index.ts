@@ -4,7 +4,7 @@
  * function takes the machine's base, and the module owns no state at all.
  */
 import * as abi from "../src/core/abi";
-import { Plain, Shared } from "./atomics";
+import { get32, Plain, Shared } from "./atomics";
 import { flushSlot } from "./flush";
 import { hashBytes } from "./hash";
 import { jobPush, jobsLeft, jobSlot, startJob } from "./jobs";
@@ -37,7 +37,7 @@ export function machineNewMm(m: usize): i32 {
 
 /** Task `task` becomes a thread of mm `mm` (index + 1). */
 export function machineSetTask(m: usize, task: u32, mm: u32): void {
-  setTaskMm(m, task, mm);
+  setTaskMm<Plain>(m, task, mm);
 }
 
 /** CPU `cpu` runs task `task` with mm `mm` (index + 1; 0: a kernel thread), as if just switched. */
@@ -88,7 +88,7 @@ export function machineVmaFindBatch(m: usize, mm: u32, vpns: usize, n: u32): f64
 
 /** The page-table entry of `vpn` as pfn * 32 + flags (flags: PTE_*), 0 if none. */
 export function machineWalk(m: usize, mm: u32, vpn: f64): f64 {
-  const pte = softWalk(m, mm, <u64>vpn);
+  const pte = softWalk<Plain>(m, mm, <u64>vpn);
   return pte == 0 ? 0 : <f64>((pte >> abi.PTE_SHIFT) * 32 + (pte & 31));
 }
 
@@ -161,6 +161,21 @@ export function parallelRun(
     idle = moved ? 0 : idle + 1;
   }
   return <i32>steps;
+}
+
+/**
+ * How many of the CPUs [first, last] have something to do: a program, a job, an interrupt, or a
+ * call queue that nobody has taken yet.
+ */
+export function parallelLeft(m: usize, first: u32, last: u32): i32 {
+  let left = 0;
+  for (let cpu = first; cpu <= last; cpu++) {
+    const row = changetype<usize>(cpuAt(m, cpu));
+    if (currentCtx(m, cpu).running != 0 || jobsLeft<Shared>(m, cpu) != 0 ||
+        get32<Shared>(row + offsetof<Cpu>("ipiPending")) != 0 ||
+        get32<Shared>(row + offsetof<Cpu>("queue")) != 0) left++;
+  }
+  return left;
 }
 
 /** Fingerprint of the explored state, as a u64 at `out`. */

@@ -9,7 +9,7 @@ import { get32, put32 } from "./atomics";
 import {
   clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, taskAt,
 } from "./machine";
-import { Clock, Ctx } from "./rows";
+import { Clock, Ctx, Task } from "./rows";
 import { startCtx } from "./step";
 
 export const JOB_BYTES: u32 = 64;
@@ -79,7 +79,7 @@ export function startJob<F>(m: usize, actor: u32): i32 {
   } else {
     if (cpuAt(m, actor).task != task) return abi.ST_BAD_PROGRAM;
     ctx = ctxAt(m, task - 1);
-    mm = taskAt(m, task - 1).mm;
+    mm = get32<F>(changetype<usize>(taskAt(m, task - 1)) + offsetof<Task>("mm"));
   }
   if (ctx.running != 0) return abi.ST_WAIT;
   startCtx(ctx, load<u32>(job, 8), mm, dev);

@@ -1,9 +1,9 @@
 /** Birth and death of address spaces: rows, root tables, tasks, subscriptions. */
 import * as abi from "../src/core/abi";
-import { cas32, put32 } from "./atomics";
+import { add32, cas32, isShared, put32 } from "./atomics";
 import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt, vmasAt } from "./machine";
 import { lockPools, putTable, takeTable, unlockPools } from "./pools";
-import { Cpu, Mm, Vma } from "./rows";
+import { Cpu, Mm, Task, Vma } from "./rows";
 
 /** A fresh mm (index + 1) with an empty root table, or a negative status and nothing changed. */
 export function newMm<F>(m: usize, nowMs: u32): i32 {
@@ -38,14 +38,17 @@ export function freeMm<F>(m: usize, mm: u32): i32 {
     return abi.ST_BAD_PROGRAM;
   }
   // A CPU that still holds it lazily runs on no mm from now on; its slots never match again,
-  // because context ids are unique.
+  // because context ids are unique. Shared form: `lazy` stays as it is. That CPU may have switched
+  // to another mm, and gone lazy there, between these two writes; clearing its mark then would
+  // let it come back without the flush it was spared.
   for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
     const cpu = cpuAt(m, i);
-    if (cas32<F>(changetype<usize>(cpu) + offsetof<Cpu>("loadedMm"), mm + 1, abi.LOADED_INIT)) {
+    if (cas32<F>(changetype<usize>(cpu) + offsetof<Cpu>("loadedMm"), mm + 1, abi.LOADED_INIT) &&
+        !isShared<F>()) {
       put32<F>(changetype<usize>(cpu) + offsetof<Cpu>("lazy"), 0);
     }
   }
-  putTable(m, row.root - 1);
+  putTable<F>(m, row.root - 1);
   memory.fill(vmasAt(m, mm), 0, hdr(m, abi.H_VMAS) * offsetof<Vma>());
   memory.fill(maskAt(m, mm), 0, hdr(m, abi.H_MASK_WORDS) << 2);
   memory.fill(changetype<usize>(row), 0, offsetof<Mm>());
@@ -54,10 +57,9 @@ export function freeMm<F>(m: usize, mm: u32): i32 {
 }
 
 /** TASK_MM: moves a task to another mm (index + 1, 0: none). Returns nothing is ever freed here. */
-export function setTaskMm(m: usize, task: u32, mm: u32): void {
-  const row = taskAt(m, task);
-  row.mm = mm;
-  if (mm != 0) mmAt(m, mm - 1).users++;
+export function setTaskMm<F>(m: usize, task: u32, mm: u32): void {
+  put32<F>(changetype<usize>(taskAt(m, task)) + offsetof<Task>("mm"), mm);
+  if (mm != 0) add32<F>(changetype<usize>(mmAt(m, mm - 1)) + offsetof<Mm>("users"), 1);
 }
 
 /** Links a device into an mm's subscriber list, newest first. */

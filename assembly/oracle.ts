@@ -14,18 +14,19 @@
  * The first hazard stays in Sys.hazard (it is explored state); all are counted and logged.
  */
 import * as abi from "../src/core/abi";
+import { cas32, get16, Plain } from "./atomics";
 import { condemn, entryAsid, entryCondemned, entryVpn, entryWritable } from "./cache";
 import {
   asidSlot, count, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, sysAt, tlbAt,
 } from "./machine";
-import { Ctx, Entry } from "./rows";
+import { Ctx, Entry, Sys } from "./rows";
 import { logEvent } from "./log";
-import { softWalk } from "./walk";
+import { frameGen, softWalk } from "./walk";
 
-export function hazard(m: usize, actor: u32, code: u32, vpn: u64, pfn: u32): void {
+/** Commits a hazard. The first one stays: of two CPUs that race here, exactly one claims it. */
+export function hazard<F>(m: usize, actor: u32, code: u32, vpn: u64, pfn: u32): void {
   const sys = sysAt(m);
-  if (sys.hazard == 0) {
-    sys.hazard = code | (actor << 8);
+  if (cas32<F>(changetype<usize>(sys) + offsetof<Sys>("hazard"), 0, code | (actor << 8))) {
     sys.hazardVpn = vpn;
     sys.hazardPfn = pfn;
   }
@@ -33,12 +34,20 @@ export function hazard(m: usize, actor: u32, code: u32, vpn: u64, pfn: u32): voi
   logEvent(m, actor, abi.EV_HAZARD, code, vpn, pfn);
 }
 
-/** Does an operation that has not returned yet cover this page? */
-function inFlight(m: usize, mm: u32, vpn: u64): bool {
+/**
+ * Does an operation that has not returned yet cover this page?
+ *
+ * Shared form: the one that matters cannot return during this step, because it waits for this
+ * CPU's acknowledgement, and it published its range before it changed the entry that the caller
+ * has just read (OP_MARK writes `op` last, OP_UNMARK clears it first). A half-written mark of any
+ * other operation reads as op 0, or covers pages that have nothing to do with the access.
+ */
+function inFlight<F>(m: usize, mm: u32, vpn: u64): bool {
   const n = hdr(m, abi.H_CONTEXTS);
   for (let i: u32 = 0; i < n; i++) {
     const ctx = ctxAt(m, i);
-    if (ctx.op != 0 && <u32>ctx.mm == mm + 1 && ctx.opStart <= vpn && vpn < ctx.opEnd) return true;
+    if (get16<F>(changetype<usize>(ctx) + offsetof<Ctx>("op")) == 0) continue;
+    if (<u32>ctx.mm == mm + 1 && ctx.opStart <= vpn && vpn < ctx.opEnd) return true;
   }
   return false;
 }
@@ -68,7 +77,7 @@ function watchIndex(m: usize, mm: u32, vpn: u64): i32 {
   return -1;
 }
 
-function observe(m: usize, actor: u32, k: u32, pfn: u32, write: bool, vpn: u64): void {
+function observe<F>(m: usize, actor: u32, k: u32, pfn: u32, write: bool, vpn: u64): void {
   const n = hdr(m, abi.H_WATCH);
   const row = watchRow(m, k);
   const frame = frameAt(m, pfn);
@@ -83,7 +92,7 @@ function observe(m: usize, actor: u32, k: u32, pfn: u32, write: bool, vpn: u64):
   }
   const seen = <u8>frame.value;
   if (seen < load<u8>(floor + k)) {
-    hazard(m, actor, abi.HZ_ORDER, vpn, pfn);
+    hazard<F>(m, actor, abi.HZ_ORDER, vpn, pfn);
     return;
   }
   store<u8>(floor + k, seen);
@@ -101,7 +110,7 @@ function condemnCache(m: usize, base: usize, entries: u32, mm: u32, slot: u32, c
     if (e.tag == 0 || entryAsid(e) != slot) continue;
     const vpn = entryVpn(e);
     if (vpn < ctx.opStart || vpn >= ctx.opEnd) continue;
-    const pte = softWalk(m, mm, vpn);
+    const pte = softWalk<Plain>(m, mm, vpn);
     const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == e.frame;
     if (!same || (entryWritable(e) && (pte & abi.PTE_W) == 0)) condemn(e);
   }
@@ -131,26 +140,26 @@ export function condemnStale(m: usize, ctx: Ctx): void {
 }
 
 /** An actor uses the cached translation `e` of (mm, vpn). */
-export function checkAccess(
+export function checkAccess<F>(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
 ): void {
   const pfn = e.frame;
-  if (e.gen != frameAt(m, pfn).gen) {
-    hazard(m, actor, abi.HZ_UAF, vpn, pfn);
+  if (e.gen != frameGen<F>(m, pfn)) {
+    hazard<F>(m, actor, abi.HZ_UAF, vpn, pfn);
     return;
   }
-  const pte = softWalk(m, mm, vpn);
+  const pte = softWalk<F>(m, mm, vpn);
   const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == pfn;
   if (!same || (write && (pte & abi.PTE_W) == 0)) {
-    if (entryCondemned(e) || !inFlight(m, mm, vpn)) {
+    if (entryCondemned(e) || !inFlight<F>(m, mm, vpn)) {
       const leaks = same && pfn != 0 && frameAt(m, pfn).refs > 1;
-      hazard(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
+      hazard<F>(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
       return;
     }
   }
   if (write && !entryWritable(e)) unreachable();
   if (hdr(m, abi.H_WATCH) != 0) {
     const k = watchIndex(m, mm, vpn);
-    if (k >= 0) observe(m, actor, <u32>k, pfn, write, vpn);
+    if (k >= 0) observe<F>(m, actor, <u32>k, pfn, write, vpn);
   }
 }

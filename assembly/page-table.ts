@@ -3,20 +3,43 @@
  * (walks) hold nothing. Tables are unhooked here and freed by the gather, after the flush.
  */
 import * as abi from "../src/core/abi";
-import { cas32, get32, isShared, put32, put64 } from "./atomics";
-import { entryAt, frameAt, hdr, mmAt, sysAt, tableAt } from "./machine";
-import { lockPools, lockPoolsNow, takeTable, tablesLeft, unlockPools } from "./pools";
-import { Ctx, Mm, Table } from "./rows";
+import { add32, cas32, get32, get64, isShared, put32, put64, sub32 } from "./atomics";
+import { ctxIndex, entryAt, frameAt, hdr, mmAt, sysAt, tableAt } from "./machine";
+import { lockPools, takeTable, tablesLeft, unlockPools } from "./pools";
+import { Ctx, Frame, Mm, Table } from "./rows";
 import { vmaAny } from "./vma";
 import { indexOf, spanOf, tableOf } from "./walk";
 
-/** Changes an entry and keeps Table.live true. */
+/**
+ * Changes an entry and keeps Table.live true. `live` is atomic: entries of an upper table are
+ * written under mm.tableLock (paths) and under its PTL (huge leaves), so two writers may count at
+ * once.
+ */
 export function putEntry<F>(table: Table, index: u32, pte: u64): void {
   const p = entryAt(table, index);
-  const had = load<u64>(p) != 0;
-  if (had && pte == 0) table.live--;
-  else if (!had && pte != 0) table.live++;
+  const live = changetype<usize>(table) + offsetof<Table>("live");
+  const had = get64<F>(p) != 0;
+  if (had && pte == 0) sub32<F>(live, 1);
+  else if (!had && pte != 0) add32<F>(live, 1);
   put64<F>(p, pte);
+}
+
+// @ts-ignore: decorator
+@inline
+function refsOf(m: usize, pfn: u32): usize {
+  return changetype<usize>(frameAt(m, pfn)) + offsetof<Frame>("refs");
+}
+
+// @ts-ignore: decorator
+@inline
+function ptlOf(m: usize, table: u32): usize {
+  return changetype<usize>(tableAt(m, table)) + offsetof<Table>("lock");
+}
+
+// @ts-ignore: decorator
+@inline
+function liveOf<F>(m: usize, table: u32): u32 {
+  return get32<F>(changetype<usize>(tableAt(m, table)) + offsetof<Table>("live"));
 }
 
 /** The leaf entry's place for `vpn`: in the last level, or a huge one above it. 0: none. */
@@ -27,7 +50,7 @@ export function leafPlace<F>(m: usize, mm: u32, vpn: u64): usize {
   const upper = tableOf<F>(m, mm, vpn, 1);
   if (upper == 0) return 0;
   const p = entryAt(tableAt(m, upper - 1), indexOf(m, vpn, 1));
-  return (load<u64>(p) & abi.PTE_HUGE) != 0 ? p : 0;
+  return (get64<F>(p) & abi.PTE_HUGE) != 0 ? p : 0;
 }
 
 /** The table that holds `vpn`'s leaf entry (id + 1), of level 0 or 1; 0: none. */
@@ -36,7 +59,7 @@ export function leafTable<F>(m: usize, mm: u32, vpn: u64): u32 {
   if (leaf != 0 || hdr(m, abi.H_LEVELS) < 2) return leaf;
   const upper = tableOf<F>(m, mm, vpn, 1);
   if (upper == 0) return 0;
-  const pte = load<u64>(entryAt(tableAt(m, upper - 1), indexOf(m, vpn, 1)));
+  const pte = get64<F>(entryAt(tableAt(m, upper - 1), indexOf(m, vpn, 1)));
   return (pte & abi.PTE_HUGE) != 0 ? upper : 0;
 }
 
@@ -48,7 +71,7 @@ export function nextTable<F>(m: usize, mm: u32, v: u64, end: u64): u64 {
     let id = mmAt(m, mm).root;
     let level = top;
     while (level > 0) {
-      const pte = load<u64>(entryAt(tableAt(m, id - 1), indexOf(m, v, level)));
+      const pte = get64<F>(entryAt(tableAt(m, id - 1), indexOf(m, v, level)));
       if (pte == 0) break;
       if ((pte & abi.PTE_HUGE) != 0) return v;
       id = <u32>(pte >> abi.PTE_SHIFT) + 1;
@@ -77,7 +100,7 @@ export function nextEntry<F>(m: usize, ctx: Ctx, mm: u32, v: u64, end: u64): u64
   if (leaf == 0) {
     const p = leafPlace<F>(m, mm, v);
     if (p != 0) {
-      ctx.pte = load<u64>(p);
+      ctx.pte = get64<F>(p);
       ctx.flag = 1;
     }
     return v;
@@ -85,7 +108,7 @@ export function nextEntry<F>(m: usize, ctx: Ctx, mm: u32, v: u64, end: u64): u64
   const table = tableAt(m, leaf - 1);
   const stop = extentEnd(m, v, end);
   for (; v < stop; v++) {
-    const pte = load<u64>(entryAt(table, indexOf(m, v, 0)));
+    const pte = get64<F>(entryAt(table, indexOf(m, v, 0)));
     if (pte != 0) {
       ctx.pte = pte;
       ctx.flag = 1;
@@ -124,7 +147,7 @@ function buildPath<F>(m: usize, mm: u32, vpn: u64, level: u32): i32 {
   for (let l = levels - 1; l > level; l--) {
     const table = tableAt(m, id - 1);
     const index = indexOf(m, vpn, l);
-    const pte = load<u64>(entryAt(table, index));
+    const pte = get64<F>(entryAt(table, index));
     if ((pte & abi.PTE_HUGE) != 0) return abi.ST_OK;
     if (pte != 0) {
       id = <u32>(pte >> abi.PTE_SHIFT) + 1;
@@ -141,17 +164,21 @@ function buildPath<F>(m: usize, mm: u32, vpn: u64, level: u32): i32 {
 /**
  * TABLE_UNHOOK: takes one empty leaf table out of the tree, with parents that become empty, if no
  * VMA needs it. It goes to the gather's list; the gather must cover it. F = one was found.
+ *
+ * Shared form: the leaf table stays locked until it is freed. A truncate holds the PTL but not
+ * mmapLock; if its table went away under it, its unlock would hit the table's next owner.
  */
-export function unhookTable<F>(m: usize, ctx: Ctx, mm: u32, start: u64, end: u64): void {
+export function unhookTable<F>(m: usize, ctx: Ctx, mm: u32, start: u64, end: u64): i32 {
   ctx.flag = 0;
   const span = spanOf(m, 1);
   for (let v = nextTable<F>(m, mm, start, end); v < end; v = nextTable<F>(m, mm, v, end)) {
     const first = (v / span) * span;
     const leaf = tableOf<F>(m, mm, v, 0);
-    if (leaf == 0 || tableAt(m, leaf - 1).live != 0 || vmaAny(m, mm, first, first + span)) {
+    if (leaf == 0 || liveOf<F>(m, leaf - 1) != 0 || vmaAny(m, mm, first, first + span)) {
       v = first + span;
       continue;
     }
+    if (isShared<F>() && !cas32<F>(ptlOf(m, leaf - 1), 0, ctxIndex(m, ctx) + 1)) return abi.ST_WAIT;
     let id = leaf;
     for (let level: u32 = 1; level < hdr(m, abi.H_LEVELS); level++) {
       // The kernel widens by one page at the start of what each freed table spanned.
@@ -165,50 +192,67 @@ export function unhookTable<F>(m: usize, ctx: Ctx, mm: u32, start: u64, end: u64
       table.parent = 0;
       ctx.gTables = id;
       id = parent;
-      if (tableAt(m, id - 1).live != 0 || level + 1 == hdr(m, abi.H_LEVELS)) break;
+      if (liveOf<F>(m, id - 1) != 0 || level + 1 == hdr(m, abi.H_LEVELS)) break;
     }
     ctx.gFlags |= <u16>abi.GF_FREED;
     ctx.flag = 1;
-    return;
+    return abi.ST_OK;
   }
+  return abi.ST_OK;
 }
 
-/** PTE_SPLIT: a huge leaf that `vpn` lies inside of becomes a table of the same frame. */
+/**
+ * PTE_SPLIT: a huge leaf that `vpn` lies inside of becomes a table of the same frame. madvise does
+ * this under mmapLock for reading, so in the shared form two CPUs may want to split one leaf, or
+ * clear it: the upper table's PTL decides, and the entry is read again under it.
+ */
 export function splitHuge<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64): i32 {
   ctx.flag = 0;
   const span = spanOf(m, 1);
   if (vpn % span == 0 || tableOf<F>(m, mm, vpn, 0) != 0) return abi.ST_OK;
   const p = leafPlace<F>(m, mm, vpn);
   if (p == 0) return abi.ST_OK;
-  if (!lockPools<F>(m)) return abi.ST_WAIT;
-  if (sysAt(m).freeTable == 0) {
+  const upper = tableOf<F>(m, mm, vpn, 1);
+  if (upper == 0 || !lockPools<F>(m)) return abi.ST_WAIT;
+  const ptl = ptlOf(m, upper - 1);
+  if (isShared<F>() && !cas32<F>(ptl, 0, ctxIndex(m, ctx) + 1)) {
     unlockPools<F>(m);
-    return abi.ST_NO_TABLES;
+    return abi.ST_WAIT;
   }
-  const id = takeTable(m, 0);
-  const pte = load<u64>(p);
-  const table = tableAt(m, id);
-  table.parent = tableOf<F>(m, mm, vpn, 1);
-  for (let i: u32 = 0; i < <u32>span; i++) putEntry<F>(table, i, pte & ~(<u64>abi.PTE_HUGE));
-  const pfn = <u32>(pte >> abi.PTE_SHIFT);
-  if (pfn != 0) frameAt(m, pfn).refs += <u32>span - 1;
-  put64<F>(p, ((<u64>id) << abi.PTE_SHIFT) | abi.PTE_P | abi.PTE_W);
+  const status = splitLocked<F>(m, ctx, upper, p, <u32>span);
+  if (isShared<F>()) put32<F>(ptl, 0);
   unlockPools<F>(m);
+  return status;
+}
+
+function splitLocked<F>(m: usize, ctx: Ctx, upper: u32, p: usize, span: u32): i32 {
+  const pte = get64<F>(p);
+  if ((pte & abi.PTE_HUGE) == 0) return abi.ST_OK; // somebody was faster
+  if (sysAt(m).freeTable == 0) return abi.ST_NO_TABLES;
+  const id = takeTable(m, 0);
+  const table = tableAt(m, id);
+  table.parent = upper;
+  for (let i: u32 = 0; i < span; i++) putEntry<F>(table, i, pte & ~(<u64>abi.PTE_HUGE));
+  const pfn = <u32>(pte >> abi.PTE_SHIFT);
+  if (pfn != 0) add32<F>(refsOf(m, pfn), span - 1);
+  put64<F>(p, ((<u64>id) << abi.PTE_SHIFT) | abi.PTE_P | abi.PTE_W);
   ctx.flag = 1;
   return abi.ST_OK;
 }
 
-/** References change under the pool lock in the shared form: two mms may share a frame. */
+/** One more reference. The caller's entry or context holds one, so it cannot be freed meanwhile. */
 export function refFrame<F>(m: usize, pfn: u32): void {
-  if (pfn == 0) return;
-  lockPoolsNow<F>(m);
-  frameAt(m, pfn).refs++;
-  unlockPools<F>(m);
+  if (pfn != 0) add32<F>(refsOf(m, pfn), 1);
+}
+
+/** References of a frame, as somebody without the pool lock sees them. */
+export function frameRefs<F>(m: usize, pfn: u32): u32 {
+  return get32<F>(refsOf(m, pfn));
 }
 
 /** Is the PTL of this table free, or held by the same context? */
 // @ts-ignore: decorator
 @inline
 export function ptlHolder<F>(m: usize, table: u32): u32 {
-  return get32<F>(changetype<usize>(tableAt(m, table)) + offsetof<Table>("lock"));
+  return get32<F>(ptlOf(m, table));
 }

@@ -3,11 +3,12 @@
  *
  * Freeing adds one to the generation, which is what every cached translation remembers: that is how
  * a use after free is noticed. Frame 0 is the zero page and is never freed. Shared form: the pools
- * are guarded by Sys.poolLock, taken and released inside one micro-op (try, else WAIT).
+ * are guarded by Sys.poolLock, taken and released inside one micro-op (try, else WAIT). Nobody
+ * spins for it: its holder may be a thread that the host has put to sleep, or that has died.
  * Invariant `FreeHasNoReferences`: a frame on the free list has refs 0.
  */
 import * as abi from "../src/core/abi";
-import { cas32, isShared, put32 } from "./atomics";
+import { cas32, isShared, put32, sub32 } from "./atomics";
 import { count, frameAt, hdr, sysAt, tableAt } from "./machine";
 import { Frame, Sys, Table } from "./rows";
 
@@ -24,11 +25,6 @@ export function unlockPools<F>(m: usize): void {
   if (isShared<F>()) put32<F>(changetype<usize>(sysAt(m)) + offsetof<Sys>("poolLock"), 0);
 }
 
-/** Spins: for paths that may not be repeated. The holder never waits, so this is short. */
-export function lockPoolsNow<F>(m: usize): void {
-  while (!lockPools<F>(m)) {}
-}
-
 /** A frame with no references yet, or -1. Pools locked. */
 export function takeFrame(m: usize, actor: u32): i32 {
   const sys = sysAt(m);
@@ -42,14 +38,19 @@ export function takeFrame(m: usize, actor: u32): i32 {
   return <i32>(id - 1);
 }
 
-/** Drops one reference; at zero the frame is free and its generation has moved on. */
-export function putFrame(m: usize, actor: u32, pfn: u32): void {
+/**
+ * Drops one reference; at zero the frame is free and its generation has moved on. Pools locked.
+ * References and generation are atomic all the same: faults and accesses read them without the
+ * lock, and taking a further reference (refFrame) does not need it.
+ */
+export function putFrame<F>(m: usize, actor: u32, pfn: u32): void {
   if (pfn == 0) return;
   const frame: Frame = frameAt(m, pfn);
-  if (frame.refs == 0) unreachable();
-  if (--frame.refs != 0) return;
+  const before = sub32<F>(changetype<usize>(frame) + offsetof<Frame>("refs"), 1);
+  if (before == 0) unreachable();
+  if (before != 1) return;
   const sys = sysAt(m);
-  frame.gen++;
+  put32<F>(changetype<usize>(frame) + offsetof<Frame>("gen"), frame.gen + 1);
   frame.value = 0;
   frame.rmap = 0;
   frame.next = sys.freeFrame;
@@ -83,11 +84,11 @@ export function tablesLeft(m: usize, enough: u32): u32 {
 }
 
 /** The table must be empty. Pools locked. */
-export function putTable(m: usize, id: u32): void {
+export function putTable<F>(m: usize, id: u32): void {
   const sys = sysAt(m);
   const table = tableAt(m, id);
   if (table.live != 0) unreachable();
-  table.gen++;
+  put32<F>(changetype<usize>(table) + offsetof<Table>("gen"), table.gen + 1);
   table.level = 0;
   table.parent = 0;
   table.lock = 0;

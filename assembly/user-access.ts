@@ -22,7 +22,7 @@ export function cpuFill<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
   cacheFill(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), changetype<usize>(row) + offsetof<Cpu>("tlbClock"),
     vpn, row.asid, (pte & abi.PTE_HUGE) != 0, (pte & abi.PTE_W) != 0,
-    <u32>(pte >> abi.PTE_SHIFT), generationOf(m, pte));
+    <u32>(pte >> abi.PTE_SHIFT), generationOf<F>(m, pte));
   return true;
 }
 
@@ -39,7 +39,7 @@ export function cpuAccess<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
     if (!cpuFill<F>(m, cpu, vpn, write)) return false;
     hit = lookup(m, cpu, vpn);
   }
-  checkAccess(m, cpu, row.loadedMm - 1, changetype<Entry>(hit), vpn, write);
+  checkAccess<F>(m, cpu, row.loadedMm - 1, changetype<Entry>(hit), vpn, write);
   return true;
 }
 

@@ -8,10 +8,10 @@
  * Invariant `LiveCountsEntries`: Table.live is the number of entries that are not zero.
  */
 import * as abi from "../src/core/abi";
-import { get64 } from "./atomics";
+import { get32, get64 } from "./atomics";
 import { walkFill, walkFind } from "./cache";
 import { clockAt, entryAt, frameAt, hdr, mmAt, pwcAt, tableAt } from "./machine";
-import { Entry, Table } from "./rows";
+import { Entry, Frame, Table } from "./rows";
 import { hazard } from "./oracle";
 
 // @ts-ignore: decorator
@@ -28,13 +28,31 @@ export function spanOf(m: usize, level: u32): u64 {
   return (<u64>1) << (hdr(m, abi.H_INDEX_BITS) * level);
 }
 
-/** The entry that maps `vpn` now, as the oracle sees it: no caches, no side effects. 0: none. */
-export function softWalk(m: usize, mm: u32, vpn: u64): u64 {
+// @ts-ignore: decorator
+@inline
+export function frameGen<F>(m: usize, pfn: u32): u32 {
+  return get32<F>(changetype<usize>(frameAt(m, pfn)) + offsetof<Frame>("gen"));
+}
+
+// @ts-ignore: decorator
+@inline
+function tableGen<F>(m: usize, id: u32): u32 {
+  return get32<F>(changetype<usize>(tableAt(m, id)) + offsetof<Table>("gen"));
+}
+
+/**
+ * The entry that maps `vpn` now, as the oracle sees it: no caches, no side effects. 0: none.
+ *
+ * Shared form: no lock is held, and none is needed. Whoever unhooks a table on this path frees it
+ * only after every CPU of the mm's cpumask has acknowledged, and this CPU acknowledges between
+ * steps, not within one: the kernel's own argument for walks with interrupts off.
+ */
+export function softWalk<F>(m: usize, mm: u32, vpn: u64): u64 {
   let id = mmAt(m, mm).root;
   if (id == 0) return 0;
   for (let level = hdr(m, abi.H_LEVELS) - 1; ; level--) {
     if (id > hdr(m, abi.H_TABLES)) return 0;
-    const pte = load<u64>(entryAt(tableAt(m, id - 1), indexOf(m, vpn, level)));
+    const pte = get64<F>(entryAt(tableAt(m, id - 1), indexOf(m, vpn, level)));
     if ((pte & abi.PTE_P) == 0) return 0;
     if (level == 0) return pte;
     if ((pte & abi.PTE_HUGE) != 0) return pte;
@@ -71,8 +89,8 @@ export function hardWalk<F>(
     const hit = walkFind(pwc, cached, vpn >> (bits * (l + 1)), l, asid);
     if (hit == 0) continue;
     const e = changetype<Entry>(hit);
-    if (tableAt(m, e.frame).gen != e.gen) {
-      hazard(m, actor, abi.HZ_PT_UAF, vpn, e.frame);
+    if (tableGen<F>(m, e.frame) != e.gen) {
+      hazard<F>(m, actor, abi.HZ_PT_UAF, vpn, e.frame);
       return 0;
     }
     id = e.frame + 1;
@@ -89,7 +107,7 @@ export function hardWalk<F>(
     level--;
     clockAt(m, actor).walkFills = 1;
     walkFill(pwc, cached, clock, vpn >> (bits * (level + 1)), level, asid, next,
-      tableAt(m, next).gen);
+      tableGen<F>(m, next));
     id = next + 1;
   }
   return 0;
@@ -98,6 +116,6 @@ export function hardWalk<F>(
 /** Generation of the frame a leaf entry points at. */
 // @ts-ignore: decorator
 @inline
-export function generationOf(m: usize, pte: u64): u32 {
-  return frameAt(m, <u32>(pte >> abi.PTE_SHIFT)).gen;
+export function generationOf<F>(m: usize, pte: u64): u32 {
+  return frameGen<F>(m, <u32>(pte >> abi.PTE_SHIFT));
 }

@@ -39,6 +39,12 @@ const INDEX = {
 /** Totals over all actors since the machine was created. */
 export type Counters = { readonly [K in keyof typeof INDEX]: number };
 
+/** Reads the counters of one actor: CPUs first, then devices. */
+export function readActorCounters(core: Core, actor: number): Counters {
+  const entries = Object.entries(INDEX).map(([name, index]) => [name, core.counter(actor, index)]);
+  return Object.fromEntries(entries) as Counters;
+}
+
 /** Reads all counters, summed over actors. */
 export function readCounters(core: Core): Counters {
   const entries = Object.entries(INDEX).map(([name, index]) => [name, core.total(index)]);

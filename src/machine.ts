@@ -10,7 +10,7 @@ import { checkGeometry, type Geometry, pagesOf, TIMED_GEOMETRY } from "./core/ge
 import { CLOCK, DEVICE, MM, SYS, TASK } from "./core/layout.js";
 import type { WasmSource } from "./core/loader.js";
 import { errorOf } from "./core/status.js";
-import { ArgumentError, DisposedError } from "./errors.js";
+import { ArgumentError, DisposedError, type ShootdownError } from "./errors.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
@@ -72,6 +72,7 @@ export class Machine {
   /** Distinguishes machines in error messages. */
   readonly id = ++machines;
   private disposed = false;
+  private suspension: ShootdownError | null = null;
   private readonly reader: EventReader;
   private tasks = 0;
   private devices = 0;
@@ -141,12 +142,21 @@ export class Machine {
     this.dispose();
   }
 
+  /**
+   * For drivers: until `null` is passed, every use of this machine throws `error`, because other
+   * threads are at work in its memory, or have left it half-way through a step.
+   */
+  suspend(error: ShootdownError | null): void {
+    this.suspension = error;
+  }
+
   private alive(): void {
     if (this.disposed) {
       throw new DisposedError("E_DISPOSED", `machine ${this.id} was disposed`, {
         machine: this.id,
       });
     }
+    if (this.suspension !== null) throw this.suspension;
   }
 
   private index(name: string, value: number, limit: number): number {

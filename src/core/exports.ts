@@ -19,6 +19,7 @@ export interface CoreExports {
   timedRearm(m: number): void;
   timedAdvance(m: number, until: number, budget: number): number;
   parallelRun(m: number, first: number, last: number, budget: number, patience: number): number;
+  parallelLeft(m: number, first: number, last: number): number;
   exploreInit(x: number, m: number): number;
   exploreRun(x: number, m: number, budget: number): number;
   stateHash(m: number, out: number): void;

@@ -6,8 +6,8 @@ import * as abi from "../core/abi.js";
 import { ArgumentError } from "../errors.js";
 import { Assembler, type Image } from "../program/assembler.js";
 import { decode } from "../program/disassembler.js";
-import { op, type Program } from "../program/notation.js";
-import { Registers } from "../program/registers.js";
+import { op, type Program, times } from "../program/notation.js";
+import { Registers, REGISTERS } from "../program/registers.js";
 import type { Catalogue } from "./catalogue.js";
 import type { Consumer } from "./consumer.js";
 import type { Era } from "./era.js";
@@ -19,7 +19,9 @@ export type ScriptStep =
   | { readonly call: string; readonly args?: Readonly<Record<string, number>> }
   | { readonly device: "read" | "write"; readonly vpn: number }
   | { readonly signal: number }
-  | { readonly await: number; readonly count: number };
+  | { readonly await: number; readonly count: number }
+  /** The steps, `repeat` times over; 1 to 2^32 - 1. */
+  | { readonly repeat: number; readonly steps: readonly ScriptStep[] };
 
 /** A program made of such steps, for one actor. */
 export interface Script {
@@ -59,9 +61,14 @@ export const entryOf = {
   handler: "handler",
 };
 
-function callStep(options: ImageOptions, name: string, args: Readonly<Record<string, number>>) {
+function callStep(
+  options: ImageOptions,
+  name: string,
+  args: Readonly<Record<string, number>>,
+  registers: number,
+) {
   const operation = options.catalogue.operation(name);
-  const kit = new Kit(options.era, options.policy);
+  const kit = new Kit(options.era, options.policy, registers);
   const known = new Set(operation.params);
   for (const key of Object.keys(args)) {
     if (!known.has(key)) {
@@ -85,9 +92,37 @@ function deviceStep(options: ImageOptions, script: Script, vpn: number, write: b
   return [kit.set(reg, vpn), consumer.access(reg, write)];
 }
 
-function scriptProgram(options: ImageOptions, script: Script): Program {
-  return script.steps.map((step): Program => {
-    if ("call" in step) return callStep(options, step.call, step.args ?? {});
+function repeatStep(
+  options: ImageOptions,
+  script: Script,
+  step: Extract<ScriptStep, { repeat: number }>,
+  registers: number,
+): Program {
+  const count = step.repeat;
+  if (!Number.isInteger(count) || count < 1 || count > 2 ** 32 - 1) {
+    throw new ArgumentError("E_LIMIT", `repeat must be 1 to 2^32 - 1, got ${count}`, {
+      argument: "repeat",
+      least: 1,
+      most: 2 ** 32 - 1,
+    });
+  }
+  // Counters are taken from the top, out of the reach of what is called inside.
+  const counter = { kind: "reg" as const, index: registers - 1, name: "repeat" };
+  return [
+    op("movi", { a: counter, imm: count }),
+    times(counter, scriptSteps(options, script, step.steps, registers - 1)),
+  ];
+}
+
+function scriptSteps(
+  options: ImageOptions,
+  script: Script,
+  steps: readonly ScriptStep[],
+  registers = REGISTERS,
+): Program {
+  return steps.map((step): Program => {
+    if ("call" in step) return callStep(options, step.call, step.args ?? {}, registers);
+    if ("repeat" in step) return repeatStep(options, script, step, registers);
     if ("device" in step) return deviceStep(options, script, step.vpn, step.device === "write");
     if ("signal" in step) return [op("signal", { imm: signalIndex(step.signal) })];
     return [op("await", { imm: signalIndex(step.await), slot: step.count })];
@@ -136,7 +171,7 @@ export function buildImage(options: ImageOptions): Image {
   }
   for (const consumer of new Set(options.consumers)) addConsumer(assembler, consumer);
   for (const script of options.scripts ?? []) {
-    assembler.add(script.name, scriptProgram(options, script));
+    assembler.add(script.name, scriptSteps(options, script, script.steps));
   }
   return assembler.image();
 }

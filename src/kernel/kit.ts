@@ -21,12 +21,16 @@ const EVENTS: Record<RangeEvent, number> = {
 
 /** Pieces of kernel code, closed over one era and one policy. */
 export class Kit {
-  readonly regs = new Registers();
+  readonly regs: Registers;
 
+  /** @param registers - how many its programs may use; all by default */
   constructor(
     readonly era: Era,
     readonly policy: FlushPolicy,
-  ) {}
+    registers?: number,
+  ) {
+    this.regs = new Registers(registers);
+  }
 
   /** A register with a constant in it. Infinity is all-ones. */
   set(reg: Reg, value: number, note?: string): Program {

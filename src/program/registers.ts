@@ -9,12 +9,15 @@ export const REGISTERS = 11;
 export class Registers {
   private next = 0;
 
+  /** @param limit - registers it may hand out; the rest belongs to whoever wraps the program */
+  constructor(private readonly limit = REGISTERS) {}
+
   /** Takes the next register for good. */
   param(name: string): Reg {
-    if (this.next >= REGISTERS) {
-      throw new ProgramError("E_PROGRAM", `${name}: a program has ${REGISTERS} registers`, {
+    if (this.next >= this.limit) {
+      throw new ProgramError("E_PROGRAM", `${name}: a program has ${this.limit} registers`, {
         argument: name,
-        limit: REGISTERS,
+        limit: this.limit,
       });
     }
     return { kind: "reg", index: this.next++, name };
