@@ -7,7 +7,7 @@
 import * as abi from "./core/abi.js";
 import { BASE, Core } from "./core/core.js";
 import { checkGeometry, type Geometry, pagesOf, TIMED_GEOMETRY } from "./core/geometry.js";
-import { CLOCK, DEVICE, MM, SYS, TASK } from "./core/layout.js";
+import { CLOCK, CPU, DEVICE, MM, SYS, TASK } from "./core/layout.js";
 import type { WasmSource } from "./core/loader.js";
 import { errorOf } from "./core/status.js";
 import { ArgumentError, DisposedError, type ShootdownError } from "./errors.js";
@@ -222,6 +222,53 @@ export class Machine {
       throw new ArgumentError("E_NOENT", `mm ${mm} does not exist`, { argument: "mm", value: mm });
     }
     return mm;
+  }
+
+  /** Moves a task row to another mm (null: none) before it runs: threads, and rows used again. */
+  bindTask(task: number, mm: number | null): void {
+    this.index("task", task, this.tasks);
+    if (mm === null) this.core.write(TASK, this.core.task(task), "mm", 0);
+    else this.core.x.machineSetTask(BASE, task, this.liveMm(mm) + 1);
+  }
+
+  /**
+   * An mm that was there before the simulation: it may be cached on every CPU, its cpumask was not
+   * trimmed for long, and its ASID is known wherever it runs first.
+   */
+  assumeOld(mm: number): void {
+    this.liveMm(mm);
+    const words = this.core.header[abi.H_MASK_WORDS];
+    const mask = this.core.at(abi.H_OFF_MASK) + mm * words * 4;
+    for (let cpu = 0; cpu < this.geometry.cpus; cpu++) {
+      this.core.u32[(mask >> 2) + (cpu >> 5)] |= 1 << (cpu & 31);
+    }
+    this.core.write(MM, this.core.mm(mm), "trimAtMs", 0);
+  }
+
+  /** Gives an old mm a free ASID slot on a CPU, clean up to now: its next switch-in is a hit. */
+  assumeSlot(cpu: number, mm: number): void {
+    this.index("cpu", cpu, this.geometry.cpus);
+    const id = this.core.read(MM, this.core.mm(this.liveMm(mm)), "ctxId");
+    const slots = (this.core.cpu(cpu) + CPU.size) >> 2;
+    for (let slot = this.geometry.asids - 1; slot >= 0; slot--) {
+      if (this.core.u32[slots + slot * 2] !== 0) continue;
+      this.core.u32[slots + slot * 2] = id;
+      this.core.u32[slots + slot * 2 + 1] = this.core.read(MM, this.core.mm(mm), "tlbGen");
+      return;
+    }
+  }
+
+  /** Is this CPU in lazy TLB mode? */
+  isLazy(cpu: number): boolean {
+    this.index("cpu", cpu, this.geometry.cpus);
+    return this.core.read(CPU, this.core.cpu(cpu), "lazy") !== 0;
+  }
+
+  /** Protection and flags of a mapped page, 0 if it is not mapped (or PROT_NONE without flags). */
+  protectionOf(mm: number, vpn: number): number {
+    this.liveMm(mm);
+    this.page("vpn", vpn);
+    return this.core.x.machineVmaFind(BASE, mm, vpn);
   }
 
   /** Puts a task on a CPU before anything runs, without the cost or events of a switch. */

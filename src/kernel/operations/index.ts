@@ -1,6 +1,7 @@
 /** The kernel operations that come with the library. */
 import type { Operation } from "../operation.js";
 import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
+import { inferAbsent, inferPresent, inferShare, madviseFree, mapAround } from "./infer.js";
 import { madvise } from "./madvise.js";
 import { mmap } from "./map.js";
 import { mprotect } from "./mprotect.js";
@@ -32,4 +33,9 @@ export const OPERATIONS: readonly Operation[] = [
   idle,
   useMm,
   truncate,
+  inferPresent,
+  inferShare,
+  inferAbsent,
+  mapAround,
+  madviseFree,
 ];
