@@ -14,7 +14,7 @@ export { Machine, type AdvanceResult, type JobOptions, type MachineOptions } fro
 export type { MachineEvent } from "./machine-events.js";
 export type { Counters } from "./counters.js";
 export { disassemble } from "./program/disassembler.js";
-/** The package's version. */
+/** The package version. */
 export const version = "0.1.0";
 export { Random, canonicalSeed } from "./seed.js";
 export type { Scenario, ScenarioActor, Verdict, Expectation } from "./scenarios/scenario.js";
@@ -38,3 +38,23 @@ export {
   stepsOf,
 } from "./drivers/replay-file.js";
 export { formatSteps, switchesOf } from "./drivers/step-table.js";
+export {
+  compareTrace,
+  type CompareOptions,
+  type CompareResult,
+  type CompareRun,
+  type HazardCount,
+} from "./replay/compare.js";
+export {
+  replayTrace,
+  type FlushCounts,
+  type ReplayOptions,
+  type ReplayResult,
+  type TraceFacts,
+} from "./replay/replay.js";
+export { type Fidelity, fidelityOf, type Score } from "./replay/fidelity.js";
+export { readTrace, TraceReader, type TraceOptions } from "./traces/ftrace.js";
+export type * from "./traces/events.js";
+export { simulate, type SimulateOptions, type SimulateResult } from "./simulate.js";
+export { ParallelDriver, type ParallelOptions } from "./drivers/parallel.js";
+export { type Workload, WORKLOADS } from "./workloads.js";

@@ -9,7 +9,7 @@ export const EXIT_FOUND = 1;
 export const EXIT_USAGE = 2;
 
 /* Control characters of input that is echoed: they could drive the terminal. */
- 
+
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
 
 /** Text safe to print: control characters become \xNN. */

@@ -1,9 +1,48 @@
 #!/usr/bin/env node
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { version } from "../index.js";
+import { addCheck } from "./commands/check.js";
+import { addCompare } from "./commands/compare.js";
+import { addDemo } from "./commands/demo.js";
+import { addReplay } from "./commands/replay.js";
+import { addSimulate } from "./commands/simulate.js";
+import { EXIT_OK, EXIT_USAGE, reportFailure } from "./io.js";
+
+// A reader that has seen enough (head, less) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? EXIT_OK : EXIT_USAGE);
+});
 
 const program = new Command("shootdown")
-  .description("Simulate Linux MMU-notifier invalidation and TLB shootdown.")
-  .version(version);
+  .description(
+    "Simulates how memory translations are invalidated: Linux MMU notifiers, the secondary MMUs\n" +
+      "behind them, and TLB shootdown. Results on stdout, progress on stderr.",
+  )
+  .version(version)
+  .exitOverride()
+  .addHelpText(
+    "after",
+    `
+Examples:
+  shootdown demo
+  shootdown compare TRACE --eras double,deduplicated,coupled
+  shootdown replay TRACE
+  shootdown check cow-order --era defer
+  shootdown simulate --driver parallel --cpus 2 --ops 100000
+Exit codes: 0 ok, 1 hazard found or threshold missed, 2 usage or bad input.`,
+  );
 
-await program.parseAsync();
+const finish = (code: number): void => {
+  process.exitCode = code;
+};
+for (const add of [addDemo, addCompare, addReplay, addCheck, addSimulate]) add(program, finish);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+  } else {
+    process.exitCode = await reportFailure(error, process.argv.includes("--json"));
+  }
+}

@@ -27,7 +27,11 @@ export function isWriter(call: TracedCall): boolean {
 }
 
 /** Pages [vpn, vpn + pages) within user space, or nothing. */
-function range(replay: Replayer, vpn: number, pages: number): { start: number; end: number } | null {
+function range(
+  replay: Replayer,
+  vpn: number,
+  pages: number,
+): { start: number; end: number } | null {
   const limit = 2 ** 35;
   const end = Math.min(vpn + pages, limit);
   if (!(pages > 0) || vpn >= limit || end <= vpn) return null;

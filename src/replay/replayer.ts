@@ -218,7 +218,10 @@ export class Replayer {
     return false;
   }
 
-  private exitCall(event: Extract<TraceEvent, { kind: "syscallExit" }>, enter?: SyscallEnter): void {
+  private exitCall(
+    event: Extract<TraceEvent, { kind: "syscallExit" }>,
+    enter?: SyscallEnter,
+  ): void {
     const call = this.open.get(event.tid);
     this.open.delete(event.tid);
     if (!call || !enter || event.errno !== 0 || call.failed) return;

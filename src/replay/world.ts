@@ -64,8 +64,7 @@ export class World {
   thread(tid: number, comm: string): Thread {
     let thread = this.threads.get(tid);
     if (!thread) {
-      const kernel =
-        tid === 0 || KERNEL_NAME.test(comm) || (tid !== 1 && tid < KERNEL_TID_BELOW);
+      const kernel = tid === 0 || KERNEL_NAME.test(comm) || (tid !== 1 && tid < KERNEL_TID_BELOW);
       thread = { tid, row: this.idleRow, space: null, kernel };
       this.threads.set(tid, thread);
     }

@@ -168,7 +168,7 @@ describe("notifications a sharing consumer sees", () => {
     const row: Row = [1, 1, extents];
     counts(
       `mremap of ${extents} extent(s), ${freed} flush for freed tables`,
-      row.map((n, i) => n + flushesOfFreed[i]!) as unknown as Row,
+      row.map((n, i) => n + flushesOfFreed[i]) as unknown as Row,
       (s) => {
         s.machine.mapNow(s.mm, PAGE, end + 8, RW);
         for (let i = 0; i < extents; i++) s.touch(start + i * TABLE);

@@ -38,11 +38,7 @@ export const inferPresent = operation(
           op("frame.alloc"),
           op("ptl.lock", { a: vpn }),
           op("pte.get", { a: vpn }),
-          when(
-            op("pte.bits", { imm: POPULATED }),
-            [op("frame.drop")],
-            [op("pte.set", { a: vpn })],
-          ),
+          when(op("pte.bits", { imm: POPULATED }), [op("frame.drop")], [op("pte.set", { a: vpn })]),
           op("ptl.unlock"),
         ],
         mapCached(vpn),
@@ -70,10 +66,7 @@ export const inferAbsent = operation(
   (_kit, { vpn }) => [
     when(op("ptl.lock", { a: vpn }), [
       op("pte.get", { a: vpn }),
-      when(op("pte.bits", { imm: POPULATED }), [
-        op("pte.clear", { a: vpn }),
-        op("frame.put"),
-      ]),
+      when(op("pte.bits", { imm: POPULATED }), [op("pte.clear", { a: vpn }), op("frame.put")]),
       op("ptl.unlock"),
     ]),
   ],

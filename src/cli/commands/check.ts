@@ -1,0 +1,137 @@
+import { readFile, rename, writeFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { check, type CheckResult, listScenarios, scenarioNamed } from "../../drivers/check.js";
+import { formatSchedule, makeReplayFile, replay, stepsOf } from "../../drivers/replay-file.js";
+import { formatSteps, switchesOf } from "../../drivers/step-table.js";
+import { ArgumentError, ShootdownError } from "../../errors.js";
+import type { Scenario } from "../../scenarios/scenario.js";
+import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
+import { type CommonOptions, seedOf, withCommon, wholeNumber } from "../options.js";
+import { Progress } from "../progress.js";
+import { formatTable } from "../table.js";
+
+interface Options extends CommonOptions {
+  readonly era: string;
+  readonly policy: string;
+  readonly consumer: string;
+  readonly exact?: boolean;
+  readonly maxStates: string;
+  readonly list?: boolean;
+  readonly save?: string;
+  readonly replay?: string;
+}
+
+async function list(options: Options): Promise<number> {
+  const scenarios = listScenarios().map(({ name, title, source, expect }) => ({
+    name,
+    title,
+    source,
+    expect,
+  }));
+  if (options.json === true) await printJson({ scenarios });
+  else {
+    const rows = scenarios.map(({ name, title, source }) => [name, title, source]);
+    await print(`${formatTable(["scenario", "about", "source"], rows, 3)}\n`);
+  }
+  return EXIT_OK;
+}
+
+async function formatCheck(result: CheckResult, scenario: Scenario): Promise<string> {
+  const head =
+    `${result.verdict}  ${result.scenario}: ${result.title}\n` +
+    `era ${result.era}, policy ${result.policy}, consumer ${result.consumer}; ` +
+    `${result.states.toLocaleString("en-US")} states, ` +
+    `${result.transitions.toLocaleString("en-US")} transitions, depth ${result.depth}`;
+  const assumes = result.assumptions.map((assumption) => `  ${assumption}`).join("\n");
+  if (result.schedule.length === 0) return `${head}\nassumes:\n${assumes}\n`;
+  const steps = await stepsOf(result, scenario);
+  return (
+    `${head}\nshortest interleaving: ${steps.length} steps, ${switchesOf(steps)} switches\n\n` +
+    `${formatSteps(scenario, steps)}\n\nassumes:\n${assumes}\n`
+  );
+}
+
+/** Writes beside the target and renames, so that a full disk leaves no half file. */
+async function save(path: string, text: string): Promise<void> {
+  const temporary = `${path}.part`;
+  await writeFile(temporary, text);
+  await rename(temporary, path);
+}
+
+async function replayFile(path: string, options: Options): Promise<number> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new ShootdownError("E_PARSE", `${path} is not JSON`, { path }, { cause });
+  }
+  const { file, steps, verdict } = await replay(value);
+  if (options.json === true) await printJson({ ...file, verdict, steps });
+  else await print(`${verdict}\n\n${formatSteps(scenarioNamed(file.scenario), steps)}\n`);
+  return verdict === "SAFE" ? EXIT_OK : EXIT_FOUND;
+}
+
+async function run(name: string | undefined, options: Options): Promise<number> {
+  if (options.list === true) return list(options);
+  if (options.replay !== undefined) return replayFile(options.replay, options);
+  if (name === undefined) {
+    throw new ArgumentError("E_TYPE", "check wants a scenario, --list or --replay FILE", {
+      argument: "scenario",
+    });
+  }
+  const scenario = scenarioNamed(name);
+  const progress = new Progress(options.quiet === true);
+  const result = await check(scenario, {
+    era: options.era,
+    policy: options.policy,
+    consumer: options.consumer,
+    exact: options.exact === true,
+    maxStates: wholeNumber("--max-states", options.maxStates, 1, 2 ** 27),
+    seed: seedOf(options),
+    onProgress: (states) => {
+      progress.update(`${states.toLocaleString("en-US")} states`);
+    },
+  });
+  progress.done();
+  if (options.save !== undefined && result.schedule.length > 0) {
+    const file = await makeReplayFile(result, scenario);
+    await save(options.save, `${JSON.stringify(file, null, 2)}\n`);
+  }
+  if (options.json === true) {
+    const steps = await stepsOf(result, scenario);
+    await printJson({
+      ...result,
+      schedule: formatSchedule(result.schedule),
+      steps,
+      switches: switchesOf(steps),
+    });
+  } else await print(await formatCheck(result, scenario));
+  return result.verdict === "SAFE" ? EXIT_OK : EXIT_FOUND;
+}
+
+export function addCheck(program: Command, finish: (code: number) => void): void {
+  withCommon(program.command("check [scenario]"))
+    .summary("explore every interleaving of a scenario; print the shortest that goes wrong")
+    .option("--list", "list the scenarios")
+    .option("--era <name>", "notification era", "coupled")
+    .option("--policy <name>", "flush policy", "concurrent")
+    .option("--consumer <name>", "what is behind the secondary MMU", "sharing")
+    .option("--exact", "compare whole states instead of 64-bit fingerprints")
+    .option("--max-states <n>", "give up (inconclusive) after this many", "4000000")
+    .option("--save <file>", "write the counterexample as a replay file")
+    .option("--replay <file>", "run a replay file again, checking every state")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  shootdown check --list
+  shootdown check cow-order --era defer
+  shootdown check mremap --era double --save trail.json
+  shootdown check --replay trail.json
+Exit code: 0 safe, 1 anything else (an inconclusive search is never safe), 2 usage or bad input.`,
+    )
+    .action(async (name: string | undefined, options: Options) => {
+      finish(await run(name, options));
+    });
+}

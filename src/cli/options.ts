@@ -1,0 +1,48 @@
+/** Options that several commands share, and how their values are read. */
+import type { Command } from "commander";
+import { ArgumentError } from "../errors.js";
+import { canonicalSeed } from "../seed.js";
+
+/** Options every command has. */
+export interface CommonOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly seed: string;
+}
+
+/** Adds --json, --seed and --quiet. */
+export function withCommon(command: Command): Command {
+  return command
+    .option("--json", "print one JSON document")
+    .option("--seed <n>", "seed, decimal or 0x…; same seed, same bytes", "1")
+    .option("--quiet", "no progress on stderr");
+}
+
+/** `a,b,c`; blanks and empty names are refused. */
+export function nameList(option: string, text: string): string[] {
+  const names = text.split(",");
+  if (names.some((name) => !/^[a-z0-9-]+$/.test(name))) {
+    throw new ArgumentError("E_PARSE", `${option} wants names separated by commas, got ${text}`, {
+      argument: option,
+    });
+  }
+  return names;
+}
+
+/** A whole number within limits. */
+export function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : NaN;
+  if (!(value >= least && value <= most)) {
+    throw new ArgumentError("E_LIMIT", `${option} must be ${least} to ${most}, got ${text}`, {
+      argument: option,
+      least,
+      most,
+    });
+  }
+  return value;
+}
+
+/** The seed in its one form. */
+export function seedOf(options: CommonOptions): bigint {
+  return canonicalSeed(options.seed);
+}
