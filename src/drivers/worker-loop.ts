@@ -10,12 +10,18 @@ import { BASE, Core } from "../core/core.js";
 import type { Geometry } from "../core/geometry.js";
 import { CPU } from "../core/layout.js";
 import { BUSY, Control, STEPS } from "./control.js";
-import { parentEndpoint } from "./endpoint.js";
+import { hardwareThreads, parentEndpoint } from "./endpoint.js";
 
 /** Steps between two looks at the control block: well below a millisecond. */
 const SLICE_STEPS = 4096;
-/** Rounds without a step before a worker sleeps: about what a sleep and a wake-up cost. */
-const PATIENCE_ROUNDS = 500;
+/**
+ * Rounds without a step before a worker sleeps. With a hardware thread for each worker, the answer
+ * it waits for is microseconds away, and a sleep costs ten times that: about 1 ms of patience made
+ * shootdowns ten times faster than 5 us of it. With fewer, whoever spins keeps the other from
+ * answering.
+ */
+const PATIENCE_ROUNDS = 100_000;
+const PATIENCE_ROUNDS_CROWDED = 100;
 /** Longest sleep. The bell ends it earlier; the heart beats at least this often. */
 const SLEEP_MS = 1;
 
@@ -98,11 +104,13 @@ export class WorkerApi {
 function loop(core: Core, control: Control, given: BootRecord): WorkerRecord {
   const { worker, first, last } = given;
   const fault = given.fault?.worker === worker ? given.fault : undefined;
+  const crowded = given.workers > hardwareThreads();
+  const patience = crowded ? PATIENCE_ROUNDS_CROWDED : PATIENCE_ROUNDS;
   let steps = 0;
   let sleeps = 0;
   let status = 0;
-  const advance = (budget: number, patience: number): number => {
-    status = core.x.parallelRun(BASE, first, last, budget, patience);
+  const advance = (budget: number, rounds: number): number => {
+    status = core.x.parallelRun(BASE, first, last, budget, rounds);
     if (status > 0) {
       steps += status;
       control.set(worker, STEPS, steps | 0);
@@ -115,7 +123,7 @@ function loop(core: Core, control: Control, given: BootRecord): WorkerRecord {
     if (control.stopped) return record("stopped", { steps, sleeps });
     if (fault) failOnPurpose(fault, core, given, steps);
     const budget = fault ? 1 : SLICE_STEPS;
-    const moved = advance(budget, PATIENCE_ROUNDS);
+    const moved = advance(budget, patience);
     if (moved < 0) return record("failed", { code: moved, steps, sleeps });
     if (moved > 0) control.ringSleepers(worker);
     const busy = left();
