@@ -38,7 +38,12 @@ export {
   stepsOf,
 } from "./drivers/replay-file.js";
 export { formatSteps, switchesOf } from "./drivers/step-table.js";
-export { ParallelDriver, type ParallelOptions, type ParallelRun, parallelBytes } from "./drivers/parallel.js";
+export {
+  ParallelDriver,
+  type ParallelOptions,
+  type ParallelRun,
+  parallelBytes,
+} from "./drivers/parallel.js";
 export { checkQuiesced, type Violation } from "./drivers/quiesce.js";
 export { simulate, type SimulateOptions, type SimulateResult } from "./simulate.js";
 export { WORKLOADS, type Workload, type WorkloadRegion, workloadNamed } from "./workloads.js";

@@ -91,7 +91,7 @@ const remap: Workload = {
 const KINDS = [madvise, mprotect, remap, shared] as const;
 
 function kindOf(cpu: number): Workload {
-  return KINDS[cpu % KINDS.length]!;
+  return KINDS[cpu % KINDS.length];
 }
 
 const mixed: Workload = {

@@ -164,7 +164,7 @@ export class ParallelDriver {
   }
 
   private cpusOf(worker: number): string {
-    const { first, last } = this.members[worker]!;
+    const { first, last } = this.members[worker];
     return first === last ? `CPU ${first}` : `CPUs ${first} to ${last}`;
   }
 
@@ -176,7 +176,7 @@ export class ParallelDriver {
   private lostError(worker: number, reason: string): WorkerError {
     const lines = this.outstanding();
     const rest = lines.length === 0 ? "nothing was outstanding" : lines.join("; ");
-    const { first, last } = this.members[worker]!;
+    const { first, last } = this.members[worker];
     return new WorkerError(
       "E_WORKER_LOST",
       `worker ${worker} (${this.cpusOf(worker)}) is lost: ${reason}; ${rest}`,
@@ -188,7 +188,7 @@ export class ParallelDriver {
     const lines = this.outstanding();
     const rest = lines.length === 0 ? "nothing was outstanding" : lines.join("; ");
     if (stuck.kind === "frozen") {
-      const { first, last } = this.members[stuck.worker]!;
+      const { first, last } = this.members[stuck.worker];
       return new WorkerError(
         "E_WORKER_STUCK",
         `worker ${stuck.worker} (${this.cpusOf(stuck.worker)}) has shown no sign of life for ` +
@@ -223,7 +223,7 @@ export class ParallelDriver {
     const watchdog = new Watchdog(
       control,
       this.workers,
-      (worker) => members[worker]!.finished,
+      (worker) => members[worker].finished,
       this.stuckMs,
     );
     const startedMs = performance.now();
@@ -260,7 +260,8 @@ export class ParallelDriver {
 
   private judge(records: readonly WorkerRecord[]): Omit<ParallelRun, "wallSeconds"> {
     for (const [worker, record] of records.entries()) {
-      if (record.outcome === "trapped") throw this.lostError(worker, `it failed: ${record.message}`);
+      if (record.outcome === "trapped")
+        throw this.lostError(worker, `it failed: ${record.message}`);
     }
     for (const record of records) {
       if (record.outcome === "failed") {
@@ -293,7 +294,7 @@ export class ParallelDriver {
 
   /** Ends one worker as a crash would. For tests of what happens then. */
   async kill(worker: number): Promise<void> {
-    await this.members[wholeNumber("worker", worker, 0, this.workers - 1)]!.thread.terminate();
+    await this.members[wholeNumber("worker", worker, 0, this.workers - 1)].thread.terminate();
   }
 
   /** Ends all workers. Idempotent; a run under way fails with E_WORKER_LOST. */

@@ -38,11 +38,11 @@ function expectZero<K extends string>(
 
 function checkIdle(core: Core, report: Report): void {
   const zero = ["running", "op", "brackets", "locks", "ptl0", "ptl1", "gCount", "gTables", "list"];
-  for (let i = 0; i < core.header[abi.H_CONTEXTS]!; i++) {
+  for (let i = 0; i < core.header[abi.H_CONTEXTS]; i++) {
     const names = zero as (typeof CTX.names)[number][];
     expectZero(core, report, "ContextsIdle", `context ${i}`, CTX, core.ctx(i), names);
   }
-  for (let actor = 0; actor < core.header[abi.H_ACTORS]!; actor++) {
+  for (let actor = 0; actor < core.header[abi.H_ACTORS]; actor++) {
     const clock = core.clock(actor);
     const jobs = core.read(CLOCK, clock, "jobTail") - core.read(CLOCK, clock, "jobHead");
     if (jobs !== 0) report("JobsDone", `actor ${actor}: ${jobs} jobs not started`);
@@ -73,7 +73,7 @@ function checkLocks(core: Core, report: Report): void {
   const users = new Array<number>(core.geometry.mms).fill(0);
   for (let task = 0; task < core.geometry.tasks; task++) {
     const mm = core.read(TASK, core.task(task), "mm");
-    if (mm !== 0) users[mm - 1] = users[mm - 1]! + 1;
+    if (mm !== 0) users[mm - 1] = users[mm - 1] + 1;
   }
   for (let mm = 0; mm < core.geometry.mms; mm++) {
     expectZero(core, report, "LocksFree", `mm ${mm}`, MM, core.mm(mm), names);
@@ -117,7 +117,7 @@ function takeCensus(core: Core, report: Report): Census {
       live++;
       const flags = pte % 4096;
       const target = Math.floor(pte / 4096);
-      if (level === 0 || (flags & abi.PTE_HUGE) !== 0) mapped[target] = mapped[target]! + 1;
+      if (level === 0 || (flags & abi.PTE_HUGE) !== 0) mapped[target] = mapped[target] + 1;
       else visit(target, table + 1, level - 1);
     }
     const counted = core.read(TABLE, row, "live");
@@ -165,9 +165,12 @@ function checkPools(core: Core, census: Census, report: Report): void {
 function checkReferences(core: Core, census: Census, pageCache: boolean, report: Report): void {
   for (let pfn = 1; pfn < core.geometry.frames; pfn++) {
     const refs = core.read(FRAME, core.frame(pfn), "refs");
-    const extra = refs - census.mapped[pfn]!;
+    const extra = refs - census.mapped[pfn];
     if (extra === 0 || (pageCache && extra === 1)) continue;
-    report("ReferencesCounted", `frame ${pfn} has ${refs} references, ${census.mapped[pfn]} entries`);
+    report(
+      "ReferencesCounted",
+      `frame ${pfn} has ${refs} references, ${census.mapped[pfn]} entries`,
+    );
   }
 }
 
@@ -207,9 +210,9 @@ function checkTlb(core: Core, cpu: number, report: Report): void {
   const trusted = new Map<number, number>();
   for (let slot = 0; slot < asids; slot++) {
     const at = (row + CPU.size + slot * 8) >> 2;
-    const mm = mmOfContext(core, core.u32[at]!);
+    const mm = mmOfContext(core, core.u32[at]);
     if (mm < 0) continue;
-    const have = core.u32[at + 1]!;
+    const have = core.u32[at + 1];
     const want = core.read(MM, core.mm(mm), "tlbGen");
     const where = `CPU ${cpu}, slot ${slot} of mm ${mm}`;
     if (have > want) report("SlotNeverAhead", `${where}: generation ${have}, the mm's is ${want}`);
@@ -218,7 +221,7 @@ function checkTlb(core: Core, cpu: number, report: Report): void {
       report("RunningSlotCaughtUp", `${where}: generation ${have}, the mm's is ${want}`);
     }
   }
-  const base = core.at(abi.H_OFF_TLB) + cpu * core.header[abi.H_TLB_STRIDE]!;
+  const base = core.at(abi.H_OFF_TLB) + cpu * core.header[abi.H_TLB_STRIDE];
   for (let i = 0; i < tlbSets * tlbWays; i++) {
     checkEntry(core, cpu, base + i * ENTRY.size, trusted, report);
   }

@@ -47,9 +47,9 @@ export class Watchdog {
     for (let worker = 0; worker < this.workers; worker++) {
       const beat = this.control.get(worker, BEAT);
       const silent = beat === this.beats[worker] && !this.finished(worker);
-      this.still[worker] = silent ? this.still[worker]! + 1 : 0;
+      this.still[worker] = silent ? this.still[worker] + 1 : 0;
       this.beats[worker] = beat;
-      if (this.still[worker]! >= polls) this.report({ kind: "frozen", worker });
+      if (this.still[worker] >= polls) this.report({ kind: "frozen", worker });
       progress += `${this.control.get(worker, STEPS)} `;
       if (this.control.get(worker, BUSY) !== 0) busy.push(worker);
     }
