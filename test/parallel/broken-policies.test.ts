@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { simulate } from "../../src/simulate.js";
-import { failure, threads } from "./helpers.js";
+import { expectThreads, failure, threads } from "./helpers.js";
 
 /** Violations of up to `tries` runs, until there is one: which interleaving happens is luck. */
 async function violationsOf(policy: string, workload: string, tries: number): Promise<string[]> {
@@ -39,5 +39,5 @@ test("no-ipi: the deadlock is reported, with what everybody waits for", async ()
   expect(error.code).toBe("E_WORKER_STUCK");
   expect(error.message).toMatch(/deadlock.*CPU 0: at csd\.wait.*not acknowledged/);
   expect(ms).toBeLessThan(2_500);
-  expect(threads()).toBeLessThanOrEqual(before);
+  await expectThreads(before);
 });

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { expect } from "vitest";
 import { Machine, type MachineOptions } from "../../src/machine.js";
 import type { Script } from "../../src/kernel/image.js";
 import { ParallelDriver, type ParallelOptions } from "../../src/drivers/parallel.js";
@@ -23,6 +24,11 @@ export async function failure(
 /** OS threads of this process, worker threads among them, referenced or not. */
 export function threads(): number {
   return readdirSync("/proc/self/task").length;
+}
+
+/** Fails unless there soon are at most `most` threads: the host reaps ended ones a little later. */
+export async function expectThreads(most: number): Promise<void> {
+  await expect.poll(threads, { timeout: 2_000 }).toBeLessThanOrEqual(most);
 }
 
 /** Two or more CPUs that run threads of one mm; each loops over write and madvise of its page. */

@@ -6,7 +6,7 @@ import { ParallelDriver } from "../../src/drivers/parallel.js";
 import type { Fault } from "../../src/drivers/worker-loop.js";
 import { WorkerError } from "../../src/errors.js";
 import type { Machine } from "../../src/machine.js";
-import { failure, pingPong, threads, withDriver } from "./helpers.js";
+import { expectThreads, failure, pingPong, threads, withDriver } from "./helpers.js";
 
 /** Far more rounds than a test waits for. */
 const ENDLESS = 1e9;
@@ -16,8 +16,8 @@ let before = 0;
 beforeEach(() => {
   before = threads();
 });
-afterEach(() => {
-  expect(threads()).toBeLessThanOrEqual(before);
+afterEach(async () => {
+  await expectThreads(before);
 });
 
 function expectPoisoned(machine: Machine, code: string): void {

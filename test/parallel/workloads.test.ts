@@ -3,14 +3,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { simulate, type SimulateResult } from "../../src/simulate.js";
 import { WORKLOADS } from "../../src/workloads.js";
-import { threads } from "./helpers.js";
+import { expectThreads, threads } from "./helpers.js";
 
 let before = 0;
 beforeEach(() => {
   before = threads();
 });
-afterEach(() => {
-  expect(threads()).toBeLessThanOrEqual(before);
+afterEach(async () => {
+  await expectThreads(before);
 });
 
 function expectConsistent(result: SimulateResult, others: number): void {
