@@ -7,12 +7,12 @@ import {
   freeTables, gatherAdd, gatherBegin, gatherEnd, gatherFree, gatherNested, gatherWiden,
 } from "./gather";
 import {
-  allocPath, extentEnd, frameRefs, leafPlace, nextEntry, nextTable, putEntry, refFrame, splitHuge,
+  allocPath, extentEnd, leafPlace, nextEntry, nextTable, putEntry, refFrame, splitHuge,
   unhookTable,
 } from "./page-table";
 import { lockPools, putFrame, takeFrame, unlockPools } from "./pools";
 import { Ctx, Frame } from "./rows";
-import { indexOf, tableOf } from "./walk";
+import { frameRefs, indexOf, tableOf } from "./walk";
 import { vmaClear, vmaCopy, vmaFind, vmaLowerBound, vmaRow, vmaSet } from "./vma";
 
 const RMAP_SHIFT: u64 = 52;
@@ -112,9 +112,10 @@ function setHuge<F>(m: usize, ctx: Ctx, vpn: u64, flags: u32): i32 {
   const status = allocPath<F>(m, mm, vpn, 1);
   if (status != abi.ST_OK) return status;
   const table = tableAt(m, tableOf<F>(m, mm, vpn, 1) - 1);
+  // Before the entry: who can see a huge leaf must not skip huge entries of the caches.
+  setHdr(m, abi.H_HUGE_SEEN, 1);
   putEntry<F>(table, indexOf(m, vpn, 1), ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags |
     abi.PTE_P | abi.PTE_HUGE);
-  setHdr(m, abi.H_HUGE_SEEN, 1);
   setRmap<F>(m, ctx.frame, mm, vpn);
   ctx.frame = 0;
   return abi.ST_OK;

@@ -21,7 +21,7 @@ import {
 } from "./machine";
 import { Ctx, Entry, Sys } from "./rows";
 import { logEvent } from "./log";
-import { frameGen, softWalk } from "./walk";
+import { frameGen, frameRefs, softWalk } from "./walk";
 
 /** Commits a hazard. The first one stays: of two CPUs that race here, exactly one claims it. */
 export function hazard<F>(m: usize, actor: u32, code: u32, vpn: u64, pfn: u32): void {
@@ -152,7 +152,7 @@ export function checkAccess<F>(
   const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == pfn;
   if (!same || (write && (pte & abi.PTE_W) == 0)) {
     if (entryCondemned(e) || !inFlight<F>(m, mm, vpn)) {
-      const leaks = same && pfn != 0 && frameAt(m, pfn).refs > 1;
+      const leaks = same && pfn != 0 && frameRefs<F>(m, pfn) > 1;
       hazard<F>(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
       return;
     }

@@ -245,11 +245,6 @@ export function refFrame<F>(m: usize, pfn: u32): void {
   if (pfn != 0) add32<F>(refsOf(m, pfn), 1);
 }
 
-/** References of a frame, as somebody without the pool lock sees them. */
-export function frameRefs<F>(m: usize, pfn: u32): u32 {
-  return get32<F>(refsOf(m, pfn));
-}
-
 /** Is the PTL of this table free, or held by the same context? */
 // @ts-ignore: decorator
 @inline

@@ -34,6 +34,13 @@ export function frameGen<F>(m: usize, pfn: u32): u32 {
   return get32<F>(changetype<usize>(frameAt(m, pfn)) + offsetof<Frame>("gen"));
 }
 
+/** References of a frame, as somebody without the pool lock sees them. */
+// @ts-ignore: decorator
+@inline
+export function frameRefs<F>(m: usize, pfn: u32): u32 {
+  return get32<F>(changetype<usize>(frameAt(m, pfn)) + offsetof<Frame>("refs"));
+}
+
 // @ts-ignore: decorator
 @inline
 function tableGen<F>(m: usize, id: u32): u32 {

@@ -55,6 +55,12 @@ export {
 export { type Fidelity, fidelityOf, type Score } from "./replay/fidelity.js";
 export { readTrace, TraceReader, type TraceOptions } from "./traces/ftrace.js";
 export type * from "./traces/events.js";
+export {
+  ParallelDriver,
+  type ParallelOptions,
+  type ParallelRun,
+  parallelBytes,
+} from "./drivers/parallel.js";
+export { checkQuiesced, type Violation } from "./drivers/quiesce.js";
 export { simulate, type SimulateOptions, type SimulateResult } from "./simulate.js";
-export { ParallelDriver, type ParallelOptions } from "./drivers/parallel.js";
-export { type Workload, WORKLOADS } from "./workloads.js";
+export { WORKLOADS, type Workload, type WorkloadRegion, workloadNamed } from "./workloads.js";

@@ -15,6 +15,7 @@ import type { Script } from "./kernel/image.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import type { CostProfile } from "./kernel/profile.js";
 import { Machine } from "./machine.js";
+import { canonicalSeed, Random } from "./seed.js";
 import { CPU_STRIDE_PAGES, SHIFT_PAGES, type Workload, workloadNamed } from "./workloads.js";
 
 /** What to simulate; everything has a default. */
@@ -32,7 +33,7 @@ export interface SimulateOptions {
   /** Prices, timed driver only. */
   readonly profile?: string | CostProfile;
   /** Places the pages; 1 by default. Same seed, same timed result. */
-  readonly seed?: number;
+  readonly seed?: string | number | bigint;
   /** Threads, parallel driver only; as many as the host runs at once by default. */
   readonly workers?: number;
   /** Sizes that differ from {@link SIMULATED_GEOMETRY}. */
@@ -47,7 +48,8 @@ export interface SimulateResult {
   readonly era: string;
   readonly policy: string;
   readonly cpus: number;
-  readonly seed: number;
+  /** In its canonical form. */
+  readonly seed: string;
   /** Rounded up to whole rounds of the workload on each CPU. */
   readonly ops: { readonly asked: number; readonly done: number };
   /** Flush requests for an mm that other CPUs hold. */
@@ -112,30 +114,19 @@ function count(name: string, value: number, least: number, most: number): number
   return value;
 }
 
-/** Small numbers from a seed: mulberry32. */
-function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return (t ^ (t >>> 14)) >>> 0;
-  };
-}
-
 interface Plan {
   readonly scripts: Script[];
   readonly regions: { start: number; end: number; prot: number }[];
   readonly done: number;
 }
 
-function planScripts(workload: Workload, cpus: number, ops: number, seed: number): Plan {
-  const next = random(seed);
+function planScripts(workload: Workload, cpus: number, ops: number, seed: bigint): Plan {
+  const random = new Random(seed);
   const scripts: Script[] = [];
   const regions: Plan["regions"] = [];
   let done = 0;
   for (let cpu = 0; cpu < cpus; cpu++) {
-    const page = (cpu + 1) * CPU_STRIDE_PAGES + (next() % SHIFT_PAGES);
+    const page = (cpu + 1) * CPU_STRIDE_PAGES + random.below(SHIFT_PAGES);
     regions.push(...workload.regions(cpu, page));
     const share = Math.floor(ops / cpus) + (cpu < ops % cpus ? 1 : 0);
     const rounds = Math.ceil(share / workload.opsPerRound(cpu));
@@ -167,7 +158,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
   }
   const cpus = count("cpus", options.cpus ?? 2, 1, 64);
   const asked = count("ops", options.ops ?? 10_000, 1, 1e9);
-  const seed = count("seed", options.seed ?? 1, 0, 2 ** 32 - 1);
+  const seed = canonicalSeed(options.seed ?? 1);
   const most = Math.min(cpus, hardwareThreads());
   const workers = count("workers", options.workers ?? most, 1, cpus);
   const workload =
@@ -195,7 +186,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
     era: machine.era.name,
     policy: machine.policy.name,
     cpus,
-    seed,
+    seed: String(seed),
     ops: { asked, done: plan.done },
     shootdowns: counters.sends,
     messages: counters.messages,

@@ -221,7 +221,7 @@ function checkTlb(core: Core, cpu: number, report: Report): void {
       report("RunningSlotCaughtUp", `${where}: generation ${have}, the mm's is ${want}`);
     }
   }
-  const base = core.at(abi.H_OFF_TLB) + cpu * tlbSets * tlbWays * ENTRY.size;
+  const base = core.at(abi.H_OFF_TLB) + cpu * core.header[abi.H_TLB_STRIDE];
   for (let i = 0; i < tlbSets * tlbWays; i++) {
     checkEntry(core, cpu, base + i * ENTRY.size, trusted, report);
   }

@@ -14,8 +14,20 @@ import { parentEndpoint } from "./endpoint.js";
 
 /** Steps between two looks at the control block: well below a millisecond. */
 const SLICE_STEPS = 4096;
-/** Rounds without a step before a worker sleeps: about what a sleep and a wake-up cost. */
-const PATIENCE_ROUNDS = 500;
+/** Rounds without a step before a worker tells sleepers what it did, and looks around. */
+const PAUSE_ROUNDS = 50;
+/**
+ * Rounds it then spins before it sleeps. If the peer it waits for runs at the same time, the
+ * answer is microseconds away, and a sleep costs ten times that. If they share a hardware thread,
+ * spinning is what keeps the answer from coming. Which it is changes with the host's load, so the
+ * patience follows the outcome.
+ */
+const SPIN_ROUNDS_MAX = 100_000;
+const SPIN_ROUNDS_MIN = 64;
+/** A spin that took longer did not see a running peer: it was descheduled for it. */
+const SPIN_GOOD_MS = 0.2;
+/** Every so many sleeps the patience is full again: the load may be gone. */
+const PROBE_SLEEPS = 256;
 /** Longest sleep. The bell ends it earlier; the heart beats at least this often. */
 const SLEEP_MS = 1;
 
@@ -98,13 +110,16 @@ export class WorkerApi {
 function loop(core: Core, control: Control, given: BootRecord): WorkerRecord {
   const { worker, first, last } = given;
   const fault = given.fault?.worker === worker ? given.fault : undefined;
+  let patience = SPIN_ROUNDS_MAX;
   let steps = 0;
   let sleeps = 0;
   let status = 0;
-  const advance = (budget: number, patience: number): number => {
-    status = core.x.parallelRun(BASE, first, last, budget, patience);
+  let untold = false; // took steps that sleeping peers may be waiting for
+  const advance = (budget: number, rounds: number): number => {
+    status = core.x.parallelRun(BASE, first, last, budget, rounds);
     if (status > 0) {
       steps += status;
+      untold = true;
       control.set(worker, STEPS, steps | 0);
     }
     return status;
@@ -115,9 +130,10 @@ function loop(core: Core, control: Control, given: BootRecord): WorkerRecord {
     if (control.stopped) return record("stopped", { steps, sleeps });
     if (fault) failOnPurpose(fault, core, given, steps);
     const budget = fault ? 1 : SLICE_STEPS;
-    const moved = advance(budget, PATIENCE_ROUNDS);
+    const moved = advance(budget, PAUSE_ROUNDS);
     if (moved < 0) return record("failed", { code: moved, steps, sleeps });
-    if (moved > 0) control.ringSleepers(worker);
+    if (untold) control.ringSleepers(worker);
+    untold = false;
     const busy = left();
     control.set(worker, BUSY, busy);
     // The second look is what makes this safe: a peer may have sent an interrupt here after the
@@ -127,6 +143,15 @@ function loop(core: Core, control: Control, given: BootRecord): WorkerRecord {
       return record("ok", { steps, sleeps });
     }
     if (moved >= budget) continue;
+    const startedMs = performance.now();
+    const answered = advance(1, patience) !== 0;
+    const good = answered && performance.now() - startedMs < SPIN_GOOD_MS;
+    patience = good
+      ? Math.min(SPIN_ROUNDS_MAX, patience * 2)
+      : Math.max(SPIN_ROUNDS_MIN, patience >> 1);
+    if (status < 0) return record("failed", { code: status, steps, sleeps });
+    if (answered) continue;
+    if (sleeps % PROBE_SLEEPS === PROBE_SLEEPS - 1) patience = SPIN_ROUNDS_MAX;
     sleeps++;
     control.sleep(worker, SLEEP_MS, () => advance(1, 1) !== 0 || (busy === 0 && !control.anyBusy));
     if (status < 0) return record("failed", { code: status, steps, sleeps });
