@@ -63,11 +63,12 @@ const named = (
 ) => list.filter((part) => !sound || !part.mutant).map((part) => part.name);
 
 /** What a task does most of the time, and what it does now and then. */
-const COMMON = ["read", "write", "read", "write", "madvise", "mprotect", "munmap", "mmap"];
+const ACCESS = ["read", "write", "read", "write", "write"];
+const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
 const UNSOUND = ["mremap-late-flush", "test-early-table-free"];
 const EXTRA = ["test-huge-fault", "test-signal"];
-const PROTS = [0, 1, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | abi.VMA_FILE];
+const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | abi.VMA_FILE];
 
 /** One machine twice, and what happens to it. */
 export class Run {
@@ -101,21 +102,23 @@ export class Run {
     const levels = random.pick([1, 2, 2, 2, 3, 3, 4, 5]);
     const indexBits = random.between(1, levels > 3 ? 2 : 3);
     const mms = random.between(1, 3);
+    // Pools that run out in some programs; in most, programs that get far.
+    const isSmall = random.chance(20);
     this.geometry = checkGeometry(
       {
         cpus: random.between(1, 4),
         tasks: random.between(2, 5),
         mms,
         devices: random.between(0, 2),
-        frames: random.pick([3, 6, 10, 24, 24, 40]),
-        tables: mms + random.pick([1, 4, 12, 24, 24]),
+        frames: isSmall ? random.pick([3, 6, 10]) : 40,
+        tables: mms + (isSmall ? random.pick([1, 4, 12]) : 28),
         levels,
         indexBits,
         tlbSets: random.pick([1, 1, 2, 4]),
         tlbWays: random.between(1, 4),
         pwcEntries: random.pick([0, 0, 1, 2, 3]),
         asids: random.between(1, 3),
-        vmas: random.pick([2, 4, 8, 8]),
+        vmas: isSmall ? random.pick([2, 4, 8]) : 16,
         iotlbSets: random.pick([1, 2]),
         iotlbWays: random.between(1, 3),
         watch: random.between(0, 3),
@@ -142,6 +145,7 @@ export class Run {
     const consumers = named(catalogue.parts.consumers, this.sound);
     this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
     this.operations = parts.operations ?? [
+      ...COMMON,
       ...COMMON,
       ...COMMON,
       ...RARE,
@@ -172,13 +176,13 @@ export class Run {
     for (let mm = 0; mm < mms; mm++) {
       core.x.machineNewMm(BASE);
       stepper.setUp.newMm(model);
-      const end = random.between(1, Math.max(1, pages >> 1));
+      const end = Math.max(1, pages >> 1);
       const prot = random.pick(PROTS.slice(2));
       core.x.machineVmaSet(BASE, mm, 0, end, prot);
       stepper.setUp.map(model, mm, 0, end, prot);
     }
     for (let task = 0; task < g.tasks; task++) {
-      const mm = task === 0 ? 0 : random.pick([null, 0, 0, random.below(mms)]);
+      const mm = task === 0 ? 0 : random.pick([null, 0, 0, 0, random.below(mms)]);
       if (mm === null) continue;
       core.x.machineSetTask(BASE, task, mm + 1);
       stepper.setUp.setTask(model, task, mm);
@@ -214,15 +218,15 @@ export class Run {
   /** Ranges lie in the lower half; the upper half is where mremap moves to. */
   private range(): [number, number] {
     const half = Math.max(1, this.pages >> 1);
-    const start = this.random.below(half);
+    const start = this.random.below(Math.min(half, this.random.pick([1, 3, half])));
     return [start, this.random.between(start + 1, Math.min(half, start + 6))];
   }
 
   private page(): number {
     const { random } = this;
     const half = Math.max(1, this.pages >> 1);
-    if (random.chance(15)) return random.below(this.pages);
-    return random.below(Math.min(half, random.pick([3, 8, half])));
+    if (random.chance(3)) return random.below(this.pages);
+    return random.below(Math.min(half, random.pick([2, 3, 3, 4, 8])));
   }
 
   /** Arguments of an operation, or null when it cannot run now. */
@@ -236,6 +240,7 @@ export class Run {
       case "fault.write":
         return [this.page()];
       case "mmap":
+        return [0, Math.max(1, this.pages >> 1), random.pick(PROTS)];
       case "mprotect":
         return [start, end, random.pick(PROTS)];
       case "mremap":
@@ -244,7 +249,7 @@ export class Run {
       case "truncate":
         return [random.below(this.geometry.frames)];
       case "fork": {
-        const child = this.freeTask();
+        const child = this.model.mms.includes(null) || random.chance(5) ? this.freeTask() : null;
         return child === null ? null : [child + 1];
       }
       case "test-huge-fault": {
@@ -359,7 +364,7 @@ export class Run {
     let actor = random.below(actors);
     if (this.stuck.has(actor)) actor = random.below(actors);
     const idle = !model.contexts[stepper.currentContext(model, actor)];
-    if (idle && !this.stuck.has(actor) && random.chance(70)) this.begin(actor);
+    if (idle && !this.stuck.has(actor) && random.chance(90)) this.begin(actor);
     const pending = model.cpus[actor]?.ipiPending === true;
     const choice =
       pending && random.chance(40) ? 1 : random.chance(6) ? random.below(2 + g.watch) : 0;
