@@ -217,3 +217,13 @@ export function walkFill(
   e.frame = table;
   e.gen = gen;
 }
+
+/** A number that is another one, as good as certainly, when the entries are. */
+export function walkSum(base: usize, entries: u32): u64 {
+  const end = base + entries * offsetof<Entry>();
+  let sum: u64 = 0;
+  for (let p = base; p < end; p += sizeof<u64>()) {
+    sum = rotl<u64>((sum ^ load<u64>(p)) * 0x9e3779b185ebca87, 29);
+  }
+  return sum;
+}

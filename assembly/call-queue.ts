@@ -46,9 +46,11 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
   const words = hdr(m, abi.H_MASK_WORDS);
   const mask = maskAt(m, row.infoMm - 1);
   let from: u32 = ctx.cursor;
+  let filtered: u32 = 0; // counted by the step that gets past them, not by those that wait
   for (;;) {
     const next = maskNext<F>(mask, words, from);
     if (next < 0) {
+      count(m, self, abi.CT_FILTERED, filtered);
       ctx.cursor = 0;
       ctx.flag = 0;
       return abi.ST_OK;
@@ -58,7 +60,7 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
     const to = cpuAt(m, target);
     if (target == self || to.online == 0) continue;
     if (!shouldFlush<F>(m, to, row)) {
-      count(m, self, abi.CT_FILTERED, 1);
+      filtered++;
       continue;
     }
     const id = self * hdr(m, abi.H_CPUS) + target;
@@ -77,6 +79,7 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
     else count(m, self, abi.CT_COALESCED, 1);
     charge(m, self, abi.COST_CSD, 1);
     count(m, self, abi.CT_CSD, 1);
+    count(m, self, abi.CT_FILTERED, filtered);
     logEvent(m, self, abi.EV_CSD_QUEUE, 0, target, 0);
     ctx.cursor = <u16>from;
     ctx.flag = 1;
@@ -151,7 +154,9 @@ export function csqTake<F>(m: usize, self: u32, ctx: Ctx): void {
 /** Target: runs the oldest entry's function with the initiator's info (a pointer payload). */
 export function csdRun<F>(m: usize, self: u32, ctx: Ctx): void {
   const initiator = load<u32>(csdAt(m, ctx.list - 1), 4) - 1;
-  flushFunc<F>(m, self, cpuAt(m, initiator), false);
+  const info = cpuAt(m, initiator);
+  // Under a mutant that does not wait, the request may be over before its target reads it.
+  if (info.infoMm != 0) flushFunc<F>(m, self, info, false);
 }
 
 /** Target: unlocks the oldest entry; the initiator may go on once its last one is unlocked. */

@@ -22,12 +22,13 @@ export function devAccess(m: usize, dev: u32, vpn: u64, write: bool): bool {
   const actor = hdr(m, abi.H_CPUS) + dev;
   const hit = cacheFind(iotlbAt(m, dev), hdr(m, abi.H_IOTLB_SETS), hdr(m, abi.H_IOTLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), vpn, 0);
-  if (hit == 0 || (write && !entryWritable(changetype<Entry>(hit)))) {
+  const mm = deviceAt(m, dev).mm;
+  if (mm == 0 || hit == 0 || (write && !entryWritable(changetype<Entry>(hit)))) {
     count(m, actor, abi.CT_DEV_MISS, 1);
     return false;
   }
   count(m, actor, abi.CT_DEV_HIT, 1);
-  checkAccess<Plain>(m, actor, deviceAt(m, dev).mm - 1, changetype<Entry>(hit), vpn, write);
+  checkAccess<Plain>(m, actor, mm - 1, changetype<Entry>(hit), vpn, write);
   return true;
 }
 
@@ -69,6 +70,16 @@ export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): voi
   }
   cacheDropAll(pwcAt(m, actor), hdr(m, abi.H_PWC_ENTRIES));
   count(m, actor, abi.CT_DEV_ZAP, 1);
+}
+
+/** MM_RELEASE: the device forgets the mm, also what its fault handler has resolved meanwhile. */
+export function devRelease(m: usize, dev: u32): void {
+  const row = deviceAt(m, dev);
+  row.next = 0;
+  row.mm = 0;
+  row.seq++;
+  cacheDropAll(iotlbAt(m, dev), hdr(m, abi.H_IOTLB_SETS) * hdr(m, abi.H_IOTLB_WAYS));
+  cacheDropAll(pwcAt(m, hdr(m, abi.H_CPUS) + dev), hdr(m, abi.H_PWC_ENTRIES));
 }
 
 /** DEV_COUNT up: one more bracket in progress; the union range grows until none is left. */

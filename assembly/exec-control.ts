@@ -112,9 +112,10 @@ function mmapUnlock<F>(m: usize, actor: u32, ctx: Ctx, write: bool): i32 {
 /** PTL of the leaf table of `vpn`, in slot 0 or 1. Two slots on one table lock it once. */
 function ptlLock<F>(m: usize, actor: u32, ctx: Ctx, vpn: u64, slot: u32): i32 {
   const id = leafTable<F>(m, ctx.mm - 1, vpn);
-  ctx.flag = id != 0 ? 1 : 0;
-  if (id == 0) return abi.ST_OK;
-  if (slot == 1 && ctx.ptl0 == id) return abi.ST_OK;
+  if (id == 0 || (slot == 1 && ctx.ptl0 == id)) {
+    ctx.flag = id != 0 ? 1 : 0;
+    return abi.ST_OK;
+  }
   const p = changetype<usize>(tableAt(m, id - 1)) + offsetof<Table>("lock");
   if (!cas32<F>(p, 0, ctxIndex(m, ctx) + 1)) return blocked(m, actor, <u32>(p - m));
   if (isShared<F>() && leafTable<F>(m, ctx.mm - 1, vpn) != id) {
@@ -123,6 +124,7 @@ function ptlLock<F>(m: usize, actor: u32, ctx: Ctx, vpn: u64, slot: u32): i32 {
   }
   if (slot == 0) ctx.ptl0 = id;
   else ctx.ptl1 = id;
+  ctx.flag = 1;
   return abi.ST_OK;
 }
 

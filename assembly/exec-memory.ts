@@ -90,13 +90,15 @@ function copyLeaf<F>(m: usize, ctx: Ctx, vpn: u64, child: u32): i32 {
   const p = leafPlace<F>(m, ctx.mm - 1, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
   const old = get64<F>(p);
+  const huge = (old & abi.PTE_HUGE) != 0;
+  const level = huge ? 1 : 0;
+  if (old != 0) {
+    const status = allocPath<F>(m, child, vpn, level);
+    if (status != abi.ST_OK) return status;
+  }
   ctx.pte = old;
   ctx.flag = 0;
   if (old == 0) return abi.ST_OK;
-  const huge = (old & abi.PTE_HUGE) != 0;
-  const level = huge ? 1 : 0;
-  const status = allocPath<F>(m, child, vpn, level);
-  if (status != abi.ST_OK) return status;
   const shared = (old & abi.PTE_SHARED) != 0;
   const now = shared ? old : old & ~(<u64>abi.PTE_W);
   refFrame<F>(m, frameOf(old));

@@ -1,6 +1,7 @@
 /** Birth and death of address spaces: rows, root tables, tasks, subscriptions. */
 import * as abi from "../src/core/abi";
 import { add32, cas32, isShared, put32 } from "./atomics";
+import { devRelease } from "./device";
 import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt, vmasAt } from "./machine";
 import { lockPools, putTable, takeTable, unlockPools } from "./pools";
 import { Cpu, Mm, Task, Vma } from "./rows";
@@ -76,9 +77,8 @@ export function releaseSubscribers(m: usize, mm: u32): void {
   let id = row.subscribers;
   row.subscribers = 0;
   while (id != 0) {
-    const dev = deviceAt(m, id - 1);
-    id = dev.next;
-    dev.next = 0;
-    dev.mm = 0;
+    const dev = id - 1;
+    id = deviceAt(m, dev).next;
+    devRelease(m, dev);
   }
 }

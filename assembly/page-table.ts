@@ -120,7 +120,9 @@ export function nextEntry<F>(m: usize, ctx: Ctx, mm: u32, v: u64, end: u64): u64
 
 /** Builds the tables down to `level` for `vpn`. ST_NO_TABLES leaves everything as it was. */
 export function allocPath<F>(m: usize, mm: u32, vpn: u64, level: u32): i32 {
+  // A huge leaf on the way is path enough.
   if (tableOf<F>(m, mm, vpn, level) != 0) return abi.ST_OK;
+  if (level == 0 && leafTable<F>(m, mm, vpn) != 0) return abi.ST_OK;
   const lock = changetype<usize>(mmAt(m, mm)) + offsetof<Mm>("tableLock");
   if (isShared<F>() && !cas32<F>(lock, 0, 1)) return abi.ST_WAIT;
   if (!lockPools<F>(m)) {

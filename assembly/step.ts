@@ -17,9 +17,10 @@ import { devWalk } from "./device";
 import { execControl, execLocal } from "./exec-control";
 import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
-import { cacheFind } from "./cache";
+import { cacheFind, walkSum } from "./cache";
 import {
-  cost, clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, iotlbAt, setHdr, taskAt,
+  cost, clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, iotlbAt, pwcAt, setHdr, sysAt,
+  taskAt,
 } from "./machine";
 import { Cpu, Ctx } from "./rows";
 import { blocked } from "./wake";
@@ -109,6 +110,7 @@ export function runCtx<F>(m: usize, actor: u32, ctx: Ctx): i32 {
   const merge = hdr(m, abi.H_MERGE) != 0;
   const clock = clockAt(m, actor);
   let done = false; // a visible micro-op was executed in this step
+  let moved = false; // a local one was
   for (let bound = LOCAL_BOUND; bound > 0; bound--) {
     const at = code + ((<usize>ctx.pc) << 3);
     const op: i32 = load<u8>(at);
@@ -123,11 +125,13 @@ export function runCtx<F>(m: usize, actor: u32, ctx: Ctx): i32 {
       clock.charge += cost(m, op);
       ctx.pc = <u16>execLocal(m, actor, ctx, op, a, b, c, imm, pc);
       if (!merge) return abi.ST_OK;
+      moved = true;
       continue;
     }
     if (op == abi.OP_END) {
       clock.charge += cost(m, op);
-      return finish(m, ctx);
+      const status = finish(m, ctx);
+      return moved ? abi.ST_OK : status;
     }
     const before = clock.charge;
     clock.charge = before + cost(m, op);
@@ -136,7 +140,8 @@ export function runCtx<F>(m: usize, actor: u32, ctx: Ctx): i32 {
     if (status != abi.ST_OK) {
       ctx.pc = <u16>(pc - 1);
       clock.charge = before;
-      return status;
+      // The local micro-ops before it were executed: this step did something, the next one waits.
+      return moved ? abi.ST_OK : status;
     }
     if (!merge) return abi.ST_OK;
     done = true;
@@ -239,23 +244,34 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
 /** A speculative walk by any agent, at any time: a named assumption of explored machines. */
 function speculate<F>(m: usize, actor: u32, k: u32): i32 {
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_SPECULATIVE_WALKS) == 0) return abi.ST_IDLE;
+  if (k >= hdr(m, abi.H_WATCH)) return abi.ST_IDLE;
+  // A walk that fills nothing may still have cached tables, or have entered a freed one.
+  const hazards = sysAt(m).hazard;
+  const cached = pwcAt(m, actor);
+  const before = walkSum(cached, hdr(m, abi.H_PWC_ENTRIES));
+  const filled = walkAhead<F>(m, actor, k);
+  const changed = filled || sysAt(m).hazard != hazards ||
+    walkSum(cached, hdr(m, abi.H_PWC_ENTRIES)) != before;
+  return changed ? abi.ST_OK : abi.ST_IDLE;
+}
+
+/** The walk itself. True: a translation was cached. */
+function walkAhead<F>(m: usize, actor: u32, k: u32): bool {
   const p = m + hdr(m, abi.H_OFF_WATCH_VPN) + (k << 4);
   const vpn = load<u64>(p);
   const mm = <u32>load<u64>(p, 8);
   const cpus = hdr(m, abi.H_CPUS);
   if (actor < cpus) {
-    if (cpuAt(m, actor).loadedMm != mm + 1) return abi.ST_IDLE;
-    // A walk that fills no translation may still have filled the paging-structure cache.
-    return cpuSpeculate<F>(m, actor, vpn) ? abi.ST_OK : abi.ST_IDLE;
+    if (cpuAt(m, actor).loadedMm != mm + 1) return false;
+    return cpuSpeculate<F>(m, actor, vpn);
   }
   const dev = actor - cpus;
   const row = deviceAt(m, dev);
-  if (row.kind != abi.DEV_SHARING || row.mm != mm + 1) return abi.ST_IDLE;
+  if (row.kind != abi.DEV_SHARING || row.mm != mm + 1) return false;
   const hit = cacheFind(iotlbAt(m, dev), hdr(m, abi.H_IOTLB_SETS), hdr(m, abi.H_IOTLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), vpn, 0);
-  if (hit != 0) return abi.ST_IDLE;
-  devWalk<F>(m, dev, vpn, false);
-  return abi.ST_OK;
+  if (hit != 0) return false;
+  return devWalk<F>(m, dev, vpn, false);
 }
 
 /** One step. ST_OK: something changed. ST_WAIT, ST_IDLE: nothing did. Negative: an error. */

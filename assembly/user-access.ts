@@ -43,11 +43,10 @@ export function cpuAccess<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
   return true;
 }
 
-/** A speculative walk: no access. True: there was one, so some cache may have changed. */
+/** A speculative walk: no access, no charge. True: a translation was cached. */
 export function cpuSpeculate<F>(m: usize, cpu: u32, vpn: u64): bool {
   const row = cpuAt(m, cpu);
   if (row.loadedMm == abi.LOADED_INIT || row.loadedMm == abi.LOADED_SWITCHING) return false;
   if (lookup(m, cpu, vpn) != 0) return false;
-  cpuFill<F>(m, cpu, vpn, false);
-  return true;
+  return cpuFill<F>(m, cpu, vpn, false);
 }

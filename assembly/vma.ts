@@ -86,15 +86,30 @@ export function vmaClear(m: usize, mm: u32, start: u64, end: u64): bool {
   return true;
 }
 
+/** How many VMAs there will be once [start, end) has `prot`; `k`: the first that ends after it. */
+function rowsAfterSet(m: usize, mm: u32, k: u32, start: u64, end: u64, prot: u64): u32 {
+  const n = mmAt(m, mm).nVmas;
+  const base = vmasAt(m, mm);
+  const cutsLeft = k < n && at(base, k).start < start;
+  if (cutsLeft && at(base, k).end > end) return n + 2;
+  const keep = cutsLeft ? k + 1 : k;
+  let j = keep;
+  while (j < n && at(base, j).end <= end) j++;
+  let rows = n - (j - keep) + 1;
+  const endsAtStart = keep > 0 && (cutsLeft || at(base, keep - 1).end == start);
+  if (endsAtStart && at(base, keep - 1).prot == prot) rows--;
+  if (j < n && at(base, j).start <= end && at(base, j).prot == prot) rows--;
+  return rows;
+}
+
 /** Maps [start, end) with `prot`, replacing what overlaps. False: no row left, nothing changed. */
 export function vmaSet(m: usize, mm: u32, start: u64, end: u64, prot: u64): bool {
   const row = mmAt(m, mm);
   const base = vmasAt(m, mm);
-  // A split inside one VMA needs two rows, everything else at most one.
   const k = vmaLowerBound(m, mm, start);
   const inside = k < row.nVmas && at(base, k).start < start && at(base, k).end > end;
   if (inside && at(base, k).prot == prot) return true;
-  if (row.nVmas + (inside ? 2 : 1) > hdr(m, abi.H_VMAS)) return false;
+  if (rowsAfterSet(m, mm, k, start, end, prot) > hdr(m, abi.H_VMAS)) return false;
   vmaClear(m, mm, start, end);
   const i = vmaLowerBound(m, mm, start);
   const joinsLeft = i > 0 && at(base, i - 1).end == start && at(base, i - 1).prot == prot;

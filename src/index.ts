@@ -13,6 +13,7 @@ export { type Geometry, EXPLORED_GEOMETRY, TIMED_GEOMETRY } from "./core/geometr
 export { Machine, type AdvanceResult, type JobOptions, type MachineOptions } from "./machine.js";
 export type { MachineEvent } from "./machine-events.js";
 export type { Counters } from "./counters.js";
+export { checkInvariants, INVARIANTS, type Violation } from "./invariants.js";
 export { disassemble } from "./program/disassembler.js";
 /** The package version. */
 export const version = "0.1.0";
@@ -61,6 +62,6 @@ export {
   type ParallelRun,
   parallelBytes,
 } from "./drivers/parallel.js";
-export { checkQuiesced, type Violation } from "./drivers/quiesce.js";
+export { checkQuiesced, type Violation as QuiesceViolation } from "./drivers/quiesce.js";
 export { simulate, type SimulateOptions, type SimulateResult } from "./simulate.js";
 export { WORKLOADS, type Workload, type WorkloadRegion, workloadNamed } from "./workloads.js";

@@ -1,0 +1,210 @@
+/** Invariants of caches, ASID slots and call queues. */
+import * as abi from "../core/abi.js";
+import { CPU, DEVICE, MM } from "../core/layout.js";
+import { type CachedEntry, type Invariant, listOf, type Report, type View } from "./view.js";
+
+const WRITABLE = 2;
+const HUGE = 4;
+
+function cpuField(view: View, cpu: number, field: keyof typeof CPU.fields): number {
+  return view.core.read(CPU, view.core.cpu(cpu), field);
+}
+
+function slotOf(view: View, cpu: number, slot: number): { ctxId: number; tlbGen: number } {
+  const p = view.core.cpu(cpu) + CPU.size + slot * 8;
+  return { ctxId: view.word(p), tlbGen: view.word(p + 4) };
+}
+
+/** The mm a CPU runs, as an index: not lazily, not in the middle of a switch. */
+function runs(view: View, cpu: number): number | null {
+  const loaded = cpuField(view, cpu, "loadedMm");
+  const isNone = loaded === abi.LOADED_INIT || loaded === abi.LOADED_SWITCHING;
+  return isNone || cpuField(view, cpu, "lazy") !== 0 ? null : loaded - 1;
+}
+
+function checkCache(
+  view: View,
+  what: string,
+  cached: readonly CachedEntry[],
+  sets: number,
+  ways: number,
+  report: Report,
+): void {
+  const bits = view.header(abi.H_INDEX_BITS);
+  const seen = new Set<string>();
+  for (const e of cached) {
+    const isHuge = (e.flags & HUGE) !== 0;
+    if ((e.flags & 1) === 0) report(`${what}: way ${e.slot} is dropped, but not zero`);
+    const key = isHuge ? Math.floor(e.vpn / 2 ** bits) : e.vpn;
+    if (key % sets !== Math.floor(e.slot / ways)) report(`${what}: page ${e.vpn} in a wrong set`);
+    const tag = `${e.vpn} ${e.asid} ${isHuge}`;
+    if (seen.has(tag)) report(`${what}: page ${e.vpn} of ASID ${e.asid} twice`);
+    seen.add(tag);
+  }
+}
+
+const oneEntryPerTag: Invariant = {
+  name: "OneEntryPerTag",
+  says: "A cache holds a page of an ASID and size once, in its set; dropped entries are zero.",
+  atRest: false,
+  check(view, report) {
+    const h = (word: number): number => view.header(word);
+    for (let cpu = 0; cpu < view.cpus; cpu++) {
+      const cached = view.tlb(cpu);
+      checkCache(view, `CPU ${cpu}`, cached, h(abi.H_TLB_SETS), h(abi.H_TLB_WAYS), report);
+    }
+    for (let device = 0; device < view.devices; device++) {
+      const cached = view.iotlb(device);
+      const sets = h(abi.H_IOTLB_SETS);
+      checkCache(view, `device ${device}`, cached, sets, h(abi.H_IOTLB_WAYS), report);
+    }
+  },
+};
+
+const slotNeverAhead: Invariant = {
+  name: "SlotNeverAhead",
+  says: "No ASID slot is clean up to a generation its mm has not reached.",
+  atRest: false,
+  check(view, report) {
+    for (let mm = 0; mm < view.mms; mm++) {
+      const ctxId = view.core.read(MM, view.core.mm(mm), "ctxId");
+      const newest = view.core.read(MM, view.core.mm(mm), "tlbGen");
+      for (let cpu = 0; ctxId !== 0 && cpu < view.cpus; cpu++) {
+        for (let i = 0; i < view.header(abi.H_ASIDS); i++) {
+          const slot = slotOf(view, cpu, i);
+          if (slot.ctxId === ctxId && slot.tlbGen > newest) {
+            report(`CPU ${cpu} slot ${i} is at ${slot.tlbGen}, mm ${mm} at ${newest}`);
+          }
+        }
+      }
+    }
+  },
+};
+
+const cpumaskCoversLoaded: Invariant = {
+  name: "CpumaskCoversLoaded",
+  says: "A CPU that has an mm loaded, lazily or not, is in that mm's cpumask.",
+  atRest: false,
+  check(view, report) {
+    for (let cpu = 0; cpu < view.cpus; cpu++) {
+      const loaded = cpuField(view, cpu, "loadedMm");
+      if (loaded === abi.LOADED_INIT || loaded === abi.LOADED_SWITCHING) continue;
+      if (loaded > view.mms || !view.inMask(loaded - 1, cpu)) {
+        report(`CPU ${cpu} has mm ${loaded - 1} loaded and is not in its cpumask`);
+      }
+    }
+  },
+};
+
+const csdConserved: Invariant = {
+  name: "CsdConserved",
+  says: "Cpu.waitCount is the number of requests of that CPU that are still locked.",
+  atRest: false,
+  check(view, report) {
+    const n = view.cpus;
+    for (let cpu = 0; cpu < n; cpu++) {
+      let locked = 0;
+      for (let to = 0; to < n; to++) if (view.csd(cpu * n + to).locked !== 0) locked++;
+      const waits = cpuField(view, cpu, "waitCount");
+      if (waits !== locked) report(`CPU ${cpu} waits for ${waits} of ${locked} locked requests`);
+    }
+  },
+};
+
+/** CPUs that some initiator still has to interrupt. */
+function aboutToBeInterrupted(view: View, cpu: number): boolean {
+  for (let from = 0; from < view.cpus; from++) {
+    const set = view.core.cpu(from) + CPU.size + view.header(abi.H_ASIDS) * 8;
+    if (((view.word(set + (cpu >> 5) * 4) >>> (cpu & 31)) & 1) === 1) return true;
+  }
+  return false;
+}
+
+const queueReachable: Invariant = {
+  name: "QueueReachable",
+  says: "Every locked request is in one list of its target, and a queue has an interrupt coming.",
+  atRest: false,
+  check(view, report) {
+    const n = view.cpus;
+    const limit = n * n;
+    const seen = new Set<number>();
+    for (let cpu = 0; cpu < n; cpu++) {
+      const queue = cpuField(view, cpu, "queue");
+      const taken = view.ctx(view.header(abi.H_TASKS) + cpu, "list");
+      for (const head of [queue, taken]) {
+        const list = listOf(head, limit, (id) => view.csd(id).next);
+        if (list === null) report(`a request list of CPU ${cpu} does not end`);
+        for (const id of list ?? []) {
+          if (id % n !== cpu || seen.has(id)) report(`request ${id} is in a list of CPU ${cpu}`);
+          seen.add(id);
+        }
+      }
+      const isComing = cpuField(view, cpu, "ipiPending") !== 0 || aboutToBeInterrupted(view, cpu);
+      if (queue !== 0 && !isComing) report(`CPU ${cpu} has a queue and no interrupt is coming`);
+    }
+    for (let id = 0; id < limit; id++) {
+      const isLocked = view.csd(id).locked !== 0;
+      if (isLocked !== seen.has(id)) {
+        report(`request ${id} is ${isLocked ? "locked but in no list" : "queued but not locked"}`);
+      }
+    }
+  },
+};
+
+const slotsCurrentAtRest: Invariant = {
+  name: "SlotsCurrentAtRest",
+  says: "When nothing runs, a CPU that runs an mm has carried out every flush of it.",
+  atRest: true,
+  check(view, report) {
+    for (let cpu = 0; cpu < view.cpus; cpu++) {
+      const mm = runs(view, cpu);
+      if (mm === null) continue;
+      const slot = slotOf(view, cpu, cpuField(view, cpu, "asid"));
+      const newest = view.core.read(MM, view.core.mm(mm), "tlbGen");
+      if (slot.tlbGen !== newest) {
+        report(`CPU ${cpu} is at ${slot.tlbGen}, mm ${mm} at ${newest}`);
+      }
+    }
+  },
+};
+
+function checkFresh(view: View, what: string, mm: number, e: CachedEntry, report: Report): void {
+  const leaf = view.walk(mm, e.vpn);
+  const isSame = leaf?.to === e.frame && view.frame(e.frame, "gen") === e.gen;
+  const mayWrite = ((leaf?.flags ?? 0) & abi.PTE_W) !== 0;
+  if (!isSame) report(`${what} holds page ${e.vpn} in frame ${e.frame}`);
+  else if ((e.flags & WRITABLE) !== 0 && !mayWrite) {
+    report(`${what} may write page ${e.vpn}, its page table says no`);
+  }
+}
+
+const noStaleAfterQuiesce: Invariant = {
+  name: "NoStaleAfterQuiesce",
+  says: "When nothing runs, what CPUs and devices may use of an mm agrees with its page table.",
+  atRest: true,
+  check(view, report) {
+    for (let cpu = 0; cpu < view.cpus; cpu++) {
+      const mm = runs(view, cpu);
+      if (mm === null) continue;
+      const asid = cpuField(view, cpu, "asid");
+      for (const e of view.tlb(cpu)) {
+        if (e.asid === asid) checkFresh(view, `CPU ${cpu}`, mm, e, report);
+      }
+    }
+    for (let device = 0; device < view.devices; device++) {
+      const mm = view.core.read(DEVICE, view.core.device(device), "mm");
+      if (mm === 0) continue;
+      for (const e of view.iotlb(device)) checkFresh(view, `device ${device}`, mm - 1, e, report);
+    }
+  },
+};
+
+export const FLUSH_INVARIANTS: readonly Invariant[] = [
+  oneEntryPerTag,
+  slotNeverAhead,
+  cpumaskCoversLoaded,
+  csdConserved,
+  queueReachable,
+  slotsCurrentAtRest,
+  noStaleAfterQuiesce,
+];

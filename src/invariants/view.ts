@@ -1,0 +1,169 @@
+/** What the invariants look at: rows of the core, decoded just enough. */
+import * as abi from "../core/abi.js";
+import type { Core } from "../core/core.js";
+import { CTX, ENTRY, FRAME, TABLE } from "../core/layout.js";
+
+/** A broken invariant. */
+export interface Violation {
+  /** Name of the invariant. */
+  readonly invariant: string;
+  /** Which row breaks it, and how. */
+  readonly detail: string;
+}
+
+/** Says that a row breaks the invariant under way. */
+export type Report = (detail: string) => void;
+
+/** One thing that is always true of a machine, or true whenever nothing runs. */
+export interface Invariant {
+  readonly name: string;
+  /** What it says, in one sentence. */
+  readonly says: string;
+  /** Holds only while no program runs and no interrupt is pending. */
+  readonly atRest: boolean;
+  check(view: View, report: Report): void;
+}
+
+/** A page-table entry. */
+export interface Leaf {
+  readonly to: number;
+  readonly flags: number;
+}
+
+/** A cached translation: page, size, rights and what it points at. */
+export interface CachedEntry {
+  readonly slot: number;
+  readonly tag: number;
+  readonly flags: number;
+  readonly asid: number;
+  readonly vpn: number;
+  readonly frame: number;
+  readonly gen: number;
+}
+
+const LOW = 4096;
+
+/** Rows of one core. */
+export class View {
+  constructor(readonly core: Core) {}
+
+  header(word: number): number {
+    return this.core.header[word]!;
+  }
+
+  get cpus(): number {
+    return this.header(abi.H_CPUS);
+  }
+
+  get mms(): number {
+    return this.header(abi.H_MMS);
+  }
+
+  get devices(): number {
+    return this.header(abi.H_DEVICES);
+  }
+
+  get frames(): number {
+    return this.header(abi.H_FRAMES);
+  }
+
+  get tables(): number {
+    return this.header(abi.H_TABLES);
+  }
+
+  word(address: number): number {
+    return this.core.u32[address >> 2]!;
+  }
+
+  /** Contexts in the middle of a program. */
+  running(): number[] {
+    const all = Array.from({ length: this.header(abi.H_CONTEXTS) }, (_, i) => i);
+    return all.filter((i) => this.ctx(i, "running") !== 0);
+  }
+
+  ctx(index: number, field: keyof typeof CTX.fields): number {
+    return this.core.read(CTX, this.core.ctx(index), field);
+  }
+
+  /** Frames in the open batch of a context. */
+  batch(context: number): number[] {
+    const base = this.core.at(abi.H_OFF_BATCH) + context * this.header(abi.H_GATHER_PAGES) * 4;
+    return Array.from({ length: this.ctx(context, "gCount") }, (_, i) => this.word(base + i * 4));
+  }
+
+  frame(pfn: number, field: keyof typeof FRAME.fields): number {
+    return this.core.read(FRAME, this.core.frame(pfn), field);
+  }
+
+  table(id: number, field: keyof typeof TABLE.fields): number {
+    return this.core.read(TABLE, this.core.table(id), field);
+  }
+
+  private leafAt(address: number): Leaf | null {
+    const low = this.word(address);
+    const high = this.word(address + 4);
+    if (low === 0 && high === 0) return null;
+    return { to: high * 2 ** 20 + (low >>> abi.PTE_SHIFT), flags: low % LOW };
+  }
+
+  /** Entries of a table; null where there is none. */
+  entries(id: number): (Leaf | null)[] {
+    const base = this.core.table(id) + TABLE.size;
+    const n = 2 ** this.header(abi.H_INDEX_BITS);
+    return Array.from({ length: n }, (_, i) => this.leafAt(base + i * 8));
+  }
+
+  /** The present entry that maps `vpn` in mm `mm`, as a hardware walk would find it. */
+  walk(mm: number, vpn: number): Leaf | null {
+    const found = this.core.x.machineWalk(this.core.header.byteOffset, mm, vpn);
+    return found === 0 ? null : { to: Math.floor(found / 32), flags: found % 32 };
+  }
+
+  private cached(base: number, entries: number): CachedEntry[] {
+    const list: CachedEntry[] = [];
+    for (let slot = 0; slot < entries; slot++) {
+      const p = base + slot * ENTRY.size;
+      const low = this.word(p);
+      const tag = this.core.readU64(p);
+      const frame = this.word(p + 8);
+      const gen = this.word(p + 12);
+      if (tag === 0 && frame === 0 && gen === 0) continue;
+      const vpn = Math.floor(tag / LOW);
+      list.push({ slot, tag, flags: low & 15, asid: (low >>> 4) & 0xff, vpn, frame, gen });
+    }
+    return list;
+  }
+
+  tlb(cpu: number): CachedEntry[] {
+    const base = this.core.at(abi.H_OFF_TLB) + cpu * this.header(abi.H_TLB_STRIDE);
+    return this.cached(base, this.header(abi.H_TLB_SETS) * this.header(abi.H_TLB_WAYS));
+  }
+
+  iotlb(device: number): CachedEntry[] {
+    const n = this.header(abi.H_IOTLB_SETS) * this.header(abi.H_IOTLB_WAYS);
+    return this.cached(this.core.at(abi.H_OFF_IOTLB) + device * n * ENTRY.size, n);
+  }
+
+  /** Is CPU `cpu` in the cpumask of mm `mm`? */
+  inMask(mm: number, cpu: number): boolean {
+    const words = this.header(abi.H_MASK_WORDS);
+    const base = this.core.at(abi.H_OFF_MASK) + mm * words * 4;
+    return ((this.word(base + (cpu >> 5) * 4) >>> (cpu & 31)) & 1) === 1;
+  }
+
+  /** csd of a pair: the next one in its list (id + 1), and who locked it (index + 1). */
+  csd(id: number): { next: number; locked: number } {
+    const p = this.core.at(abi.H_OFF_CSD) + id * 8;
+    return { next: this.word(p), locked: this.word(p + 4) };
+  }
+}
+
+/** A linked list of ids + 1, or null when it does not end within `limit` or leaves [0, limit). */
+export function listOf(head: number, limit: number, next: (id: number) => number): number[] | null {
+  const list: number[] = [];
+  for (let id = head; id !== 0; id = next(id - 1)) {
+    if (id > limit || list.length === limit) return null;
+    list.push(id - 1);
+  }
+  return list;
+}

@@ -1,0 +1,437 @@
+/**
+ * The core's state against the model's: every field of every row, through the layout. The first
+ * difference is named by a path like `cpus[1].asid`.
+ */
+import * as abi from "../../src/core/abi.js";
+import type { Core } from "../../src/core/core.js";
+import * as layout from "../../src/core/layout.js";
+import type { Cached, CachedTable, Context, Cpu, Model, Pte } from "./state.js";
+import { lockName } from "./ops-flush.js";
+
+type Value = number | bigint | boolean;
+
+/** Both sides of the first field that differs. */
+export interface Difference {
+  readonly path: string;
+  readonly core: Value;
+  readonly model: Value;
+}
+
+const id = (index: number | null | undefined): number => (index ?? -1) + 1;
+
+class Found extends Error {
+  constructor(readonly difference: Difference) {
+    super(difference.path);
+  }
+}
+
+function pteWord(pte: Pte | null): bigint {
+  return pte === null ? 0n : (BigInt(pte.to) << 12n) | BigInt(pte.flags);
+}
+
+function entryTag(e: Cached): bigint {
+  const flags = 1n | (e.writable ? 2n : 0n) | (e.huge ? 4n : 0n) | (e.condemned ? 8n : 0n);
+  return flags | (BigInt(e.asid) << 4n) | (e.vpn << 12n);
+}
+
+function walkTag(e: CachedTable): bigint {
+  return 1n | (BigInt(e.level) << 1n) | (BigInt(e.asid) << 4n) | (e.prefix << 12n);
+}
+
+class Comparison {
+  private readonly u64: BigUint64Array;
+
+  constructor(
+    private readonly core: Core,
+    private readonly model: Model,
+  ) {
+    this.u64 = new BigUint64Array(core.memory.buffer);
+  }
+
+  private differ(path: string, core: Value, model: Value): never {
+    throw new Found({ path, core, model });
+  }
+
+  /** Fields that `values` does not name must be zero. */
+  private row<K extends string>(
+    path: string,
+    index: number,
+    row: layout.Row<K>,
+    address: number,
+    values: Readonly<Partial<Record<K, Value>>>,
+  ): void {
+    const { core } = this;
+    for (const name of row.names) {
+      const { offset, size } = row.fields[name];
+      const p = address + offset;
+      const raw = values[name] ?? 0;
+      const want = typeof raw === "boolean" ? Number(raw) : raw;
+      if (size === 8 && typeof want === "bigint" && want !== 0n) {
+        const got = this.u64[p >> 3]!;
+        if (got !== want) this.differ(`${path}[${index}].${name}`, got, want);
+        continue;
+      }
+      const got = core.read(row, address, name);
+      if (got !== Number(want)) this.differ(`${path}[${index}].${name}`, got, want);
+    }
+  }
+
+  private zeros(path: string, index: number, address: number, bytes: number): void {
+    const { u32 } = this.core;
+    for (let p = address >> 2; p < (address + bytes) >> 2; p++) {
+      if (u32[p] !== 0) this.differ(`${path}[${index}]+${p * 4 - address}`, u32[p]!, 0);
+    }
+  }
+
+  private word(path: string, index: number, address: number, want: number): void {
+    const got = this.core.u32[address >> 2]!;
+    if (got !== want) this.differ(`${path}[${index}]`, got, want);
+  }
+
+  private long(path: string, index: number, address: number, want: bigint): void {
+    const low = this.core.u32[address >> 2]!;
+    const high = this.core.u32[(address >> 2) + 1]!;
+    if (want === 0n && low === 0 && high === 0) return;
+    const got = this.u64[address >> 3]!;
+    if (got !== want) this.differ(`${path}[${index}]`, got, want);
+  }
+
+  private sys(): void {
+    const { model } = this;
+    const { hazard } = model;
+    const sync = model.sync.reduce((word, n, i) => word | (BigInt(n) << BigInt(i * 8)), 0n);
+    this.row("sys", 0, layout.SYS, this.core.sys, {
+      freeFrame: id(model.freeFrames.at(-1)),
+      freeTable: id(model.freeTables.at(-1)),
+      nextCtxId: model.nextCtxId,
+      hazard: hazard ? hazard.code | (hazard.actor << 8) : 0,
+      hazardPfn: hazard?.pfn ?? 0,
+      hazardVpn: hazard?.vpn ?? 0,
+      sync,
+      framesUsed: model.geometry.frames - 1 - model.freeFrames.length,
+      tablesUsed: model.geometry.tables - model.freeTables.length,
+    });
+  }
+
+  private context(index: number, c: Context | null): void {
+    const address = this.core.ctx(index);
+    if (c === null) {
+      this.zeros("contexts", index, address, layout.CTX.size);
+      return;
+    }
+    const { gather, hook, r } = c;
+    const { cpus, tasks } = this.model.geometry;
+    const target = index - tasks;
+    this.row("contexts", index, layout.CTX, address, {
+      pc: c.pc,
+      op: c.op,
+      flag: c.flag,
+      running: 1,
+      sp: c.stack.length,
+      irqOff: c.irqOff,
+      mm: id(c.mm),
+      dev: id(c.dev),
+      event: c.event,
+      cursor: c.cursor,
+      stack: c.stack.reduce((word, pc) => (word << 16n) | BigInt(pc), 0n),
+      ptl0: id(c.ptl[0]?.id),
+      ptl1: id(c.ptl[1]?.id),
+      frame: c.frame,
+      frameGen: c.frameGen,
+      pte: pteWord(c.pte),
+      r0: r[0]!,
+      r1: r[1]!,
+      r2: r[2]!,
+      r3: r[3]!,
+      r4: r[4]!,
+      r5: r[5]!,
+      r6: r[6]!,
+      r7: r[7]!,
+      r8: r[8]!,
+      r9: r[9]!,
+      r10: r[10]!,
+      r11: r[11]!,
+      hStart: hook.start,
+      hEnd: hook.end,
+      gStart: gather.start,
+      gEnd: gather.end,
+      gCount: gather.frames.length,
+      gTables: id(gather.tables.at(-1)?.id),
+      gFlags: gather.flags,
+      locks: c.locks,
+      seq: c.seq,
+      list: c.taken.length === 0 ? 0 : c.taken[0]! * cpus + target + 1,
+      brackets: c.brackets,
+      opStart: c.opStart,
+      opEnd: c.opEnd,
+    });
+  }
+
+  private batches(): void {
+    const { tasks, gatherPages } = this.model.geometry;
+    const base = this.core.at(abi.H_OFF_BATCH);
+    for (let i = 0; i < tasks; i++) {
+      const frames = this.model.contexts[i]?.gather.frames ?? [];
+      for (let k = 0; k < gatherPages; k++) {
+        this.word(`batches[${i}]`, k, base + (i * gatherPages + k) * 4, frames[k] ?? 0);
+      }
+    }
+  }
+
+  private cpu(cpu: Cpu): void {
+    const { core, model } = this;
+    const { cpus, asids } = model.geometry;
+    const address = core.cpu(cpu.index);
+    const newest = cpu.queue.at(-1);
+    const waiting = model.cpus.filter((t) => model.locked.has(lockName(cpu.index, t.index)));
+    const special = cpu.loaded === "init" ? abi.LOADED_INIT : abi.LOADED_SWITCHING;
+    this.row("cpus", cpu.index, layout.CPU, address, {
+      loadedMm: typeof cpu.loaded === "number" ? cpu.loaded + 1 : special,
+      lazy: cpu.lazy,
+      queue: newest === undefined ? 0 : newest * cpus + cpu.index + 1,
+      waitCount: waiting.length,
+      ipiPending: cpu.ipiPending,
+      task: id(cpu.task),
+      asid: cpu.asid,
+      nextAsid: cpu.nextAsid,
+      tlbClock: cpu.tlb.turn,
+      pwcClock: cpu.pwc.turn,
+      infoMm: id(cpu.info?.mm),
+      infoGen: cpu.info?.gen ?? 0,
+      infoStart: cpu.info?.start ?? 0,
+      infoEnd: cpu.info?.end ?? 0,
+      infoFlags: cpu.info?.flags ?? 0,
+      online: 1,
+    });
+    const slots = address + layout.CPU.size;
+    cpu.slots.forEach(({ ctxId, tlbGen }, i) => {
+      this.word(`cpus[${cpu.index}].slotCtxId`, i, slots + i * 8, ctxId);
+      this.word(`cpus[${cpu.index}].slotTlbGen`, i, slots + i * 8 + 4, tlbGen);
+    });
+    this.mask(`cpus[${cpu.index}].ipiSet`, slots + asids * 8, cpu.ipiSet);
+  }
+
+  private mask(path: string, address: number, set: ReadonlySet<number>): void {
+    const words = Math.ceil(this.model.geometry.cpus / 32);
+    for (let w = 0; w < words; w++) {
+      let bits = 0;
+      for (const cpu of set) if (cpu >> 5 === w) bits |= 1 << (cpu & 31);
+      this.word(path, w, address + w * 4, bits >>> 0);
+    }
+  }
+
+  /** Queued and taken requests name the next one; everything else is unlinked. */
+  private csds(): void {
+    const { model } = this;
+    const n = model.geometry.cpus;
+    const next = new Map<string, number>();
+    for (const cpu of model.cpus) {
+      const taken = model.contexts[model.geometry.tasks + cpu.index]?.taken ?? [];
+      cpu.queue.forEach((from, i) => {
+        const older = cpu.queue[i - 1];
+        next.set(lockName(from, cpu.index), older === undefined ? 0 : older * n + cpu.index + 1);
+      });
+      taken.forEach((from, i) => {
+        const newer = taken[i + 1];
+        next.set(lockName(from, cpu.index), newer === undefined ? 0 : newer * n + cpu.index + 1);
+      });
+    }
+    const base = this.core.at(abi.H_OFF_CSD);
+    for (let from = 0; from < n; from++) {
+      for (let to = 0; to < n; to++) {
+        const address = base + (from * n + to) * 8;
+        const name = lockName(from, to);
+        this.word(`csd ${name}.next`, 0, address, next.get(name) ?? 0);
+        this.word(`csd ${name}.locked`, 0, address + 4, model.locked.has(name) ? from + 1 : 0);
+      }
+    }
+  }
+
+  private mms(): void {
+    const { core, model } = this;
+    const words = Math.ceil(model.geometry.cpus / 32);
+    model.mms.forEach((mm, i) => {
+      this.row("mms", i, layout.MM, core.mm(i), {
+        ctxId: mm?.ctxId ?? 0,
+        tlbGen: mm?.tlbGen ?? 0,
+        root: id(mm?.root.id),
+        users: mm?.users ?? 0,
+        gathers: mm?.gathers ?? 0,
+        mmapLock: (mm?.mmapLock ?? 0) >>> 0,
+        nVmas: mm?.vmas.length ?? 0,
+        brackets: mm?.brackets ?? 0,
+        subscribers: id(mm?.subscribers[0]),
+        trimAtMs: mm?.trimAtMs ?? 0,
+      });
+      this.mask(
+        `mms[${i}].cpumask`,
+        core.at(abi.H_OFF_MASK) + i * words * 4,
+        mm?.cpumask ?? new Set(),
+      );
+      const base = core.at(abi.H_OFF_VMA) + i * model.geometry.vmas * layout.VMA.size;
+      for (let k = 0; k < model.geometry.vmas; k++) {
+        const vma = mm?.vmas[k];
+        const p = base + k * layout.VMA.size;
+        this.long(`mms[${i}].vmas.start`, k, p, vma?.start ?? 0n);
+        this.long(`mms[${i}].vmas.end`, k, p + 8, vma?.end ?? 0n);
+        this.long(`mms[${i}].vmas.prot`, k, p + 16, vma?.prot ?? 0n);
+      }
+    });
+    model.taskMm.forEach((mm, i) => {
+      this.row("tasks", i, layout.TASK, core.task(i), { mm: id(mm) });
+    });
+  }
+
+  private devices(): void {
+    const { core, model } = this;
+    for (const device of model.devices) {
+      const list = device.mm === null ? [] : model.mm(device.mm).subscribers;
+      this.row("devices", device.index, layout.DEVICE, core.device(device.index), {
+        kind: device.kind,
+        mm: id(device.mm),
+        lock: id(device.lock?.index),
+        seq: device.seq,
+        inProgress: device.inProgress,
+        next: id(list[list.indexOf(device.index) + 1]),
+        tlbClock: device.cache.turn,
+        rangeStart: device.range.start,
+        rangeEnd: device.range.end,
+        hookStart: device.hooks.start,
+        hookEnd: device.hooks.end,
+        hookSecondary: device.hooks.secondary,
+        pwcClock: device.pwc.turn,
+      });
+    }
+  }
+
+  private entry(path: string, index: number, p: number, tag: bigint, frame: number, gen: number) {
+    this.long(`${path}.tag`, index, p, tag);
+    this.word(`${path}.frame`, index, p + 8, frame);
+    this.word(`${path}.gen`, index, p + 12, gen);
+  }
+
+  private cached(path: string, base: number, entries: readonly (Cached | null)[]): void {
+    entries.forEach((e, i) => {
+      const p = base + i * layout.ENTRY.size;
+      this.entry(path, i, p, e ? entryTag(e) : 0n, e?.frame ?? 0, e?.gen ?? 0);
+    });
+  }
+
+  private caches(): void {
+    const { core, model } = this;
+    const g = model.geometry;
+    const bytes = layout.ENTRY.size;
+    const tlb = core.at(abi.H_OFF_TLB);
+    const iotlb = core.at(abi.H_OFF_IOTLB);
+    for (const { index, tlb: cache } of model.cpus) {
+      this.cached(
+        `cpus[${index}].tlb`,
+        tlb + index * core.header[abi.H_TLB_STRIDE]!,
+        cache.sets.flat(),
+      );
+    }
+    for (const { index, cache } of model.devices) {
+      const base = iotlb + index * g.iotlbSets * g.iotlbWays * bytes;
+      this.cached(`devices[${index}].iotlb`, base, cache.sets.flat());
+    }
+    [...model.cpus, ...model.devices].forEach(({ pwc }, actor) => {
+      const base = core.at(abi.H_OFF_PWC) + actor * g.pwcEntries * bytes;
+      pwc.entries.forEach((e, i) => {
+        const tag = e ? walkTag(e) : 0n;
+        this.entry(`actors[${actor}].pwc`, i, base + i * bytes, tag, e?.table ?? 0, e?.gen ?? 0);
+      });
+    });
+  }
+
+  private frames(): void {
+    const { core, model } = this;
+    const next = new Map(model.freeFrames.map((pfn, i) => [pfn, id(model.freeFrames[i - 1])]));
+    model.frames.forEach((frame, pfn) => {
+      const p = core.frame(pfn);
+      const { rmap } = frame;
+      this.word("frames.gen", pfn, p, frame.gen);
+      this.word("frames.next", pfn, p + 4, next.get(pfn) ?? 0);
+      this.word("frames.refs", pfn, p + 8, frame.refs);
+      this.word("frames.value", pfn, p + 12, frame.value);
+      this.long("frames.rmap", pfn, p + 16, rmap ? rmap.vpn | (BigInt(rmap.mm + 1) << 52n) : 0n);
+    });
+  }
+
+  private tables(): void {
+    const { core, model } = this;
+    const next = new Map(model.freeTables.map((t, i) => [t, id(model.freeTables[i - 1])]));
+    for (const c of model.contexts) {
+      c?.gather.tables.forEach((t, i) => next.set(t.id, id(c.gather.tables[i - 1]?.id)));
+    }
+    for (const table of model.tables) {
+      const p = core.table(table.id);
+      this.row("tables", table.id, layout.TABLE, p, {
+        gen: table.gen,
+        next: next.get(table.id) ?? 0,
+        lock: id(table.lock?.index),
+        live: table.entries.filter((pte) => pte !== null).length,
+        level: table.level,
+        parent: id(table.parent?.id),
+      });
+      const entries = p + layout.TABLE.size;
+      table.entries.forEach((pte, i) => {
+        this.long(`tables[${table.id}].entries`, i, entries + i * 8, pteWord(pte));
+      });
+    }
+  }
+
+  private watched(): void {
+    const { core, model } = this;
+    const n = model.watched.length;
+    const base = core.at(abi.H_OFF_WATCH);
+    const byte = (path: string, at: number, want: number): void => {
+      const got = core.u8[base + at]!;
+      if (got !== want) this.differ(path, got, want);
+    };
+    model.watched.forEach(({ version, at }, k) => {
+      byte(`watched[${k}].version`, k * (1 + n), version);
+      at.forEach((v, j) => byte(`watched[${k}].at[${j}]`, k * (1 + n) + 1 + j, v));
+    });
+    model.floors.forEach((floor, actor) => {
+      floor.forEach((v, k) => byte(`floors[${actor}][${k}]`, n * (1 + n) + actor * n + k, v));
+    });
+  }
+
+  /** Costs and times are the timed driver's. */
+  private counters(): void {
+    this.model.counters.forEach((row, actor) => {
+      row.forEach((n, counter) => {
+        if (counter === abi.CT_LATENCY_NS) return;
+        const base = this.core.at(abi.H_OFF_COUNTER) + (actor * abi.CT_WORDS + counter) * 8;
+        this.word(`counters[${actor}]`, counter, base, n);
+      });
+    });
+  }
+
+  first(): Difference | null {
+    try {
+      this.sys();
+      this.model.contexts.forEach((c, i) => this.context(i, c));
+      this.batches();
+      for (const cpu of this.model.cpus) this.cpu(cpu);
+      this.csds();
+      this.mms();
+      this.devices();
+      this.caches();
+      this.frames();
+      this.tables();
+      this.watched();
+      this.counters();
+      return null;
+    } catch (error) {
+      if (error instanceof Found) return error.difference;
+      throw error;
+    }
+  }
+}
+
+/** A comparer for one pair of machines; `null` means that they agree in everything. */
+export function comparer(core: Core, model: Model): () => Difference | null {
+  const comparison = new Comparison(core, model);
+  return () => comparison.first();
+}

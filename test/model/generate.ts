@@ -1,0 +1,405 @@
+/**
+ * Random machines and random schedules, all from one seed: a core and a model side by side, with
+ * the same programs and the same steps.
+ */
+import * as abi from "../../src/core/abi.js";
+import { BASE, Core } from "../../src/core/core.js";
+import {
+  checkGeometry,
+  EXPLORED_GEOMETRY,
+  type Geometry,
+  pagesOf,
+} from "../../src/core/geometry.js";
+import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
+import { Catalogue } from "../../src/kernel/catalogue.js";
+import type { Consumer } from "../../src/kernel/consumer.js";
+import { buildImage, entryOf } from "../../src/kernel/image.js";
+import type { Image } from "../../src/program/assembler.js";
+import { describe as describeInstruction } from "../../src/program/disassembler.js";
+import { comparer, type Difference } from "./compare.js";
+import { EXTRA_OPERATIONS } from "./extra-operations.js";
+import { Random, seedText } from "./random.js";
+import { Model } from "./state.js";
+import * as stepper from "./step.js";
+
+const catalogue = Catalogue.standard.with({ operations: EXTRA_OPERATIONS });
+const images = new Map<string, Image>();
+
+/** What a run is put together from; what is left out is random. */
+export interface Parts {
+  readonly era?: string;
+  readonly policy?: string;
+  readonly consumers?: readonly string[];
+  /** Operations a task may run. */
+  readonly operations?: readonly string[];
+  /** Only what kernels ship. */
+  readonly sound?: boolean;
+  readonly geometry?: Partial<Geometry>;
+  readonly options?: number;
+  readonly merge?: boolean;
+  /** Build no model: the core alone, for searches. */
+  readonly coreOnly?: boolean;
+  readonly prefault?: boolean;
+}
+
+function imageOf(era: string, policy: string): Image {
+  const key = `${era}/${policy}`;
+  let image = images.get(key);
+  if (!image) {
+    image = buildImage({
+      catalogue,
+      era: catalogue.era(era),
+      policy: catalogue.policy(policy),
+      consumers: catalogue.parts.consumers,
+    });
+    images.set(key, image);
+  }
+  return image;
+}
+
+const named = (
+  list: readonly { readonly name: string; readonly mutant: boolean }[],
+  sound: boolean,
+) => list.filter((part) => !sound || !part.mutant).map((part) => part.name);
+
+/** What a task does most of the time, and what it does now and then. */
+const ACCESS = ["read", "write", "read", "write", "write"];
+const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
+const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
+const UNSOUND = ["mremap-late-flush", "test-early-table-free"];
+const EXTRA = ["test-huge-fault", "test-signal"];
+const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | abi.VMA_FILE];
+
+/** One machine twice, and what happens to it. */
+export class Run {
+  readonly random: Random;
+  readonly geometry: Geometry;
+  readonly options: number;
+  readonly era: string;
+  readonly policy: string;
+  readonly merge: boolean;
+  readonly consumers: readonly Consumer[];
+  core!: Core;
+  model!: Model;
+  image!: Image;
+  compare!: () => Difference | null;
+  readonly log: string[] = [];
+  /** Actors whose program ran into an error: they stay where they are. */
+  readonly stuck = new Set<number>();
+  private readonly operations: readonly string[];
+  private readonly deviceConsumer: Consumer[] = [];
+  private readonly targetsUsed = new Set<number>();
+  private readonly busyTasks = new Set<number>();
+  private readonly sound: boolean;
+
+  constructor(
+    readonly seed: bigint,
+    readonly parts: Parts = {},
+  ) {
+    const random = new Random(seed);
+    this.random = random;
+    this.sound = parts.sound ?? random.chance(50);
+    const levels = random.pick([1, 2, 2, 2, 3, 3, 4, 5]);
+    const indexBits = random.between(1, levels > 3 ? 2 : 3);
+    const mms = random.between(1, 3);
+    // Pools that run out in some programs; in most, programs that get far.
+    const isSmall = random.chance(20);
+    this.geometry = checkGeometry(
+      {
+        cpus: random.between(1, 4),
+        tasks: random.between(2, 5),
+        mms,
+        devices: random.between(0, 2),
+        frames: isSmall ? random.pick([3, 6, 10]) : 40,
+        tables: mms + (isSmall ? random.pick([1, 4, 12]) : 28),
+        levels,
+        indexBits,
+        tlbSets: random.pick([1, 1, 2, 4]),
+        tlbWays: random.between(1, 4),
+        pwcEntries: random.pick([0, 0, 1, 2, 3]),
+        asids: random.between(1, 3),
+        vmas: isSmall ? random.pick([2, 4, 8]) : 16,
+        iotlbSets: random.pick([1, 2]),
+        iotlbWays: random.between(1, 3),
+        watch: random.between(0, 3),
+        gatherPages: random.pick([1, 2, 4, 8]),
+        ceiling: random.pick([0, 1, 2, 4, 33]),
+        logRecords: 0,
+        jobs: 0,
+        ...parts.geometry,
+      },
+      EXPLORED_GEOMETRY,
+    );
+    const anyOptions =
+      (random.chance(60) ? abi.OPT_DELAYED_IPI : 0) |
+      (random.chance(50) ? abi.OPT_SPECULATIVE_WALKS : 0) |
+      (random.chance(70) ? abi.OPT_LAZY_SKIP : 0) |
+      (random.chance(30) ? abi.OPT_TRIM : 0);
+    this.options = parts.options ?? anyOptions;
+    const mergeDrawn = random.chance(50);
+    this.merge = parts.merge ?? mergeDrawn;
+    this.era = random.pick(named(catalogue.parts.eras, this.sound));
+    if (parts.era !== undefined) this.era = parts.era;
+    this.policy = random.pick(named(catalogue.parts.policies, this.sound));
+    if (parts.policy !== undefined) this.policy = parts.policy;
+    const consumers = named(catalogue.parts.consumers, this.sound);
+    this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
+    this.operations = parts.operations ?? [
+      ...COMMON,
+      ...COMMON,
+      ...COMMON,
+      ...RARE,
+      ...(this.sound ? [] : [...UNSOUND, ...EXTRA]),
+    ];
+  }
+
+  /** Builds both machines. */
+  async open(): Promise<this> {
+    const { geometry: g, random } = this;
+    this.image = imageOf(this.era, this.policy);
+    const pages = pagesOf(g);
+    const watch = Array.from({ length: g.watch }, (_, i) => ({ vpn: i % pages, mm: 0 }));
+    const handlerPc = this.image.entries.get(entryOf.handler)!;
+    const { code } = this.image;
+    const costs = new Uint32Array(abi.COST_WORDS);
+    this.core = await Core.create({ geometry: g, options: this.options, code, handlerPc, costs });
+    this.core.header[abi.H_MERGE] = this.merge ? 1 : 0;
+    watch.forEach(({ vpn, mm }, k) => {
+      this.core.writeU64(this.core.at(abi.H_OFF_WATCH_VPN) + k * 16, vpn);
+      this.core.writeU64(this.core.at(abi.H_OFF_WATCH_VPN) + k * 16 + 8, mm);
+    });
+    const { options, merge } = this;
+    this.model = new Model({ geometry: g, options, merge, code, handlerPc, watch });
+    this.compare = comparer(this.core, this.model);
+    const { core, model } = this;
+    const mms = random.between(1, g.mms);
+    for (let mm = 0; mm < mms; mm++) {
+      core.x.machineNewMm(BASE);
+      stepper.setUp.newMm(model);
+      const end = Math.max(1, pages >> 1);
+      const prot = random.pick(PROTS.slice(2));
+      core.x.machineVmaSet(BASE, mm, 0, end, prot);
+      stepper.setUp.map(model, mm, 0, end, prot);
+    }
+    for (let task = 0; task < g.tasks; task++) {
+      const mm = task === 0 ? 0 : random.pick([null, 0, 0, 0, random.below(mms)]);
+      if (mm === null) continue;
+      core.x.machineSetTask(BASE, task, mm + 1);
+      stepper.setUp.setTask(model, task, mm);
+    }
+    for (let cpu = 0; cpu < Math.min(g.cpus, g.tasks); cpu++) {
+      core.x.machineRunTask(BASE, cpu, cpu, (model.taskMm[cpu] ?? -1) + 1);
+      stepper.setUp.place(model, cpu, cpu);
+    }
+    for (let device = 0; device < g.devices; device++) this.attach(device, random.below(mms));
+    return this;
+  }
+
+  private attach(device: number, mm: number): void {
+    const consumer = this.random.pick(this.consumers);
+    const hooks = (["start", "end", "secondary"] as const).map(
+      (hook) => this.image.entries.get(entryOf.hook(consumer.name, hook)) ?? 0,
+    );
+    const kind = consumer.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING;
+    const row = this.core.device(device);
+    this.core.write(DEVICE, row, "kind", kind);
+    this.core.write(DEVICE, row, "hookStart", hooks[0]!);
+    this.core.write(DEVICE, row, "hookEnd", hooks[1]!);
+    this.core.write(DEVICE, row, "hookSecondary", hooks[2]!);
+    this.core.x.machineSubscribe(BASE, device, mm + 1);
+    stepper.setUp.attach(this.model, device, kind, mm, hooks);
+    this.deviceConsumer[device] = consumer;
+  }
+
+  private get pages(): number {
+    return pagesOf(this.geometry);
+  }
+
+  /** Ranges lie in the lower half; the upper half is where mremap moves to. */
+  private range(): [number, number] {
+    const half = Math.max(1, this.pages >> 1);
+    const start = this.random.below(Math.min(half, this.random.pick([1, 3, half])));
+    return [start, this.random.between(start + 1, Math.min(half, start + 6))];
+  }
+
+  private page(): number {
+    const { random } = this;
+    const half = Math.max(1, this.pages >> 1);
+    if (random.chance(3)) return random.below(this.pages);
+    return random.below(Math.min(half, random.pick([2, 3, 3, 4, 8])));
+  }
+
+  /** Arguments of an operation, or null when it cannot run now. */
+  private argsOf(name: string): number[] | null {
+    const { random } = this;
+    const [start, end] = this.range();
+    switch (name) {
+      case "read":
+      case "write":
+      case "fault.read":
+      case "fault.write":
+        return [this.page()];
+      case "mmap":
+        return [0, Math.max(1, this.pages >> 1), random.pick(PROTS)];
+      case "mprotect":
+        return [start, end, random.pick(PROTS)];
+      case "mremap":
+      case "mremap-late-flush":
+        return this.target(start, end);
+      case "truncate":
+        return [random.below(this.geometry.frames)];
+      case "fork": {
+        const child = this.model.mms.includes(null) || random.chance(5) ? this.freeTask() : null;
+        return child === null ? null : [child + 1];
+      }
+      case "test-huge-fault": {
+        const span = 2 ** this.geometry.indexBits;
+        if (this.geometry.levels < 2) return null;
+        return [random.below(Math.max(1, (this.pages >> 1) / span)) * span];
+      }
+      case "test-signal":
+        return [random.between(1, 3)];
+      case "exec":
+      case "exit":
+        return random.chance(20) ? [] : null;
+      default:
+        return [start, end];
+    }
+  }
+
+  /** A place in the upper half that nothing was moved to before, where tables start alike. */
+  private target(start: number, end: number): number[] | null {
+    const span = 2 ** this.geometry.indexBits;
+    const half = this.pages >> 1;
+    for (let at = half + (start % span); at + end - start <= this.pages; at += span) {
+      const used = [...this.targetsUsed].some((page) => page >= at && page < at + end - start);
+      if (used) continue;
+      for (let page = at; page < at + end - start; page++) this.targetsUsed.add(page);
+      return [start, end, at];
+    }
+    return null;
+  }
+
+  private freeTask(): number | null {
+    const { taskMm, cpus } = this.model;
+    const free = taskMm.findIndex(
+      (mm, task) =>
+        mm === null && !this.busyTasks.has(task) && !cpus.some((cpu) => cpu.task === task),
+    );
+    if (free >= 0) this.busyTasks.add(free);
+    return free < 0 ? null : free;
+  }
+
+  private setArgs(context: number, args: readonly number[]): void {
+    const p = this.core.ctx(context) + CTX.fields.r0.offset;
+    args.forEach((value, i) => this.core.writeU64(p + i * 8, value));
+  }
+
+  /** Gives an idle actor something to do. */
+  private begin(actor: number): void {
+    const { core, geometry: g, image, model, random } = this;
+    if (actor >= g.cpus) {
+      const consumer = this.deviceConsumer[actor - g.cpus]!;
+      const name = entryOf.access(consumer.name, random.chance(50));
+      this.launch(actor, g.tasks + actor, image.entries.get(name)!, [this.page()], name);
+      return;
+    }
+    const { task } = model.cpus[actor]!;
+    if (task === null || random.chance(20)) {
+      this.beginSwitch(actor);
+      return;
+    }
+    if (model.taskMm[task] === null) return;
+    const name = random.pick(this.operations);
+    const args = this.argsOf(name);
+    if (args) this.launch(actor, task, image.entries.get(name)!, args, name);
+    if (random.chance(5)) {
+      const ms = random.below(4000);
+      core.write(CLOCK, core.clock(actor), "now", ms * 1e6);
+      model.nowMs[actor] = ms;
+    }
+  }
+
+  private launch(actor: number, ctx: number, pc: number, args: number[], name: string): void {
+    const { core, model } = this;
+    const expected = stepper.startActor(model, actor, pc, args);
+    const status = core.x.machineStart(BASE, actor, pc);
+    if (status !== expected) throw new Error(`start: core ${status}, model ${expected}`);
+    this.setArgs(ctx, args);
+    this.log.push(`actor ${actor} starts ${name} ${args.join(" ")}`);
+  }
+
+  /** A context switch, in the CPU's own context, to a task that runs nowhere else. */
+  private beginSwitch(actor: number): void {
+    const { core, geometry: g, image, model, random } = this;
+    const own = g.tasks + actor;
+    const next = random.below(g.tasks);
+    const isElsewhere = model.cpus.some((cpu) => {
+      const switching = model.contexts[g.tasks + cpu.index];
+      const target = switching && switching.pc !== 0 ? Number(switching.r[0]) : -1;
+      return (cpu.task === next && cpu.index !== actor) || target === next;
+    });
+    if (isElsewhere || this.busyTasks.has(next) || model.contexts[own]) return;
+    const pc = image.entries.get("switch")!;
+    stepper.start(model, own, pc, null, null, [next]);
+    const row = core.ctx(own);
+    core.write(CTX, row, "pc", pc);
+    core.write(CTX, row, "running", 1);
+    this.setArgs(own, [next]);
+    this.log.push(`cpu ${actor} switches to task ${next}`);
+  }
+
+  /** What an actor would run next, for reports. */
+  instruction(actor: number): string {
+    const context = this.model.contexts[stepper.currentContext(this.model, actor)];
+    if (!context) return "idle";
+    const i = stepper.instructionAt(this.image.code, context.pc);
+    return `${context.pc}: ${describeInstruction(i)}`;
+  }
+
+  /** Draws the next step; idle actors are given work first. */
+  next(): { actor: number; choice: number } {
+    const { geometry: g, model, random } = this;
+    const actors = g.cpus + g.devices;
+    let actor = random.below(actors);
+    if (this.stuck.has(actor)) actor = random.below(actors);
+    const idle = !model.contexts[stepper.currentContext(model, actor)];
+    if (idle && !this.stuck.has(actor) && random.chance(90)) this.begin(actor);
+    const pending = model.cpus[actor]?.ipiPending === true;
+    const choice =
+      pending && random.chance(40) ? 1 : random.chance(6) ? random.below(2 + g.watch) : 0;
+    return { actor, choice };
+  }
+
+  /** Takes a step in both machines; the two statuses ("trap" for a failure). */
+  step(actor: number, choice: number): { core: number | "trap"; model: number | "trap" } {
+    this.log.push(`actor ${actor} choice ${choice}  ${this.instruction(actor)}`);
+    const take = (run: () => number): number | "trap" => {
+      try {
+        return run();
+      } catch (error) {
+        this.log.push(String(error));
+        return "trap";
+      }
+    };
+    const model = take(() => stepper.step(this.model, actor, choice));
+    const core = take(() => this.core.x.machineStep(BASE, actor, choice));
+    if (typeof core === "number" && core < 0 && choice === 0) this.stuck.add(actor);
+    for (const task of this.busyTasks) {
+      if (this.model.taskMm[task] !== null) this.busyTasks.delete(task);
+    }
+    return { core, model };
+  }
+
+  /** Seed, configuration and the last steps: all that a failure needs. */
+  report(problem: string, file: string): string {
+    return [
+      problem,
+      `seed ${seedText(this.seed)}, era ${this.era}, policy ${this.policy}, ` +
+        `consumers ${this.consumers.map((c) => c.name).join(" ")}, merge ${this.merge}, ` +
+        `options ${this.options}`,
+      `replay: SHOOTDOWN_SEED=${seedText(this.seed)} npx vitest run ${file}`,
+      ...this.log.slice(-12),
+    ].join("\n");
+  }
+}

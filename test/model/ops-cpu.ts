@@ -1,0 +1,191 @@
+/** User accesses, context switches, birth and death of address spaces (shootdown 1.6). */
+import * as abi from "../../src/core/abi.js";
+import type { Instruction } from "../../src/program/disassembler.js";
+import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
+import { checkAccess } from "./oracle.js";
+import { flushSlot, takeSlot } from "./ops-flush.js";
+import type { Context, Cpu, Model } from "./state.js";
+import { hardWalk, has, putTable, takeTable } from "./tables.js";
+
+/** Walks and fills: usable for the access, and whether anything is different now. */
+export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: boolean) {
+  const { pte, changed } = hardWalk(model, cpu.index, cpu.pwc, model.mm(mm), cpu.asid, vpn);
+  if (!pte || (write && !has(pte, abi.PTE_W))) return { usable: false, changed };
+  fill(
+    cpu.tlb,
+    {
+      vpn,
+      asid: cpu.asid,
+      huge: has(pte, abi.PTE_HUGE),
+      writable: has(pte, abi.PTE_W),
+      frame: pte.to,
+      gen: model.frames[pte.to]!.gen,
+    },
+    model.bits,
+  );
+  return { usable: true, changed: true };
+}
+
+function access(model: Model, cpu: Cpu, vpn: bigint, write: boolean): boolean {
+  if (typeof cpu.loaded !== "number") return false;
+  let hit = lookUp(cpu.tlb, vpn, cpu.asid, model.bits);
+  if (hit && (!write || hit.writable)) {
+    model.count(cpu.index, abi.CT_TLB_HIT);
+  } else {
+    model.count(cpu.index, abi.CT_TLB_MISS);
+    if (!cpuWalk(model, cpu, cpu.loaded, vpn, write).usable) return false;
+    hit = lookUp(cpu.tlb, vpn, cpu.asid, model.bits);
+  }
+  checkAccess(model, cpu.index, cpu.loaded, hit!, vpn, write);
+  return true;
+}
+
+function unlazy(model: Model, cpu: Cpu): void {
+  if (!cpu.lazy) return;
+  cpu.lazy = false;
+  const slot = cpu.slots[cpu.asid]!;
+  const { tlbGen } = model.mm(cpu.loaded as number);
+  if (slot.tlbGen === tlbGen) return;
+  flushSlot(cpu, cpu.asid);
+  slot.tlbGen = tlbGen;
+  model.count(cpu.index, abi.CT_SWITCH_FLUSH);
+}
+
+function chooseSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
+  const mm = model.mm(index);
+  const known = cpu.slots.findIndex((slot) => slot.ctxId === mm.ctxId);
+  c.r[11] = BigInt(mm.tlbGen);
+  c.flag = known < 0 || cpu.slots[known]!.tlbGen < mm.tlbGen;
+  cpu.asid = known >= 0 ? known : takeSlot(cpu);
+}
+
+function loadSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
+  if (c.flag) {
+    flushSlot(cpu, cpu.asid);
+    cpu.slots[cpu.asid] = { ctxId: model.mm(index).ctxId, tlbGen: Number(c.r[11]) };
+    model.count(cpu.index, abi.CT_SWITCH_FLUSH);
+  }
+  model.count(cpu.index, abi.CT_SWITCH);
+  c.r[11] = 0n;
+}
+
+/** A fresh mm's index, or a negative status. */
+export function newMm(model: Model, nowMs: number): number {
+  const index = model.mms.indexOf(null);
+  if (index < 0) return abi.ST_NO_MMS;
+  const root = takeTable(model, model.geometry.levels - 1);
+  if (!root) return abi.ST_NO_TABLES;
+  model.mms[index] = {
+    index,
+    ctxId: model.nextCtxId++,
+    tlbGen: 1,
+    root,
+    users: 0,
+    gathers: 0,
+    mmapLock: 0,
+    vmas: [],
+    brackets: 0,
+    subscribers: [],
+    trimAtMs: model.has(abi.OPT_TRIM) ? nowMs + 1000 : 0,
+    cpumask: new Set(),
+  };
+  return index;
+}
+
+function freeMm(model: Model, c: Context): number {
+  const mm = model.mm(c.mm!);
+  if (mm.root.entries.some((pte) => pte !== null)) return abi.ST_BAD_PROGRAM;
+  for (const cpu of model.cpus) {
+    if (cpu.loaded !== mm.index) continue;
+    cpu.loaded = "init";
+    cpu.lazy = false;
+  }
+  putTable(model, mm.root);
+  model.mms[mm.index] = null;
+  c.mm = null;
+  return abi.ST_OK;
+}
+
+export function setTaskMm(model: Model, task: number, mm: number | null): void {
+  model.taskMm[task] = mm;
+  if (mm !== null) model.mm(mm).users++;
+}
+
+/** release: every subscriber lets go of the mm and of all it remembers of it. */
+function release(model: Model, index: number): void {
+  const mm = model.mm(index);
+  for (const id of mm.subscribers) {
+    const device = model.devices[id]!;
+    device.mm = null;
+    device.seq++;
+    dropWhere(device.cache, () => true);
+    dropTables(device.pwc);
+  }
+  mm.subscribers = [];
+}
+
+const optional = (value: bigint): number | null => (value === 0n ? null : Number(value) - 1);
+
+/** OP_CPU_ACCESS … OP_MM_RELEASE. */
+export function runCpu(model: Model, actor: number, c: Context, i: Instruction): number {
+  const cpu = model.cpus[actor];
+  if (!cpu) return abi.ST_BAD_PROGRAM;
+  const x = c.r[i.a]!;
+  const mm = optional(x);
+  switch (i.op) {
+    case abi.OP_CPU_ACCESS:
+      c.flag = access(model, cpu, x, i.imm !== 0);
+      break;
+    case abi.OP_SW_BEGIN:
+      c.flag = mm !== null && cpu.loaded !== mm;
+      break;
+    case abi.OP_SW_LAZY:
+      if (cpu.loaded !== "init") cpu.lazy = true;
+      break;
+    case abi.OP_SW_UNLAZY:
+      unlazy(model, cpu);
+      break;
+    case abi.OP_SW_MARK:
+      cpu.loaded = "switching";
+      model.mm(mm!).cpumask.add(actor);
+      break;
+    case abi.OP_SW_GEN:
+      chooseSlot(model, cpu, c, mm!);
+      break;
+    case abi.OP_SW_CR3:
+      loadSlot(model, cpu, c, mm!);
+      break;
+    case abi.OP_SW_DONE:
+      cpu.loaded = mm!;
+      cpu.lazy = false;
+      break;
+    case abi.OP_TASK_GET: {
+      const of = model.taskMm[Number(c.r[i.b])]!;
+      c.r[i.a] = of === null ? 0n : BigInt(of + 1);
+      break;
+    }
+    case abi.OP_SW_TASK:
+      cpu.task = Number(x);
+      break;
+    case abi.OP_MM_NEW: {
+      const index = newMm(model, model.nowMs[actor]!);
+      if (index < 0) return index;
+      c.r[i.a] = BigInt(index + 1);
+      break;
+    }
+    case abi.OP_MM_PUT:
+      c.flag = --model.mm(c.mm!).users === 0;
+      break;
+    case abi.OP_MM_FREE:
+      return freeMm(model, c);
+    case abi.OP_TASK_MM:
+      setTaskMm(model, mm ?? c.index, optional(c.r[i.b]!));
+      break;
+    case abi.OP_MM_RELEASE:
+      release(model, c.mm!);
+      break;
+    default:
+      throw new Error(`the model has no micro-op ${i.name}`);
+  }
+  return abi.ST_OK;
+}

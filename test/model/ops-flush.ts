@@ -1,0 +1,192 @@
+/** Flush requests: what an initiator sends, what a target does (shootdown 1.3 to 1.5). */
+import * as abi from "../../src/core/abi.js";
+import type { Instruction } from "../../src/program/disassembler.js";
+import { dropTables, dropWhere } from "./caches.js";
+import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
+
+/** Everything an ASID slot holds. */
+export function flushSlot(cpu: Cpu, asid: number): void {
+  dropWhere(cpu.tlb, (entry) => entry.asid === asid);
+  dropTables(cpu.pwc, asid);
+}
+
+/** To init_mm, as an ordinary switch: it may take another mm's slot. */
+function leave(cpu: Cpu): void {
+  dropTables(cpu.pwc, cpu.asid);
+  cpu.loaded = "init";
+  cpu.lazy = false;
+  const known = cpu.slots.findIndex((slot) => slot.ctxId === abi.INIT_CTX_ID);
+  if (known >= 0) {
+    cpu.asid = known;
+    return;
+  }
+  cpu.asid = takeSlot(cpu);
+  flushSlot(cpu, cpu.asid);
+  cpu.slots[cpu.asid] = { ctxId: abi.INIT_CTX_ID, tlbGen: 0 };
+}
+
+/** The next slot in turn. */
+export function takeSlot(cpu: Cpu): number {
+  const slot = cpu.nextAsid;
+  cpu.nextAsid = (slot + 1) % cpu.slots.length;
+  return slot;
+}
+
+function flushFunc(model: Model, cpu: Cpu, info: Info, local: boolean): void {
+  if (cpu.loaded !== info.mm) {
+    // E2: not this mm any more. In the middle of a switch the bit may be needed already.
+    if (cpu.loaded !== "switching") model.mms[info.mm]?.cpumask.delete(cpu.index);
+    model.count(cpu.index, abi.CT_WRONG_CPU);
+    return;
+  }
+  if (cpu.lazy) {
+    leave(cpu);
+    return;
+  }
+  const slot = cpu.slots[cpu.asid]!;
+  if (info.gen <= slot.tlbGen) {
+    model.count(cpu.index, abi.CT_SKIPPED);
+    return;
+  }
+  const newest = model.mm(info.mm).tlbGen;
+  if (newest === slot.tlbGen) return;
+  model.count(cpu.index, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE);
+  const isNext = info.gen === slot.tlbGen + 1 && info.gen === newest;
+  if ((info.flags & abi.INFO_FULL) === 0 && isNext) {
+    const { asid } = cpu;
+    const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
+    for (let vpn = info.start; vpn < info.end; vpn += 1n << bits) {
+      const first = (vpn >> model.bits) << model.bits;
+      dropWhere(cpu.tlb, (e) => e.asid === asid && (e.huge ? e.vpn === first : e.vpn === vpn));
+    }
+    dropTables(cpu.pwc, asid);
+    model.count(cpu.index, abi.CT_FLUSH_PAGES, Number((info.end - info.start) >> bits));
+  } else {
+    flushSlot(cpu, cpu.asid);
+    model.count(cpu.index, abi.CT_FLUSH_FULL);
+  }
+  slot.tlbGen = newest;
+}
+
+function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
+  if (c.mm === null || cpu.info) return abi.ST_BAD_PROGRAM;
+  const [start, end] = [c.r[i.a]!, c.r[i.b]!];
+  const mm = model.mm(c.mm);
+  mm.tlbGen++;
+  let flags = i.imm;
+  if ((c.gather.flags & abi.GF_FREED) !== 0) {
+    flags |= abi.INFO_FREED;
+    if ((c.gather.flags & abi.GF_SMALL) === 0) flags |= abi.INFO_HUGE;
+  }
+  const bits = (flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
+  const isFull = ((end - start) & ALL) >> bits > BigInt(model.geometry.ceiling);
+  cpu.info = {
+    mm: c.mm,
+    gen: mm.tlbGen,
+    start: isFull ? 0n : start,
+    end: isFull ? ALL : end,
+    flags: flags | (isFull ? abi.INFO_FULL : 0),
+  };
+  return abi.ST_OK;
+}
+
+/** B2: does this CPU have to be told? */
+function isTarget(model: Model, target: Cpu, info: Info): boolean {
+  if ((info.flags & abi.INFO_FREED) !== 0) return true;
+  if (model.has(abi.OPT_LAZY_SKIP) && target.lazy) {
+    return (info.flags & abi.INFO_TRIM) !== 0 && target.loaded !== info.mm;
+  }
+  if (target.loaded === "switching") return !model.has(abi.OPT_SKIP_SWITCHING);
+  if (target.loaded === info.mm) return true;
+  return (info.flags & abi.INFO_TRIM) !== 0;
+}
+
+function others(model: Model, cpu: Cpu, c: Context): void {
+  const info = cpu.info!;
+  const mm = model.mm(info.mm);
+  c.flag = [...mm.cpumask].some((other) => other !== cpu.index);
+  if (!c.flag) return;
+  const nowMs = model.nowMs[cpu.index]!;
+  if (model.has(abi.OPT_TRIM) && nowMs >= mm.trimAtMs) {
+    info.flags |= abi.INFO_TRIM;
+    mm.trimAtMs = nowMs + 1000;
+  }
+  model.count(cpu.index, abi.CT_SEND);
+}
+
+export function lockName(initiator: number, target: number): string {
+  return `${initiator}>${target}`;
+}
+
+function send(model: Model, cpu: Cpu, c: Context): number {
+  const info = cpu.info!;
+  const mask = [...model.mm(info.mm).cpumask].sort((a, b) => a - b);
+  const rest = mask.filter((index) => index >= c.cursor && index !== cpu.index);
+  const at = rest.findIndex((index) => isTarget(model, model.cpus[index]!, info));
+  const target = at < 0 ? null : model.cpus[rest[at]!]!;
+  if (target && model.locked.has(lockName(cpu.index, target.index))) return abi.ST_WAIT;
+  model.count(cpu.index, abi.CT_FILTERED, at < 0 ? rest.length : at);
+  c.cursor = target ? target.index + 1 : 0;
+  c.flag = target !== null;
+  if (!target) return abi.ST_OK;
+  model.locked.add(lockName(cpu.index, target.index));
+  if (target.queue.length === 0) cpu.ipiSet.add(target.index);
+  else model.count(cpu.index, abi.CT_COALESCED);
+  target.queue.push(cpu.index);
+  model.count(cpu.index, abi.CT_CSD);
+  return abi.ST_OK;
+}
+
+function isWaiting(model: Model, cpu: Cpu): boolean {
+  return model.cpus.some((target) => model.locked.has(lockName(cpu.index, target.index)));
+}
+
+/** OP_FLUSH_PREP … OP_CSD_UNLOCK. */
+export function runFlush(model: Model, actor: number, c: Context, i: Instruction): number {
+  const cpu = model.cpus[actor];
+  if (!cpu) return abi.ST_BAD_PROGRAM;
+  switch (i.op) {
+    case abi.OP_FLUSH_PREP:
+      return prepare(model, cpu, c, i);
+    case abi.OP_FLUSH_OTHERS:
+      others(model, cpu, c);
+      return abi.ST_OK;
+    case abi.OP_FLUSH_LOCAL: {
+      const info = cpu.info!;
+      const isHere = i.imm === 0 ? model.mm(info.mm).cpumask.has(actor) : cpu.loaded === info.mm;
+      if (isHere) flushFunc(model, cpu, info, true);
+      return abi.ST_OK;
+    }
+    case abi.OP_CSD_SEND:
+      return send(model, cpu, c);
+    case abi.OP_IPI_SEND:
+      for (const target of cpu.ipiSet) model.cpus[target]!.ipiPending = true;
+      model.count(actor, abi.CT_IPI, cpu.ipiSet.size);
+      cpu.ipiSet.clear();
+      return abi.ST_OK;
+    case abi.OP_CSD_WAIT:
+      return isWaiting(model, cpu) ? abi.ST_WAIT : abi.ST_OK;
+    case abi.OP_FLUSH_DONE:
+      cpu.info = null;
+      model.count(actor, abi.CT_FLUSHES);
+      return abi.ST_OK;
+    case abi.OP_CSQ_TAKE:
+      cpu.ipiPending = false;
+      c.taken = cpu.queue;
+      cpu.queue = [];
+      c.flag = c.taken.length > 0;
+      return abi.ST_OK;
+    case abi.OP_CSD_RUN: {
+      // A mutant does not wait: then the request may be over before its target reads it.
+      const info = model.cpus[c.taken[0]!]!.info;
+      if (info) flushFunc(model, cpu, info, false);
+      return abi.ST_OK;
+    }
+    case abi.OP_CSD_UNLOCK:
+      model.locked.delete(lockName(c.taken.shift()!, actor));
+      c.flag = c.taken.length > 0;
+      return abi.ST_OK;
+    default:
+      throw new Error(`the model has no micro-op ${i.name}`);
+  }
+}

@@ -1,0 +1,290 @@
+/** VMAs, page tables and frames. */
+import * as abi from "../../src/core/abi.js";
+import type { Instruction } from "../../src/program/disassembler.js";
+import { type Context, type Mm, type Model, ModelTrap, type Pte } from "./state.js";
+import * as tables from "./tables.js";
+import { has } from "./tables.js";
+
+function setRmap(model: Model, pfn: number, mm: Mm, vpn: bigint): void {
+  if (pfn !== 0) model.frames[pfn]!.rmap = { mm: mm.index, vpn };
+}
+
+function refFrame(model: Model, pfn: number, by = 1): void {
+  if (pfn !== 0) model.frames[pfn]!.refs += by;
+}
+
+function setSmall(model: Model, mm: Mm, vpn: bigint, pte: Pte): number {
+  const table = tables.tableOf(model, mm, vpn, 0);
+  if (!table) return abi.ST_BAD_PROGRAM;
+  table.entries[tables.indexOf(model, vpn, 0)] = pte;
+  setRmap(model, pte.to, mm, vpn);
+  return abi.ST_OK;
+}
+
+function clear(model: Model, c: Context, mm: Mm, vpn: bigint, moving: boolean): number {
+  const place = tables.leafPlace(model, mm, vpn);
+  if (!place) return abi.ST_BAD_PROGRAM;
+  c.pte = place.table.entries[place.index]!;
+  if (c.pte === null) return abi.ST_OK;
+  place.table.entries[place.index] = null;
+  const frame = model.frames[c.pte.to]!;
+  const isHere = frame.rmap?.mm === mm.index && frame.rmap.vpn === vpn;
+  if (!moving && isHere) frame.rmap = null;
+  return abi.ST_OK;
+}
+
+function protect(model: Model, c: Context, mm: Mm, vpn: bigint, prot: number): number {
+  const place = tables.leafPlace(model, mm, vpn);
+  if (!place) return abi.ST_BAD_PROGRAM;
+  const old = place.table.entries[place.index]!;
+  c.pte = old;
+  c.flag = false;
+  if (old === null) return abi.ST_OK;
+  const isShared = has(old, abi.PTE_SHARED);
+  const isOwn = old.to !== 0 && (isShared || model.frames[old.to]!.refs === 1);
+  const mayWrite = (prot & abi.PROT_WRITE) !== 0 && (isOwn || has(old, abi.PTE_W));
+  const mayRead = (prot & (abi.PROT_READ | abi.PROT_WRITE)) !== 0;
+  const kept = old.flags & ~(abi.PTE_P | abi.PTE_W | abi.PTE_PROTNONE);
+  const flags = kept | (mayRead ? abi.PTE_P : abi.PTE_PROTNONE) | (mayWrite ? abi.PTE_W : 0);
+  place.table.entries[place.index] = { to: old.to, flags };
+  c.flag = has(old, abi.PTE_P) && ((old.flags ^ flags) & (abi.PTE_P | abi.PTE_W)) !== 0;
+  return abi.ST_OK;
+}
+
+function copy(model: Model, c: Context, mm: Mm, vpn: bigint, child: Mm): number {
+  const place = tables.leafPlace(model, mm, vpn);
+  if (!place) return abi.ST_BAD_PROGRAM;
+  const old = place.table.entries[place.index]!;
+  if (old !== null) {
+    const level = has(old, abi.PTE_HUGE) ? 1 : 0;
+    const status = tables.allocPath(model, child, vpn, level);
+    if (status !== abi.ST_OK) return status;
+    const now = has(old, abi.PTE_SHARED) ? old : { to: old.to, flags: old.flags & ~abi.PTE_W };
+    refFrame(model, old.to);
+    const table = tables.tableOf(model, child, vpn, level);
+    if (!table) throw new ModelTrap("the child's table is missing");
+    table.entries[tables.indexOf(model, vpn, level)] = now;
+    place.table.entries[place.index] = now;
+    c.flag = now.flags !== old.flags;
+  } else {
+    c.flag = false;
+  }
+  c.pte = old;
+  return abi.ST_OK;
+}
+
+function setHuge(model: Model, c: Context, mm: Mm, vpn: bigint, flags: number): number {
+  const status = tables.allocPath(model, mm, vpn, 1);
+  if (status !== abi.ST_OK) return status;
+  const table = tables.tableOf(model, mm, vpn, 1)!;
+  const pte = { to: c.frame, flags: flags | abi.PTE_P | abi.PTE_HUGE };
+  table.entries[tables.indexOf(model, vpn, 1)] = pte;
+  setRmap(model, c.frame, mm, vpn);
+  c.frame = 0;
+  return abi.ST_OK;
+}
+
+function split(model: Model, c: Context, mm: Mm, vpn: bigint): number {
+  const span = tables.spanOf(model, 1);
+  const place = tables.leafPlace(model, mm, vpn);
+  const old = place ? place.table.entries[place.index]! : null;
+  if (vpn % span === 0n || !place || !has(old, abi.PTE_HUGE)) {
+    c.flag = false;
+    return abi.ST_OK;
+  }
+  const table = tables.takeTable(model, 0);
+  if (!table) return abi.ST_NO_TABLES;
+  const small = { to: old!.to, flags: old!.flags & ~abi.PTE_HUGE };
+  table.parent = place.table;
+  table.entries = table.entries.map(() => small);
+  refFrame(model, small.to, Number(span) - 1);
+  place.table.entries[place.index] = { to: table.id, flags: abi.PTE_P | abi.PTE_W };
+  c.flag = true;
+  return abi.ST_OK;
+}
+
+function nextEntry(model: Model, c: Context, mm: Mm, v: bigint, end: bigint): bigint {
+  c.flag = false;
+  c.pte = null;
+  if (v >= end) return v;
+  if (!tables.tableOf(model, mm, v, 0)) {
+    const place = tables.leafPlace(model, mm, v);
+    if (place) c.pte = place.table.entries[place.index]!;
+    c.flag = c.pte !== null;
+    return v;
+  }
+  for (const stop = tables.extentEnd(model, v, end); v < stop; v++) {
+    const place = tables.leafPlace(model, mm, v)!;
+    c.pte = place.table.entries[place.index]!;
+    if (c.pte === null) continue;
+    c.flag = true;
+    break;
+  }
+  return v;
+}
+
+/** Takes one empty leaf table that no VMA needs out of the tree, and what it leaves empty. */
+function unhook(model: Model, c: Context, mm: Mm, start: bigint, end: bigint): void {
+  c.flag = false;
+  const span = tables.spanOf(model, 1);
+  let v = tables.nextTable(model, mm, start, end);
+  for (; v < end; v = tables.nextTable(model, mm, v, end)) {
+    const first = (v / span) * span;
+    const leaf = tables.tableOf(model, mm, v, 0);
+    const isNeeded =
+      !leaf ||
+      leaf.entries.some((pte) => pte !== null) ||
+      mm.vmas.some((vma) => vma.start < first + span && vma.end > first);
+    if (!isNeeded) {
+      let table = leaf;
+      for (let level = 1; table !== mm.root; level++) {
+        const parent: typeof table = table.parent!;
+        parent.entries[tables.indexOf(model, v, level)] = null;
+        table.parent = null;
+        c.gather.tables.push(table);
+        const from = (v / tables.spanOf(model, level)) * tables.spanOf(model, level);
+        if (from < c.gather.start) c.gather.start = from;
+        if (from + 1n > c.gather.end) c.gather.end = from + 1n;
+        table = parent;
+        if (table.entries.some((pte) => pte !== null)) break;
+      }
+      c.gather.flags |= abi.GF_FREED;
+      c.flag = true;
+      return;
+    }
+    v = first + span;
+  }
+}
+
+function vmaOp(model: Model, c: Context, i: Instruction, mm: Mm): number {
+  const { r } = c;
+  const x = r[i.a]!;
+  switch (i.op) {
+    case abi.OP_VMA_FIND: {
+      const vma = tables.vmaFind(mm, x);
+      r[i.b] = vma?.prot ?? 0n;
+      c.flag = r[i.b] !== 0n;
+      return abi.ST_OK;
+    }
+    case abi.OP_VMA_SET:
+      return tables.vmaSet(model, mm, x, r[i.b]!, r[i.c]!) ? abi.ST_OK : abi.ST_NO_VMAS;
+    case abi.OP_VMA_CLEAR:
+      return tables.vmaClear(model, mm, x, r[i.b]!) ? abi.ST_OK : abi.ST_NO_VMAS;
+    case abi.OP_VMA_NEXT: {
+      const vma = mm.vmas.find((v) => v.end > x);
+      c.flag = vma !== undefined;
+      if (!vma) return abi.ST_OK;
+      r[i.a] = vma.start > x ? vma.start : x;
+      r[i.b] = vma.end;
+      r[i.c] = vma.prot;
+      return abi.ST_OK;
+    }
+    default:
+      model.mm(Number(x) - 1).vmas = [...mm.vmas];
+      return abi.ST_OK;
+  }
+}
+
+function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm): number {
+  switch (i.op) {
+    case abi.OP_FRAME_ALLOC: {
+      const pfn = model.freeFrames.pop();
+      if (pfn === undefined) return abi.ST_NO_FRAMES;
+      model.frames[pfn]!.refs = 1;
+      c.frame = pfn;
+      model.count(actor, abi.CT_ALLOCS);
+      return abi.ST_OK;
+    }
+    case abi.OP_FRAME_GET:
+      refFrame(model, c.frame);
+      return abi.ST_OK;
+    case abi.OP_FRAME_COPY:
+      model.frames[c.frame]!.value = model.frames[c.pte?.to ?? 0]!.value;
+      return abi.ST_OK;
+    case abi.OP_FRAME_PUT:
+      tables.putFrame(model, actor, c.pte?.to ?? 0);
+      c.pte = null;
+      return abi.ST_OK;
+    case abi.OP_FRAME_DROP:
+      tables.putFrame(model, actor, c.frame);
+      c.frame = 0;
+      return abi.ST_OK;
+    case abi.OP_FRAME_ONLY: {
+      const pfn = c.pte?.to ?? 0;
+      c.flag = pfn !== 0 && model.frames[pfn]!.refs === 1;
+      return abi.ST_OK;
+    }
+    default: {
+      const rmap = model.frames[Number(c.r[i.b]!)]!.rmap;
+      c.flag = rmap?.mm === mm.index;
+      c.r[i.a] = rmap && c.flag ? rmap.vpn : 0n;
+      return abi.ST_OK;
+    }
+  }
+}
+
+/** A fresh leaf entry for ctx.frame: flags from the instruction, or also from a VMA's protection. */
+function freshLeaf(c: Context, i: Instruction): Pte {
+  const prot = i.op === abi.OP_PTE_SET_VMA ? Number(c.r[i.b]! & 0xffn) : 0;
+  const w = (prot & abi.PROT_WRITE) !== 0 ? abi.PTE_W : 0;
+  const shared = (prot & abi.VMA_SHARED) !== 0 ? abi.PTE_SHARED : 0;
+  return { to: c.frame, flags: i.imm | abi.PTE_P | w | shared };
+}
+
+/** OP_VMA_FIND … OP_FRAME_DROP. */
+export function runMemory(model: Model, actor: number, c: Context, i: Instruction): number {
+  if (c.mm === null) return abi.ST_BAD_PROGRAM;
+  const mm = model.mm(c.mm);
+  const { r } = c;
+  const x = r[i.a]!;
+  if (i.op <= abi.OP_VMA_COPY) return vmaOp(model, c, i, mm);
+  if (i.op >= abi.OP_FRAME_ALLOC) return frameOp(model, actor, c, i, mm);
+  switch (i.op) {
+    case abi.OP_TABLE_NEXT: {
+      const end = r[i.b]!;
+      const v = tables.nextTable(model, mm, x, end);
+      c.flag = v < end;
+      r[i.a] = v;
+      r[i.c] = c.flag ? tables.extentEnd(model, v, end) : end;
+      return abi.ST_OK;
+    }
+    case abi.OP_TABLE_ALLOC:
+      return tables.allocPath(model, mm, x, 0);
+    case abi.OP_TABLE_UNHOOK:
+      unhook(model, c, mm, x, r[i.b]!);
+      return abi.ST_OK;
+    case abi.OP_PTE_NEXT:
+      r[i.a] = nextEntry(model, c, mm, x, r[i.b]!);
+      return abi.ST_OK;
+    case abi.OP_PTE_GET: {
+      const place = tables.leafPlace(model, mm, x);
+      c.pte = place ? place.table.entries[place.index]! : null;
+      c.flag = has(c.pte, abi.PTE_P);
+      return abi.ST_OK;
+    }
+    case abi.OP_PTE_CLEAR:
+      return clear(model, c, mm, x, i.imm !== 0);
+    case abi.OP_PTE_SET:
+    case abi.OP_PTE_SET_VMA: {
+      const status = setSmall(model, mm, x, freshLeaf(c, i));
+      if (status === abi.ST_OK) c.frame = 0;
+      return status;
+    }
+    case abi.OP_PTE_PUT: {
+      if (c.pte === null) return abi.ST_BAD_PROGRAM;
+      const status = setSmall(model, mm, x, c.pte);
+      if (status === abi.ST_OK) c.pte = null;
+      return status;
+    }
+    case abi.OP_PTE_PROTECT:
+      return protect(model, c, mm, x, Number(r[i.b]! & 0xffn));
+    case abi.OP_PTE_COPY:
+      return copy(model, c, mm, x, model.mm(Number(r[i.b]!) - 1));
+    case abi.OP_PTE_HUGE:
+      return setHuge(model, c, mm, x, i.imm);
+    case abi.OP_PTE_SPLIT:
+      return split(model, c, mm, x);
+    default:
+      throw new Error(`the model has no micro-op ${i.name}`);
+  }
+}

@@ -1,0 +1,105 @@
+/** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
+import * as abi from "../../src/core/abi.js";
+import { type Cache, type Cached, type Context, type Model, ModelTrap } from "./state.js";
+import { has, softWalk } from "./tables.js";
+
+/** Counts a hazard and keeps the first. True if it was the first. */
+export function raise(
+  model: Model,
+  actor: number,
+  code: number,
+  vpn: bigint,
+  pfn: number,
+): boolean {
+  model.count(actor, abi.CT_HAZARDS);
+  if (model.hazard) return false;
+  model.hazard = { code, actor, vpn, pfn };
+  return true;
+}
+
+/** Is the page inside the range of an operation that has not returned? */
+function isTolerated(model: Model, mm: number, vpn: bigint): boolean {
+  return model.contexts.some(
+    (c) => c !== null && c.op !== 0 && c.mm === mm && c.opStart <= vpn && vpn < c.opEnd,
+  );
+}
+
+function observe(
+  model: Model,
+  actor: number,
+  k: number,
+  entry: Cached,
+  vpn: bigint,
+  write: boolean,
+) {
+  const page = model.watched[k]!;
+  const floor = model.floors[actor]!;
+  const frame = model.frames[entry.frame]!;
+  if (write) {
+    page.version = (page.version + 1) & 0xff;
+    frame.value = page.version;
+    page.at = model.watched.map((other) => other.version);
+    floor[k] = page.version;
+    return;
+  }
+  const seen = frame.value & 0xff;
+  if (seen < floor[k]!) {
+    raise(model, actor, abi.HZ_ORDER, vpn, entry.frame);
+    return;
+  }
+  floor[k] = seen;
+  if (seen !== page.version) return;
+  page.at.forEach((version, j) => (floor[j] = Math.max(floor[j]!, version)));
+}
+
+/** The caller of `c`'s operation may rely on its range from now on: what is stale is condemned. */
+export function condemn(model: Model, c: Context): void {
+  if (c.mm === null) return;
+  const mm = model.mms[c.mm];
+  if (!mm) return;
+  const sweep = (cache: Cache, asid: number): void => {
+    for (const set of cache.sets) {
+      set.forEach((entry, way) => {
+        if (entry === null || entry.asid !== asid) return;
+        if (entry.vpn < c.opStart || entry.vpn >= c.opEnd) return;
+        const pte = softWalk(model, mm, entry.vpn);
+        const same = pte !== null && pte.to === entry.frame;
+        if (same && (!entry.writable || has(pte, abi.PTE_W))) return;
+        set[way] = { ...entry, condemned: true };
+      });
+    }
+  };
+  for (const cpu of model.cpus) {
+    cpu.slots.forEach((slot, asid) => {
+      if (slot.ctxId === mm.ctxId) sweep(cpu.tlb, asid);
+    });
+  }
+  for (const device of model.devices) if (device.mm === c.mm) sweep(device.cache, 0);
+}
+
+/** An actor uses a cached translation. */
+export function checkAccess(
+  model: Model,
+  actor: number,
+  mm: number,
+  entry: Cached,
+  vpn: bigint,
+  write: boolean,
+): void {
+  if (model.frames[entry.frame]!.gen !== entry.gen) {
+    raise(model, actor, abi.HZ_UAF, vpn, entry.frame);
+    return;
+  }
+  const row = model.mms[mm];
+  const pte = row ? softWalk(model, row, vpn) : null;
+  const same = pte !== null && pte.to === entry.frame;
+  const granted = same && (!write || has(pte, abi.PTE_W));
+  if (!granted && (entry.condemned || !isTolerated(model, mm, vpn))) {
+    const shared = same && entry.frame !== 0 && model.frames[entry.frame]!.refs > 1;
+    raise(model, actor, shared ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, entry.frame);
+    return;
+  }
+  if (write && !entry.writable) throw new ModelTrap("a write through a read-only translation");
+  const k = model.watched.findIndex((page) => page.vpn === vpn && page.mm === mm);
+  if (k >= 0) observe(model, actor, k, entry, vpn, write);
+}

@@ -1,0 +1,298 @@
+/**
+ * The model's state: what the machine is made of, as ordinary objects. Ids are indices; "none" is
+ * null. Page numbers are bigints, because a range may reach the end of 64 bits.
+ */
+import * as abi from "../../src/core/abi.js";
+import type { Geometry } from "../../src/core/geometry.js";
+
+/** All-ones: the end of "everything". */
+export const ALL = (1n << 64n) - 1n;
+
+/** A program did what its machine calls unreachable. */
+export class ModelTrap extends Error {}
+
+export interface Pte {
+  /** Frame, or table of the level below. */
+  readonly to: number;
+  readonly flags: number;
+}
+
+export interface Table {
+  readonly id: number;
+  gen: number;
+  level: number;
+  parent: Table | null;
+  /** Context that holds its lock. */
+  lock: Context | null;
+  entries: (Pte | null)[];
+}
+
+export interface Frame {
+  gen: number;
+  refs: number;
+  value: number;
+  /** Where it was mapped last. */
+  rmap: { mm: number; vpn: bigint } | null;
+}
+
+/** A cached translation of one page, or of a huge one. */
+export interface Cached {
+  readonly vpn: bigint;
+  readonly asid: number;
+  readonly huge: boolean;
+  readonly writable: boolean;
+  readonly frame: number;
+  readonly gen: number;
+  /** An operation that promised to settle its page has returned. */
+  readonly condemned?: boolean;
+}
+
+/** A cached pointer to a table. */
+export interface CachedTable {
+  readonly prefix: bigint;
+  readonly level: number;
+  readonly asid: number;
+  readonly table: number;
+  readonly gen: number;
+}
+
+/** A set-associative cache: sets of ways, and whose turn it is to be replaced. */
+export interface Cache {
+  readonly sets: (Cached | null)[][];
+  turn: number;
+}
+
+export interface WalkCache {
+  readonly entries: (CachedTable | null)[];
+  turn: number;
+}
+
+export interface Info {
+  mm: number;
+  gen: number;
+  start: bigint;
+  end: bigint;
+  flags: number;
+}
+
+export interface Cpu {
+  readonly index: number;
+  /** mm index, or one of the two states without one. */
+  loaded: number | "init" | "switching";
+  lazy: boolean;
+  /** Initiators whose request waits here, oldest first. */
+  queue: number[];
+  ipiPending: boolean;
+  task: number | null;
+  asid: number;
+  nextAsid: number;
+  slots: { ctxId: number; tlbGen: number }[];
+  ipiSet: Set<number>;
+  info: Info | null;
+  tlb: Cache;
+  pwc: WalkCache;
+}
+
+export interface Vma {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly prot: bigint;
+}
+
+export interface Mm {
+  readonly index: number;
+  ctxId: number;
+  tlbGen: number;
+  root: Table;
+  users: number;
+  gathers: number;
+  mmapLock: number;
+  vmas: Vma[];
+  brackets: number;
+  /** Devices, newest first. */
+  subscribers: number[];
+  trimAtMs: number;
+  cpumask: Set<number>;
+}
+
+export interface Device {
+  readonly index: number;
+  kind: number;
+  mm: number | null;
+  lock: Context | null;
+  seq: number;
+  inProgress: number;
+  range: { start: bigint; end: bigint };
+  hooks: { start: number; end: number; secondary: number };
+  cache: Cache;
+  pwc: WalkCache;
+}
+
+/** A running program. An idle context is null: it has no state at all. */
+export interface Context {
+  readonly index: number;
+  pc: number;
+  op: number;
+  opStart: bigint;
+  opEnd: bigint;
+  flag: boolean;
+  stack: number[];
+  irqOff: boolean;
+  mm: number | null;
+  dev: number | null;
+  event: number;
+  /** Next CPU of a send, or next device of a notification (index + 1, 0: none). */
+  cursor: number;
+  ptl: [Table | null, Table | null];
+  frame: number;
+  frameGen: number;
+  pte: Pte | null;
+  r: bigint[];
+  hook: { start: bigint; end: bigint };
+  gather: { start: bigint; end: bigint; flags: number; frames: number[]; tables: Table[] };
+  locks: number;
+  seq: number;
+  /** Initiators of the requests taken from the queue, oldest first. */
+  taken: number[];
+  brackets: number;
+}
+
+export interface Watched {
+  readonly vpn: bigint;
+  readonly mm: number;
+  version: number;
+  /** Versions of all watched pages when this one was written last. */
+  at: number[];
+}
+
+/** What a model is made from. */
+export interface ModelOptions {
+  readonly geometry: Geometry;
+  readonly options: number;
+  readonly merge: boolean;
+  readonly code: Uint32Array;
+  readonly handlerPc: number;
+  readonly watch: readonly { readonly vpn: number; readonly mm: number }[];
+}
+
+function newCache(sets: number, ways: number): Cache {
+  return {
+    sets: Array.from({ length: sets }, () => new Array<Cached | null>(ways).fill(null)),
+    turn: 0,
+  };
+}
+
+/** The whole machine. */
+export class Model {
+  readonly geometry: Geometry;
+  readonly options: number;
+  readonly merge: boolean;
+  readonly code: Uint32Array;
+  readonly handlerPc: number;
+  readonly frames: Frame[] = [];
+  readonly tables: Table[] = [];
+  /** Free ids, the next one to be handed out last. */
+  readonly freeFrames: number[] = [];
+  readonly freeTables: number[] = [];
+  readonly cpus: Cpu[] = [];
+  readonly devices: Device[] = [];
+  readonly mms: (Mm | null)[];
+  readonly taskMm: (number | null)[];
+  /** Tasks first, then one per CPU, then one per device. */
+  readonly contexts: (Context | null)[];
+  /** csd that are locked, as "initiator>target". */
+  readonly locked = new Set<string>();
+  readonly sync = new Array<number>(8).fill(0);
+  readonly watched: Watched[];
+  readonly floors: number[][];
+  readonly counters: number[][];
+  hazard: { code: number; actor: number; vpn: bigint; pfn: number } | null = null;
+  nextCtxId = 1;
+  /** Simulated time of each actor, ms. */
+  readonly nowMs: number[];
+
+  constructor(from: ModelOptions) {
+    const g = from.geometry;
+    const actors = g.cpus + g.devices;
+    this.geometry = g;
+    this.options = from.options;
+    this.merge = from.merge;
+    this.code = from.code;
+    this.handlerPc = from.handlerPc;
+    for (let i = 0; i < g.frames; i++) {
+      this.frames.push({ gen: 0, refs: i === 0 ? 1 : 0, value: 0, rmap: null });
+      if (i > 0) this.freeFrames.unshift(i);
+    }
+    for (let id = 0; id < g.tables; id++) {
+      const entries = new Array<Pte | null>(2 ** g.indexBits).fill(null);
+      this.tables.push({ id, gen: 0, level: 0, parent: null, lock: null, entries });
+      this.freeTables.unshift(id);
+    }
+    const pwc = (): WalkCache => ({
+      entries: new Array<CachedTable | null>(g.pwcEntries).fill(null),
+      turn: 0,
+    });
+    for (let index = 0; index < g.cpus; index++) {
+      this.cpus.push({
+        index,
+        loaded: "init",
+        lazy: false,
+        queue: [],
+        ipiPending: false,
+        task: null,
+        asid: 0,
+        nextAsid: 0,
+        slots: Array.from({ length: g.asids }, () => ({ ctxId: 0, tlbGen: 0 })),
+        ipiSet: new Set(),
+        info: null,
+        tlb: newCache(g.tlbSets, g.tlbWays),
+        pwc: pwc(),
+      });
+    }
+    for (let index = 0; index < g.devices; index++) {
+      this.devices.push({
+        index,
+        kind: abi.DEV_NONE,
+        mm: null,
+        lock: null,
+        seq: 0,
+        inProgress: 0,
+        range: { start: 0n, end: 0n },
+        hooks: { start: 0, end: 0, secondary: 0 },
+        cache: newCache(g.iotlbSets, g.iotlbWays),
+        pwc: pwc(),
+      });
+    }
+    this.mms = new Array<Mm | null>(g.mms).fill(null);
+    this.taskMm = new Array<number | null>(g.tasks).fill(null);
+    this.contexts = new Array<Context | null>(g.tasks + actors).fill(null);
+    this.watched = from.watch.map(({ vpn, mm }) => ({
+      vpn: BigInt(vpn),
+      mm,
+      version: 0,
+      at: from.watch.map(() => 0),
+    }));
+    this.floors = Array.from({ length: actors }, () => from.watch.map(() => 0));
+    this.counters = Array.from({ length: actors }, () => new Array<number>(abi.CT_WORDS).fill(0));
+    this.nowMs = new Array<number>(actors).fill(0);
+  }
+
+  get bits(): bigint {
+    return BigInt(this.geometry.indexBits);
+  }
+
+  count(actor: number, counter: number, by = 1): void {
+    this.counters[actor]![counter]! += by;
+  }
+
+  has(option: number): boolean {
+    return (this.options & option) !== 0;
+  }
+
+  /** The mm of a context; its program must have one. */
+  mm(index: number): Mm {
+    const mm = this.mms[index];
+    if (!mm) throw new ModelTrap(`mm ${index} does not exist`);
+    return mm;
+  }
+}
