@@ -6,8 +6,8 @@
  *   0 csq.take · 1 jf 6 · 2 csd.run · 3 csd.unlock · 4 jf 6 · 5 jmp 2 · 6 end
  *
  * The host recognises it when the machine is created (H_STANDARD_DRAIN). The timed driver then
- * runs it here: same micro-ops, same order, same costs, same places to stop at. Any other handler is
- * interpreted; a test holds both ways against each other, event by event.
+ * runs it here: same micro-ops, same order, same costs, same places to stop at. Any other handler
+ * is interpreted; a test holds both ways against each other, event by event.
  */
 import * as abi from "../src/core/abi";
 import { csdRun, csdUnlock, csqTake } from "./call-queue";

@@ -26,7 +26,13 @@ export * from "./explore";
 export function machineInit(m: usize): i32 {
   initPools(m);
   if (hdr(m, abi.H_OFF_HEAP) != 0) timedInit(m);
-  for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) cpuAt(m, i).online = 1;
+  for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
+    const cpu = cpuAt(m, i);
+    cpu.online = 1;
+    // A CPU comes up on init_mm in slot 0; the next mm takes slot 1.
+    store<u32>(asidSlot(cpu, 0), abi.INIT_CTX_ID);
+    cpu.nextAsid = hdr(m, abi.H_ASIDS) > 1 ? 1 : 0;
+  }
   return abi.ST_OK;
 }
 

@@ -32,7 +32,7 @@ export function printJson(value: unknown): Promise<void> {
   return print(`${JSON.stringify(value, null, 2)}\n`);
 }
 
-/** Reports a failure: one line on stderr, and with --json a document on stdout. Returns the code. */
+/** Reports a failure: one line on stderr, with --json a document on stdout too. The exit code. */
 export async function reportFailure(error: unknown, json: boolean): Promise<number> {
   const known = isShootdownError(error);
   const code = known ? error.code : codeOf(error);

@@ -286,7 +286,7 @@ export const OP_SW_TASK = 105; // the CPU runs task r[a] (task index)
 export const OP_MM_NEW = 106; // r[a] = a fresh mm + 1
 export const OP_MM_PUT = 107; // users of ctx.mm - 1; F = that was the last
 export const OP_MM_FREE = 108; // tables and row of ctx.mm are gone
-export const OP_TASK_MM = 109; // task r[a] (index + 1, 0: this one) now belongs to mm r[b] (0: none)
+export const OP_TASK_MM = 109; // task r[a] (index + 1, 0: self) now belongs to mm r[b] (0: none)
 export const OP_MM_RELEASE = 110; // unsubscribe every device of ctx.mm
 export const OP_COUNT = 111;
 

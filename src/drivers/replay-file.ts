@@ -206,7 +206,7 @@ function isReplayFile(value: unknown): value is ReplayFile {
 
 /**
  * Runs a replay file again.
- * @throws ShootdownError E_PARSE for something else, E_VERSION when this build does not do the same.
+ * @throws ShootdownError E_PARSE for something else, E_VERSION when this build does otherwise.
  */
 export async function replay(
   value: unknown,

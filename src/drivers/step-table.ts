@@ -24,8 +24,10 @@ export function formatSteps(scenario: Scenario, steps: readonly ReplayedStep[]):
       ...steps.filter((step) => step.actor === actor).map((step) => clip(step.text).length),
     );
   const widths = used.map(width);
-  const line = (head: string, cells: readonly string[]): string =>
-    `${head.padStart(4)}  ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ")}`.trimEnd();
+  const line = (head: string, cells: readonly string[]): string => {
+    const padded = cells.map((cell, i) => cell.padEnd(widths[i] ?? 0));
+    return `${head.padStart(4)}  ${padded.join("  ")}`.trimEnd();
+  };
   const lines = [
     line(
       "",

@@ -65,7 +65,7 @@ const liveCountsEntries: Invariant = {
 
 const tablesFormTrees: Invariant = {
   name: "TablesFormTrees",
-  says: "Every table in use hangs below one root, at its level and under its parent, or is gathered.",
+  says: "Every table in use hangs below one root, at its level, under its parent, or is gathered.",
   atRest: false,
   check(view, report) {
     const seen = new Set<number>();
@@ -165,7 +165,7 @@ const referencesMatch: Invariant = {
     const sure = new Uint32Array(view.frames);
     const maybe = new Uint32Array(view.frames);
     const count = (to: Uint32Array, pfn: number): void => {
-      if (pfn !== 0 && pfn < view.frames) to[pfn]!++;
+      if (pfn !== 0 && pfn < view.frames) to[pfn]++;
     };
     for (const { root } of roots(view)) {
       reach(view, root, view.header(abi.H_LEVELS) - 1, (id, level) => {
@@ -184,7 +184,7 @@ const referencesMatch: Invariant = {
     for (let pfn = 1; pfn < view.frames; pfn++) {
       const refs = view.frame(pfn, "refs");
       // The page cache keeps a reference to a file page for good.
-      if (refs < sure[pfn]! || refs > sure[pfn]! + maybe[pfn]! + 1) {
+      if (refs < sure[pfn] || refs > sure[pfn] + maybe[pfn] + 1) {
         report(`frame ${pfn} has ${refs} references, ${sure[pfn]} are accounted for`);
       }
     }

@@ -48,7 +48,7 @@ export class View {
   constructor(readonly core: Core) {}
 
   header(word: number): number {
-    return this.core.header[word]!;
+    return this.core.header[word];
   }
 
   get cpus(): number {
@@ -72,7 +72,7 @@ export class View {
   }
 
   word(address: number): number {
-    return this.core.u32[address >> 2]!;
+    return this.core.u32[address >> 2];
   }
 
   /** Contexts in the middle of a program. */

@@ -6,7 +6,7 @@ import { ProgramError } from "../errors.js";
 import { op, type Program, type Reg } from "../program/notation.js";
 import type { Kit } from "./kit.js";
 
-/** What the pages of a parameter list mean for the STALE oracle: the range it promises to settle. */
+/** What an operation's parameters mean to the STALE oracle: the range it promises to settle. */
 export type Promise = "range" | "page" | "all" | "none";
 
 /** A kernel operation. */

@@ -68,8 +68,11 @@ export function describe(i: Instruction): string {
 }
 
 /** Micro-ops without register operands, for which r0 would be noise. */
-const BARE =
-  /^(end|ret|nop|csd|csq|ipi|flush\.(others|local|done)|gather\.(full|nested|free|end)|dev\.(lock|unlock|seq|snap|fault|zap|count)|mmap|irq|notify|range\.end|unmark|mm\.(put|free|release)|frame|table\.free|sw\.(lazy|unlazy))/;
+const BARE = new RegExp(
+  "^(end|ret|nop|csd|csq|ipi|flush\\.(others|local|done)|gather\\.(full|nested|free|end)|" +
+    "dev\\.(lock|unlock|seq|snap|fault|zap|count)|mmap|irq|notify|range\\.end|unmark|" +
+    "mm\\.(put|free|release)|frame|table\\.free|sw\\.(lazy|unlazy))",
+);
 
 function operandsOf(i: Instruction): string {
   if (BARE.test(i.name)) return i.imm === 0 ? "" : ` #${i.imm}`;

@@ -1,5 +1,5 @@
 /**
- * The micro-ops by name: what the notation, the assembler, the disassembler and cost profiles share.
+ * The micro-ops by name: what notation, assembler, disassembler and cost profiles share.
  * Meaning of each: `src/core/abi.ts` and docs/machine.md.
  */
 import * as abi from "../core/abi.js";

@@ -1,8 +1,17 @@
 /** Memory system calls of a recording as operations of the machine. */
 import * as abi from "../core/abi.js";
+import { pagesOf } from "../core/geometry.js";
 import type { SyscallEnter, SyscallExit, TracedCall } from "../traces/events.js";
-import type { Replayer } from "./replayer.js";
+import type { Machine } from "../machine.js";
 import type { Space } from "./world.js";
+
+/** Where a call's effects go: the replayer, as far as they need it. */
+export interface CallTarget {
+  readonly machine: Machine;
+  readonly timeNs: number;
+  run(name: string, args?: Record<string, number>): void;
+  runSilently(name: string, args?: Record<string, number>): void;
+}
 
 const MADV_DONTNEED = 4;
 const MADV_FREE = 8;
@@ -28,19 +37,18 @@ export function isWriter(call: TracedCall): boolean {
 
 /** Pages [vpn, vpn + pages) within user space, or nothing. */
 function range(
-  replay: Replayer,
+  replay: CallTarget,
   vpn: number,
   pages: number,
 ): { start: number; end: number } | null {
-  const limit = 2 ** 35;
+  const limit = pagesOf(replay.machine.geometry) / 2;
   const end = Math.min(vpn + pages, limit);
   if (!(pages > 0) || vpn >= limit || end <= vpn) return null;
-  void replay;
   return { start: vpn, end };
 }
 
 /** What happens when the call is entered (or, if it had to wait for mmap_lock, when it returns). */
-export function applyCall(replay: Replayer, event: SyscallEnter, space: Space): void {
+export function applyCall(replay: CallTarget, event: SyscallEnter, space: Space): void {
   switch (event.call) {
     case "munmap":
       unmap(replay, event.vpn, event.pages);
@@ -74,13 +82,13 @@ export function applyCall(replay: Replayer, event: SyscallEnter, space: Space): 
   }
 }
 
-function unmap(replay: Replayer, vpn: number, pages: number): void {
+function unmap(replay: CallTarget, vpn: number, pages: number): void {
   const at = range(replay, vpn, pages);
   if (at) replay.run("munmap", at);
 }
 
 /** mprotect keeps what a mapping is (shared, of a file), so it goes mapping by mapping. */
-function protect(replay: Replayer, space: Space, vpn: number, pages: number, prot: number): void {
+function protect(replay: CallTarget, space: Space, vpn: number, pages: number, prot: number): void {
   const at = range(replay, vpn, pages);
   if (!at) return;
   const flags = replay.machine.protectionOf(space.mm, at.start) & ~PROT_MASK;
@@ -89,7 +97,7 @@ function protect(replay: Replayer, space: Space, vpn: number, pages: number, pro
 
 /** What is known only when the call returns: where something was mapped. */
 export function applyExit(
-  replay: Replayer,
+  replay: CallTarget,
   enter: SyscallEnter,
   exit: SyscallExit,
   space: Space,
@@ -117,7 +125,7 @@ export function applyExit(
 }
 
 function populate(
-  replay: Replayer,
+  replay: CallTarget,
   space: Space,
   at: { start: number; end: number },
   prot: number,
@@ -130,7 +138,7 @@ function populate(
 }
 
 function move(
-  replay: Replayer,
+  replay: CallTarget,
   space: Space,
   enter: Extract<SyscallEnter, { call: "mremap" }>,
   exit: SyscallExit,

@@ -43,8 +43,11 @@ export interface Inferred {
   switches: number;
 }
 
-const KERNEL_NAME =
-  /^(<idle>|kworker|migration|ksoftirqd|rcu|swapper|kcompactd|khugepaged|kswapd|jbd2|kthreadd|cpuhp|idle_inject|watchdog|irq\/|scsi|khungtask|oom_reaper|kblockd|writeback|ext4|loop|psimon|hwrng|kauditd|kdevtmpfs|virtio)/;
+const KERNEL_NAME = new RegExp(
+  "^(<idle>|kworker|migration|ksoftirqd|rcu|swapper|kcompactd|khugepaged|kswapd|jbd2|kthreadd|" +
+    "cpuhp|idle_inject|watchdog|irq/|scsi|khungtask|oom_reaper|kblockd|writeback|ext4|loop|" +
+    "psimon|hwrng|kauditd|kdevtmpfs|virtio)",
+);
 /** Threads with low ids that never touch user memory are the kernel's. */
 const KERNEL_TID_BELOW = 300;
 

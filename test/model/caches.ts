@@ -7,7 +7,7 @@ function firstOf(vpn: bigint, bits: bigint, huge: boolean): bigint {
 
 function setFor(cache: Cache, vpn: bigint, bits: bigint, huge: boolean): (Cached | null)[] {
   const key = huge ? vpn >> bits : vpn;
-  return cache.sets[Number(key % BigInt(cache.sets.length))]!;
+  return cache.sets[Number(key % BigInt(cache.sets.length))];
 }
 
 function wayOf(cache: Cache, vpn: bigint, asid: number, bits: bigint, huge: boolean): number {
@@ -26,7 +26,7 @@ export function lookUp(cache: Cache, vpn: bigint, asid: number, bits: bigint): C
   return null;
 }
 
-/** An entry of the same page and size is replaced, else the first free way, else whose turn it is. */
+/** Replaces the entry of the same page and size, else the first free way, else whose turn it is. */
 export function fill(cache: Cache, entry: Cached, bits: bigint): void {
   const set = setFor(cache, entry.vpn, bits, entry.huge);
   let way = wayOf(cache, entry.vpn, entry.asid, bits, entry.huge);

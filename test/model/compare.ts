@@ -67,7 +67,7 @@ class Comparison {
       const raw = values[name] ?? 0;
       const want = typeof raw === "boolean" ? Number(raw) : raw;
       if (size === 8 && typeof want === "bigint" && want !== 0n) {
-        const got = this.u64[p >> 3]!;
+        const got = this.u64[p >> 3];
         if (got !== want) this.differ(`${path}[${index}].${name}`, got, want);
         continue;
       }
@@ -79,20 +79,20 @@ class Comparison {
   private zeros(path: string, index: number, address: number, bytes: number): void {
     const { u32 } = this.core;
     for (let p = address >> 2; p < (address + bytes) >> 2; p++) {
-      if (u32[p] !== 0) this.differ(`${path}[${index}]+${p * 4 - address}`, u32[p]!, 0);
+      if (u32[p] !== 0) this.differ(`${path}[${index}]+${p * 4 - address}`, u32[p], 0);
     }
   }
 
   private word(path: string, index: number, address: number, want: number): void {
-    const got = this.core.u32[address >> 2]!;
+    const got = this.core.u32[address >> 2];
     if (got !== want) this.differ(`${path}[${index}]`, got, want);
   }
 
   private long(path: string, index: number, address: number, want: bigint): void {
-    const low = this.core.u32[address >> 2]!;
-    const high = this.core.u32[(address >> 2) + 1]!;
+    const low = this.core.u32[address >> 2];
+    const high = this.core.u32[(address >> 2) + 1];
     if (want === 0n && low === 0 && high === 0) return;
-    const got = this.u64[address >> 3]!;
+    const got = this.u64[address >> 3];
     if (got !== want) this.differ(`${path}[${index}]`, got, want);
   }
 
@@ -139,18 +139,18 @@ class Comparison {
       frame: c.frame,
       frameGen: c.frameGen,
       pte: pteWord(c.pte),
-      r0: r[0]!,
-      r1: r[1]!,
-      r2: r[2]!,
-      r3: r[3]!,
-      r4: r[4]!,
-      r5: r[5]!,
-      r6: r[6]!,
-      r7: r[7]!,
-      r8: r[8]!,
-      r9: r[9]!,
-      r10: r[10]!,
-      r11: r[11]!,
+      r0: r[0],
+      r1: r[1],
+      r2: r[2],
+      r3: r[3],
+      r4: r[4],
+      r5: r[5],
+      r6: r[6],
+      r7: r[7],
+      r8: r[8],
+      r9: r[9],
+      r10: r[10],
+      r11: r[11],
       hStart: hook.start,
       hEnd: hook.end,
       gStart: gather.start,
@@ -160,7 +160,7 @@ class Comparison {
       gFlags: gather.flags,
       locks: c.locks,
       seq: c.seq,
-      list: c.taken.length === 0 ? 0 : c.taken[0]! * cpus + target + 1,
+      list: c.taken.length === 0 ? 0 : c.taken[0] * cpus + target + 1,
       brackets: c.brackets,
       opStart: c.opStart,
       opEnd: c.opEnd,
@@ -326,7 +326,7 @@ class Comparison {
     for (const { index, tlb: cache } of model.cpus) {
       this.cached(
         `cpus[${index}].tlb`,
-        tlb + index * core.header[abi.H_TLB_STRIDE]!,
+        tlb + index * core.header[abi.H_TLB_STRIDE],
         cache.sets.flat(),
       );
     }
@@ -385,7 +385,7 @@ class Comparison {
     const n = model.watched.length;
     const base = core.at(abi.H_OFF_WATCH);
     const byte = (path: string, at: number, want: number): void => {
-      const got = core.u8[base + at]!;
+      const got = core.u8[base + at];
       if (got !== want) this.differ(path, got, want);
     };
     model.watched.forEach(({ version, at }, k) => {

@@ -203,9 +203,9 @@ export class Run {
     const kind = consumer.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING;
     const row = this.core.device(device);
     this.core.write(DEVICE, row, "kind", kind);
-    this.core.write(DEVICE, row, "hookStart", hooks[0]!);
-    this.core.write(DEVICE, row, "hookEnd", hooks[1]!);
-    this.core.write(DEVICE, row, "hookSecondary", hooks[2]!);
+    this.core.write(DEVICE, row, "hookStart", hooks[0]);
+    this.core.write(DEVICE, row, "hookEnd", hooks[1]);
+    this.core.write(DEVICE, row, "hookSecondary", hooks[2]);
     this.core.x.machineSubscribe(BASE, device, mm + 1);
     stepper.setUp.attach(this.model, device, kind, mm, hooks);
     this.deviceConsumer[device] = consumer;
@@ -299,12 +299,12 @@ export class Run {
   private begin(actor: number): void {
     const { core, geometry: g, image, model, random } = this;
     if (actor >= g.cpus) {
-      const consumer = this.deviceConsumer[actor - g.cpus]!;
+      const consumer = this.deviceConsumer[actor - g.cpus];
       const name = entryOf.access(consumer.name, random.chance(50));
       this.launch(actor, g.tasks + actor, image.entries.get(name)!, [this.page()], name);
       return;
     }
-    const { task } = model.cpus[actor]!;
+    const { task } = model.cpus[actor];
     if (task === null || random.chance(20)) {
       this.beginSwitch(actor);
       return;

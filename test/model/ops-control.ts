@@ -51,10 +51,10 @@ export function runControl(model: Model, actor: number, c: Context, i: Instructi
       model.count(actor, abi.CT_OPS);
       return abi.ST_OK;
     case abi.OP_SIGNAL:
-      model.sync[i.imm] = (model.sync[i.imm]! + 1) & 0xff;
+      model.sync[i.imm] = (model.sync[i.imm] + 1) & 0xff;
       return abi.ST_OK;
     case abi.OP_AWAIT:
-      return model.sync[i.imm]! >= i.c ? abi.ST_OK : abi.ST_WAIT;
+      return model.sync[i.imm] >= i.c ? abi.ST_OK : abi.ST_WAIT;
     case abi.OP_IRQ_OFF:
       c.irqOff = true;
       return abi.ST_OK;
@@ -70,7 +70,7 @@ export function runControl(model: Model, actor: number, c: Context, i: Instructi
     case abi.OP_MMAP_WUNLOCK:
       return unlockMmap(model, c, true);
     case abi.OP_PTL_LOCK:
-      return lockTable(model, c, c.r[i.a]!, slot);
+      return lockTable(model, c, c.r[i.a], slot);
     case abi.OP_PTL_UNLOCK: {
       const table = c.ptl[slot];
       if (table) table.lock = null;

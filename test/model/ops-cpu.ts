@@ -19,7 +19,7 @@ export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: 
       huge: has(pte, abi.PTE_HUGE),
       writable: has(pte, abi.PTE_W),
       frame: pte.to,
-      gen: model.frames[pte.to]!.gen,
+      gen: model.frames[pte.to].gen,
     },
     model.bits,
   );
@@ -43,7 +43,7 @@ function access(model: Model, cpu: Cpu, vpn: bigint, write: boolean): boolean {
 function unlazy(model: Model, cpu: Cpu): void {
   if (!cpu.lazy) return;
   cpu.lazy = false;
-  const slot = cpu.slots[cpu.asid]!;
+  const slot = cpu.slots[cpu.asid];
   const { tlbGen } = model.mm(cpu.loaded as number);
   if (slot.tlbGen === tlbGen) return;
   flushSlot(cpu, cpu.asid);
@@ -55,7 +55,7 @@ function chooseSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
   const mm = model.mm(index);
   const known = cpu.slots.findIndex((slot) => slot.ctxId === mm.ctxId);
   c.r[11] = BigInt(mm.tlbGen);
-  c.flag = known < 0 || cpu.slots[known]!.tlbGen < mm.tlbGen;
+  c.flag = known < 0 || cpu.slots[known].tlbGen < mm.tlbGen;
   cpu.asid = known >= 0 ? known : takeSlot(cpu);
 }
 
@@ -115,7 +115,7 @@ export function setTaskMm(model: Model, task: number, mm: number | null): void {
 function release(model: Model, index: number): void {
   const mm = model.mm(index);
   for (const id of mm.subscribers) {
-    const device = model.devices[id]!;
+    const device = model.devices[id];
     device.mm = null;
     device.seq++;
     dropWhere(device.cache, () => true);
@@ -130,7 +130,7 @@ const optional = (value: bigint): number | null => (value === 0n ? null : Number
 export function runCpu(model: Model, actor: number, c: Context, i: Instruction): number {
   const cpu = model.cpus[actor];
   if (!cpu) return abi.ST_BAD_PROGRAM;
-  const x = c.r[i.a]!;
+  const x = c.r[i.a];
   const mm = optional(x);
   switch (i.op) {
     case abi.OP_CPU_ACCESS:
@@ -168,7 +168,7 @@ export function runCpu(model: Model, actor: number, c: Context, i: Instruction):
       cpu.task = Number(x);
       break;
     case abi.OP_MM_NEW: {
-      const index = newMm(model, model.nowMs[actor]!);
+      const index = newMm(model, model.nowMs[actor]);
       if (index < 0) return index;
       c.r[i.a] = BigInt(index + 1);
       break;
@@ -179,7 +179,7 @@ export function runCpu(model: Model, actor: number, c: Context, i: Instruction):
     case abi.OP_MM_FREE:
       return freeMm(model, c);
     case abi.OP_TASK_MM:
-      setTaskMm(model, mm ?? c.index, optional(c.r[i.b]!));
+      setTaskMm(model, mm ?? c.index, optional(c.r[i.b]));
       break;
     case abi.OP_MM_RELEASE:
       release(model, c.mm!);

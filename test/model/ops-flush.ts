@@ -43,7 +43,7 @@ function flushFunc(model: Model, cpu: Cpu, info: Info, local: boolean): void {
     leave(cpu);
     return;
   }
-  const slot = cpu.slots[cpu.asid]!;
+  const slot = cpu.slots[cpu.asid];
   if (info.gen <= slot.tlbGen) {
     model.count(cpu.index, abi.CT_SKIPPED);
     return;
@@ -70,7 +70,7 @@ function flushFunc(model: Model, cpu: Cpu, info: Info, local: boolean): void {
 
 function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   if (c.mm === null || cpu.info) return abi.ST_BAD_PROGRAM;
-  const [start, end] = [c.r[i.a]!, c.r[i.b]!];
+  const [start, end] = [c.r[i.a], c.r[i.b]];
   const mm = model.mm(c.mm);
   mm.tlbGen++;
   let flags = i.imm;
@@ -106,7 +106,7 @@ function others(model: Model, cpu: Cpu, c: Context): void {
   const mm = model.mm(info.mm);
   c.flag = [...mm.cpumask].some((other) => other !== cpu.index);
   if (!c.flag) return;
-  const nowMs = model.nowMs[cpu.index]!;
+  const nowMs = model.nowMs[cpu.index];
   if (model.has(abi.OPT_TRIM) && nowMs >= mm.trimAtMs) {
     info.flags |= abi.INFO_TRIM;
     mm.trimAtMs = nowMs + 1000;
@@ -122,8 +122,8 @@ function send(model: Model, cpu: Cpu, c: Context): number {
   const info = cpu.info!;
   const mask = [...model.mm(info.mm).cpumask].sort((a, b) => a - b);
   const rest = mask.filter((index) => index >= c.cursor && index !== cpu.index);
-  const at = rest.findIndex((index) => isTarget(model, model.cpus[index]!, info));
-  const target = at < 0 ? null : model.cpus[rest[at]!]!;
+  const at = rest.findIndex((index) => isTarget(model, model.cpus[index], info));
+  const target = at < 0 ? null : model.cpus[rest[at]];
   if (target && model.locked.has(lockName(cpu.index, target.index))) return abi.ST_WAIT;
   model.count(cpu.index, abi.CT_FILTERED, at < 0 ? rest.length : at);
   c.cursor = target ? target.index + 1 : 0;
@@ -160,7 +160,7 @@ export function runFlush(model: Model, actor: number, c: Context, i: Instruction
     case abi.OP_CSD_SEND:
       return send(model, cpu, c);
     case abi.OP_IPI_SEND:
-      for (const target of cpu.ipiSet) model.cpus[target]!.ipiPending = true;
+      for (const target of cpu.ipiSet) model.cpus[target].ipiPending = true;
       model.count(actor, abi.CT_IPI, cpu.ipiSet.size);
       cpu.ipiSet.clear();
       return abi.ST_OK;
@@ -178,7 +178,7 @@ export function runFlush(model: Model, actor: number, c: Context, i: Instruction
       return abi.ST_OK;
     case abi.OP_CSD_RUN: {
       // A mutant does not wait: then the request may be over before its target reads it.
-      const info = model.cpus[c.taken[0]!]!.info;
+      const info = model.cpus[c.taken[0]].info;
       if (info) flushFunc(model, cpu, info, false);
       return abi.ST_OK;
     }

@@ -40,9 +40,9 @@ export function runGather(model: Model, actor: number, c: Context, i: Instructio
       gather.flags = i.imm;
       return abi.ST_OK;
     case abi.OP_GATHER_ADD:
-      return add(model, c, c.r[i.a]!);
+      return add(model, c, c.r[i.a]);
     case abi.OP_GATHER_WIDEN:
-      widen(c, c.r[i.a]!, c.r[i.b]!);
+      widen(c, c.r[i.a], c.r[i.b]);
       gather.flags |= abi.GF_SMALL;
       return abi.ST_OK;
     case abi.OP_GATHER_NESTED:

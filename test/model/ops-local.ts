@@ -32,28 +32,28 @@ export function runLocal(model: Model, c: Context, i: Instruction): number {
       r[i.a] = imm;
       break;
     case abi.OP_MOVH:
-      r[i.a] = r[i.a]! | (imm << 32n);
+      r[i.a] = r[i.a] | (imm << 32n);
       break;
     case abi.OP_MOV:
       r[i.a] = r[i.b]!;
       break;
     case abi.OP_ADDI:
-      r[i.a] = wrap(r[i.b]! + imm);
+      r[i.a] = wrap(r[i.b] + imm);
       break;
     case abi.OP_ADD:
-      r[i.a] = wrap(r[i.b]! + r[i.c]!);
+      r[i.a] = wrap(r[i.b] + r[i.c]);
       break;
     case abi.OP_SUB:
-      r[i.a] = wrap(r[i.b]! - r[i.c]!);
+      r[i.a] = wrap(r[i.b] - r[i.c]);
       break;
     case abi.OP_CMPLT:
-      c.flag = r[i.a]! < r[i.b]!;
+      c.flag = r[i.a] < r[i.b];
       break;
     case abi.OP_CMPEQ:
       c.flag = r[i.a] === r[i.b];
       break;
     case abi.OP_DJNZ:
-      r[i.a] = wrap(r[i.a]! - 1n);
+      r[i.a] = wrap(r[i.a] - 1n);
       return r[i.a] === 0n ? next : i.imm;
     case abi.OP_RET:
       return c.stack.pop()!;
@@ -61,7 +61,7 @@ export function runLocal(model: Model, c: Context, i: Instruction): number {
     case abi.OP_NOP:
       break;
     case abi.OP_BITS:
-      c.flag = (r[i.a]! & imm) !== 0n;
+      c.flag = (r[i.a] & imm) !== 0n;
       break;
     case abi.OP_PTE_BITS:
       c.flag = has(c.pte, i.imm);
@@ -83,7 +83,7 @@ export function runLocal(model: Model, c: Context, i: Instruction): number {
       break;
     case abi.OP_SPAN_END: {
       const span = spanOf(model, i.imm);
-      r[i.a] = wrap((r[i.b]! / span + 1n) * span);
+      r[i.a] = wrap((r[i.b] / span + 1n) * span);
       break;
     }
     case abi.OP_PTE_FORGET:

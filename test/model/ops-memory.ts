@@ -6,11 +6,11 @@ import * as tables from "./tables.js";
 import { has } from "./tables.js";
 
 function setRmap(model: Model, pfn: number, mm: Mm, vpn: bigint): void {
-  if (pfn !== 0) model.frames[pfn]!.rmap = { mm: mm.index, vpn };
+  if (pfn !== 0) model.frames[pfn].rmap = { mm: mm.index, vpn };
 }
 
 function refFrame(model: Model, pfn: number, by = 1): void {
-  if (pfn !== 0) model.frames[pfn]!.refs += by;
+  if (pfn !== 0) model.frames[pfn].refs += by;
 }
 
 function setSmall(model: Model, mm: Mm, vpn: bigint, pte: Pte): number {
@@ -27,7 +27,7 @@ function clear(model: Model, c: Context, mm: Mm, vpn: bigint, moving: boolean): 
   c.pte = place.table.entries[place.index]!;
   if (c.pte === null) return abi.ST_OK;
   place.table.entries[place.index] = null;
-  const frame = model.frames[c.pte.to]!;
+  const frame = model.frames[c.pte.to];
   const isHere = frame.rmap?.mm === mm.index && frame.rmap.vpn === vpn;
   if (!moving && isHere) frame.rmap = null;
   return abi.ST_OK;
@@ -41,7 +41,7 @@ function protect(model: Model, c: Context, mm: Mm, vpn: bigint, prot: number): n
   c.flag = false;
   if (old === null) return abi.ST_OK;
   const isShared = has(old, abi.PTE_SHARED);
-  const isOwn = old.to !== 0 && (isShared || model.frames[old.to]!.refs === 1);
+  const isOwn = old.to !== 0 && (isShared || model.frames[old.to].refs === 1);
   const mayWrite = (prot & abi.PROT_WRITE) !== 0 && (isOwn || has(old, abi.PTE_W));
   const mayRead = (prot & (abi.PROT_READ | abi.PROT_WRITE)) !== 0;
   const kept = old.flags & ~(abi.PTE_P | abi.PTE_W | abi.PTE_PROTNONE);
@@ -158,7 +158,7 @@ function unhook(model: Model, c: Context, mm: Mm, start: bigint, end: bigint): v
 
 function vmaOp(model: Model, c: Context, i: Instruction, mm: Mm): number {
   const { r } = c;
-  const x = r[i.a]!;
+  const x = r[i.a];
   switch (i.op) {
     case abi.OP_VMA_FIND: {
       const vma = tables.vmaFind(mm, x);
@@ -167,9 +167,9 @@ function vmaOp(model: Model, c: Context, i: Instruction, mm: Mm): number {
       return abi.ST_OK;
     }
     case abi.OP_VMA_SET:
-      return tables.vmaSet(model, mm, x, r[i.b]!, r[i.c]!) ? abi.ST_OK : abi.ST_NO_VMAS;
+      return tables.vmaSet(model, mm, x, r[i.b], r[i.c]) ? abi.ST_OK : abi.ST_NO_VMAS;
     case abi.OP_VMA_CLEAR:
-      return tables.vmaClear(model, mm, x, r[i.b]!) ? abi.ST_OK : abi.ST_NO_VMAS;
+      return tables.vmaClear(model, mm, x, r[i.b]) ? abi.ST_OK : abi.ST_NO_VMAS;
     case abi.OP_VMA_NEXT: {
       const vma = mm.vmas.find((v) => v.end > x);
       c.flag = vma !== undefined;
@@ -190,7 +190,7 @@ function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm
     case abi.OP_FRAME_ALLOC: {
       const pfn = model.freeFrames.pop();
       if (pfn === undefined) return abi.ST_NO_FRAMES;
-      model.frames[pfn]!.refs = 1;
+      model.frames[pfn].refs = 1;
       c.frame = pfn;
       model.count(actor, abi.CT_ALLOCS);
       return abi.ST_OK;
@@ -199,7 +199,7 @@ function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm
       refFrame(model, c.frame);
       return abi.ST_OK;
     case abi.OP_FRAME_COPY:
-      model.frames[c.frame]!.value = model.frames[c.pte?.to ?? 0]!.value;
+      model.frames[c.frame].value = model.frames[c.pte?.to ?? 0].value;
       return abi.ST_OK;
     case abi.OP_FRAME_PUT:
       tables.putFrame(model, actor, c.pte?.to ?? 0);
@@ -211,11 +211,11 @@ function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm
       return abi.ST_OK;
     case abi.OP_FRAME_ONLY: {
       const pfn = c.pte?.to ?? 0;
-      c.flag = pfn !== 0 && model.frames[pfn]!.refs === 1;
+      c.flag = pfn !== 0 && model.frames[pfn].refs === 1;
       return abi.ST_OK;
     }
     default: {
-      const rmap = model.frames[Number(c.r[i.b]!)]!.rmap;
+      const rmap = model.frames[Number(c.r[i.b])].rmap;
       c.flag = rmap?.mm === mm.index;
       c.r[i.a] = rmap && c.flag ? rmap.vpn : 0n;
       return abi.ST_OK;
@@ -223,9 +223,9 @@ function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm
   }
 }
 
-/** A fresh leaf entry for ctx.frame: flags from the instruction, or also from a VMA's protection. */
+/** A fresh leaf entry for ctx.frame: flags from the instruction, or from a VMA's protection. */
 function freshLeaf(c: Context, i: Instruction): Pte {
-  const prot = i.op === abi.OP_PTE_SET_VMA ? Number(c.r[i.b]! & 0xffn) : 0;
+  const prot = i.op === abi.OP_PTE_SET_VMA ? Number(c.r[i.b] & 0xffn) : 0;
   const w = (prot & abi.PROT_WRITE) !== 0 ? abi.PTE_W : 0;
   const shared = (prot & abi.VMA_SHARED) !== 0 ? abi.PTE_SHARED : 0;
   return { to: c.frame, flags: i.imm | abi.PTE_P | w | shared };
@@ -236,12 +236,12 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
   if (c.mm === null) return abi.ST_BAD_PROGRAM;
   const mm = model.mm(c.mm);
   const { r } = c;
-  const x = r[i.a]!;
+  const x = r[i.a];
   if (i.op <= abi.OP_VMA_COPY) return vmaOp(model, c, i, mm);
   if (i.op >= abi.OP_FRAME_ALLOC) return frameOp(model, actor, c, i, mm);
   switch (i.op) {
     case abi.OP_TABLE_NEXT: {
-      const end = r[i.b]!;
+      const end = r[i.b];
       const v = tables.nextTable(model, mm, x, end);
       c.flag = v < end;
       r[i.a] = v;
@@ -251,10 +251,10 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
     case abi.OP_TABLE_ALLOC:
       return tables.allocPath(model, mm, x, 0);
     case abi.OP_TABLE_UNHOOK:
-      unhook(model, c, mm, x, r[i.b]!);
+      unhook(model, c, mm, x, r[i.b]);
       return abi.ST_OK;
     case abi.OP_PTE_NEXT:
-      r[i.a] = nextEntry(model, c, mm, x, r[i.b]!);
+      r[i.a] = nextEntry(model, c, mm, x, r[i.b]);
       return abi.ST_OK;
     case abi.OP_PTE_GET: {
       const place = tables.leafPlace(model, mm, x);
@@ -277,9 +277,9 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
       return status;
     }
     case abi.OP_PTE_PROTECT:
-      return protect(model, c, mm, x, Number(r[i.b]! & 0xffn));
+      return protect(model, c, mm, x, Number(r[i.b] & 0xffn));
     case abi.OP_PTE_COPY:
-      return copy(model, c, mm, x, model.mm(Number(r[i.b]!) - 1));
+      return copy(model, c, mm, x, model.mm(Number(r[i.b]) - 1));
     case abi.OP_PTE_HUGE:
       return setHuge(model, c, mm, x, i.imm);
     case abi.OP_PTE_SPLIT:

@@ -17,7 +17,7 @@ function after(model: Model, device: Device): number {
 /** Calls the next subscriber's hook, if it has one of this kind. */
 function notifyNext(model: Model, actor: number, c: Context, from: number): number {
   while (c.cursor !== 0) {
-    const device = model.devices[c.cursor - 1]!;
+    const device = model.devices[c.cursor - 1];
     c.cursor = after(model, device);
     const { start, end, secondary } = device.hooks;
     const hook = c.event === abi.HOOK_START ? start : c.event === abi.HOOK_END ? end : secondary;
@@ -73,7 +73,7 @@ export function deviceWalk(model: Model, device: Device, vpn: bigint, write: boo
   if (!mm) return { usable: false, changed: false };
   const { pte, changed } = hardWalk(model, actorOf(model, device), device.pwc, mm, 0, vpn);
   if (!pte || (write && !has(pte, abi.PTE_W))) return { usable: false, changed };
-  install(model, device, vpn, pte, model.frames[pte.to]!.gen);
+  install(model, device, vpn, pte, model.frames[pte.to].gen);
   return { usable: true, changed: true };
 }
 
@@ -111,11 +111,11 @@ function resolve(model: Model, c: Context, device: Device, vpn: bigint, write: b
   const pte = mm ? softWalk(model, mm, vpn) : null;
   c.flag = pte !== null && (!write || has(pte, abi.PTE_W));
   c.pte = c.flag ? pte : null;
-  c.frameGen = c.pte ? model.frames[c.pte.to]!.gen : 0;
+  c.frameGen = c.pte ? model.frames[c.pte.to].gen : 0;
 }
 
 function runDevice(model: Model, actor: number, c: Context, i: Instruction, device: Device) {
-  const vpn = c.r[i.a]!;
+  const vpn = c.r[i.a];
   const write = i.imm !== 0;
   switch (i.op) {
     case abi.OP_DEV_LOCK:
@@ -187,7 +187,7 @@ export function runNotify(
     case abi.OP_NOTIFY_BEGIN: {
       const first = model.mm(c.mm!).subscribers[0];
       c.event = i.imm;
-      c.hook = { start: c.r[i.a]!, end: c.r[i.b]! };
+      c.hook = { start: c.r[i.a], end: c.r[i.b] };
       c.cursor = first === undefined ? 0 : first + 1;
       return abi.ST_OK;
     }
@@ -195,6 +195,6 @@ export function runNotify(
       return notifyNext(model, actor, c, from);
     default:
       if (c.dev === null) return abi.ST_BAD_PROGRAM;
-      return runDevice(model, actor, c, i, model.devices[c.dev]!);
+      return runDevice(model, actor, c, i, model.devices[c.dev]);
   }
 }

@@ -32,9 +32,9 @@ function observe(
   vpn: bigint,
   write: boolean,
 ) {
-  const page = model.watched[k]!;
-  const floor = model.floors[actor]!;
-  const frame = model.frames[entry.frame]!;
+  const page = model.watched[k];
+  const floor = model.floors[actor];
+  const frame = model.frames[entry.frame];
   if (write) {
     page.version = (page.version + 1) & 0xff;
     frame.value = page.version;
@@ -43,13 +43,13 @@ function observe(
     return;
   }
   const seen = frame.value & 0xff;
-  if (seen < floor[k]!) {
+  if (seen < floor[k]) {
     raise(model, actor, abi.HZ_ORDER, vpn, entry.frame);
     return;
   }
   floor[k] = seen;
   if (seen !== page.version) return;
-  page.at.forEach((version, j) => (floor[j] = Math.max(floor[j]!, version)));
+  page.at.forEach((version, j) => (floor[j] = Math.max(floor[j], version)));
 }
 
 /** The caller of `c`'s operation may rely on its range from now on: what is stale is condemned. */
@@ -86,7 +86,7 @@ export function checkAccess(
   vpn: bigint,
   write: boolean,
 ): void {
-  if (model.frames[entry.frame]!.gen !== entry.gen) {
+  if (model.frames[entry.frame].gen !== entry.gen) {
     raise(model, actor, abi.HZ_UAF, vpn, entry.frame);
     return;
   }
@@ -95,7 +95,7 @@ export function checkAccess(
   const same = pte !== null && pte.to === entry.frame;
   const granted = same && (!write || has(pte, abi.PTE_W));
   if (!granted && (entry.condemned || !isTolerated(model, mm, vpn))) {
-    const shared = same && entry.frame !== 0 && model.frames[entry.frame]!.refs > 1;
+    const shared = same && entry.frame !== 0 && model.frames[entry.frame].refs > 1;
     raise(model, actor, shared ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, entry.frame);
     return;
   }

@@ -241,8 +241,12 @@ export class Model {
         ipiPending: false,
         task: null,
         asid: 0,
-        nextAsid: 0,
-        slots: Array.from({ length: g.asids }, () => ({ ctxId: 0, tlbGen: 0 })),
+        // A CPU comes up on init_mm, in slot 0.
+        nextAsid: g.asids > 1 ? 1 : 0,
+        slots: Array.from({ length: g.asids }, (_, slot) => ({
+          ctxId: slot === 0 ? abi.INIT_CTX_ID : 0,
+          tlbGen: 0,
+        })),
         ipiSet: new Set(),
         info: null,
         tlb: newCache(g.tlbSets, g.tlbWays),
@@ -282,7 +286,7 @@ export class Model {
   }
 
   count(actor: number, counter: number, by = 1): void {
-    this.counters[actor]![counter]! += by;
+    this.counters[actor][counter] += by;
   }
 
   has(option: number): boolean {

@@ -18,7 +18,7 @@ const decoded = new WeakMap<Uint32Array, Map<number, Instruction>>();
 /** The instruction at `pc`; decoded once per image. */
 export function instructionAt(code: Uint32Array, pc: number): Instruction {
   let known = decoded.get(code);
-  if (!known) decoded.set(code, (known = new Map()));
+  if (!known) decoded.set(code, (known = new Map<number, Instruction>()));
   let instruction = known.get(pc);
   if (!instruction) known.set(pc, (instruction = decode(code, pc)));
   return instruction;
@@ -29,7 +29,7 @@ export function currentContext(model: Model, actor: number): number {
   const { tasks, cpus } = model.geometry;
   if (actor >= cpus) return tasks + actor;
   if (model.contexts[tasks + actor]) return tasks + actor;
-  return model.cpus[actor]!.task ?? tasks + actor;
+  return model.cpus[actor].task ?? tasks + actor;
 }
 
 /** Begins a program in an idle context. */
@@ -73,11 +73,11 @@ export function start(
 /** Starts a program on an actor's task or device. */
 export function startActor(model: Model, actor: number, pc: number, args: number[] = []): number {
   const { cpus, tasks } = model.geometry;
-  const index = actor < cpus ? model.cpus[actor]!.task : tasks + actor;
+  const index = actor < cpus ? model.cpus[actor].task : tasks + actor;
   if (index === null) return abi.ST_BAD_PROGRAM;
   if (model.contexts[index]) return abi.ST_WAIT;
-  if (actor < cpus) start(model, index, pc, model.taskMm[index]!, null, args);
-  else start(model, index, pc, model.devices[actor - cpus]!.mm, actor - cpus, args);
+  if (actor < cpus) start(model, index, pc, model.taskMm[index], null, args);
+  else start(model, index, pc, model.devices[actor - cpus].mm, actor - cpus, args);
   return abi.ST_OK;
 }
 
@@ -116,7 +116,7 @@ function run(model: Model, actor: number, c: Context): number {
   let moved = false;
   const runLocals = (): void => {
     while (isLocal(next().op)) {
-      executed[next().op]!++;
+      executed[next().op]++;
       c.pc = runLocal(model, c, next());
       moved = true;
       if (!model.merge) return;
@@ -128,7 +128,7 @@ function run(model: Model, actor: number, c: Context): number {
   const status = i.op === abi.OP_END ? finish(model, c) : runVisible(model, actor, c, i);
   // The step that was blocked took the local micro-ops before it.
   if (status !== abi.ST_OK) return moved ? abi.ST_OK : status;
-  executed[i.op]!++;
+  executed[i.op]++;
   if (i.op !== abi.OP_END && model.merge) runLocals();
   return abi.ST_OK;
 }
@@ -144,7 +144,7 @@ function speculate(model: Model, actor: number, k: number): number {
     const { changed } = cpuWalk(model, cpu, page.mm, page.vpn, false);
     return changed ? abi.ST_OK : abi.ST_IDLE;
   }
-  const device = model.devices[actor - model.geometry.cpus]!;
+  const device = model.devices[actor - model.geometry.cpus];
   if (device.kind !== abi.DEV_SHARING || device.mm !== page.mm) return abi.ST_IDLE;
   if (lookUp(device.cache, page.vpn, 0, model.bits)) return abi.ST_IDLE;
   const { changed } = deviceWalk(model, device, page.vpn, false);
@@ -172,7 +172,7 @@ export const setUp = {
   setTask: setTaskMm,
   /** As if the CPU had just switched to the task. */
   place(model: Model, cpuIndex: number, task: number): void {
-    const cpu = model.cpus[cpuIndex]!;
+    const cpu = model.cpus[cpuIndex];
     const mm = model.taskMm[task]!;
     cpu.task = task;
     if (mm === null) {
@@ -188,10 +188,10 @@ export const setUp = {
     }
   },
   attach(model: Model, index: number, kind: number, mm: number, hooks: number[]): void {
-    const device = model.devices[index]!;
+    const device = model.devices[index];
     device.kind = kind;
     device.mm = mm;
-    device.hooks = { start: hooks[0]!, end: hooks[1]!, secondary: hooks[2]! };
+    device.hooks = { start: hooks[0], end: hooks[1], secondary: hooks[2] };
     model.mm(mm).subscribers.unshift(index);
   },
   map(model: Model, mm: number, start: number, end: number, prot: number): boolean {

@@ -37,7 +37,7 @@ function pathTo(model: Model, mm: Mm, vpn: bigint): Table[] {
   for (let level = model.geometry.levels - 1; level > 0; level--) {
     const pte = path.at(-1)!.entries[indexOf(model, vpn, level)]!;
     if (!has(pte, abi.PTE_P) || has(pte, abi.PTE_HUGE)) break;
-    path.push(model.tables[pte.to]!);
+    path.push(model.tables[pte.to]);
   }
   return path;
 }
@@ -54,7 +54,7 @@ export function leafPlace(model: Model, mm: Mm, vpn: bigint): Place | null {
   const upper = tableOf(model, mm, vpn, 1);
   if (!upper) return null;
   const index = indexOf(model, vpn, 1);
-  return has(upper.entries[index]!, abi.PTE_HUGE) ? { table: upper, index } : null;
+  return has(upper.entries[index], abi.PTE_HUGE) ? { table: upper, index } : null;
 }
 
 /** The present entry that maps `vpn` now. */
@@ -84,7 +84,7 @@ export function hardWalk(
   for (let l = 0; l < levels - 1; l++) {
     const hit = findTable(cache, vpn >> (model.bits * BigInt(l + 1)), l, asid);
     if (!hit) continue;
-    if (model.tables[hit.table]!.gen !== hit.gen) {
+    if (model.tables[hit.table].gen !== hit.gen) {
       return { pte: null, changed: raise(model, actor, abi.HZ_PT_UAF, vpn, hit.table) };
     }
     table = model.tables[hit.table]!;
@@ -134,7 +134,7 @@ export function extentEnd(model: Model, v: bigint, end: bigint): bigint {
 export function takeTable(model: Model, level: number): Table | null {
   const id = model.freeTables.pop();
   if (id === undefined) return null;
-  const table = model.tables[id]!;
+  const table = model.tables[id];
   table.level = level;
   return table;
 }
@@ -154,7 +154,7 @@ export function allocPath(model: Model, mm: Mm, vpn: bigint, level: number): num
   const path = pathTo(model, mm, vpn);
   const last = path.at(-1)!;
   const at = levels - path.length;
-  if (at <= level || has(last.entries[indexOf(model, vpn, at)]!, abi.PTE_HUGE)) return abi.ST_OK;
+  if (at <= level || has(last.entries[indexOf(model, vpn, at)], abi.PTE_HUGE)) return abi.ST_OK;
   if (model.freeTables.length < at - level) return abi.ST_NO_TABLES;
   let table = last;
   for (let l = at; l > level; l--) {
@@ -168,7 +168,7 @@ export function allocPath(model: Model, mm: Mm, vpn: bigint, level: number): num
 
 export function putFrame(model: Model, actor: number, pfn: number): void {
   if (pfn === 0) return;
-  const frame = model.frames[pfn]!;
+  const frame = model.frames[pfn];
   if (frame.refs === 0) throw new ModelTrap("a free frame was put");
   frame.refs--;
   if (frame.refs > 0) return;

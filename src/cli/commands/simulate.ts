@@ -72,7 +72,7 @@ Exit code: 0, or 1 if an invariant is violated once all is quiet.`,
         era: options.era,
         policy: options.policy,
         profile: options.profile,
-        seed: Number(seedOf(options) & 0xffff_ffffn),
+        seed: seedOf(options),
         ...(options.workers === undefined
           ? {}
           : { workers: wholeNumber("--workers", options.workers, 1, 64) }),

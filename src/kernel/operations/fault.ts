@@ -187,7 +187,7 @@ function single(name: string, write: boolean) {
     name,
     ["vpn"],
     {
-      summary: `one user-mode ${write ? "store to" : "load from"} page \`vpn\`; a fault is not served`,
+      summary: `one user-mode ${write ? "store" : "load"}, page \`vpn\`; a fault is not served`,
       source: "shootdown.md 4.3",
       settles: "none",
     },

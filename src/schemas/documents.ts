@@ -1,0 +1,168 @@
+/** Shapes of the documents that the command line prints with --json. Ints are exact numbers. */
+import { z } from "zod";
+
+const count = z.int().min(0);
+const name = z.string().min(1);
+const seed = z.string().regex(/^[0-9]{1,20}$/);
+
+const inferred = z.strictObject({ mms: count, vmas: count, pages: count, switches: count });
+const trace = z.strictObject({
+  lines: count,
+  events: count,
+  lostEvents: count,
+  skipped: z.record(z.string(), count),
+  cpus: z.int().min(1),
+});
+
+const run = z.strictObject({
+  era: name,
+  policy: name,
+  consumer: name,
+  notifications: z.strictObject({ start: count, end: count, secondary: count }),
+  flushes: z.strictObject({ local: count, remote: count, full: count, pages: count }),
+  ipis: count,
+  latencyNs: z.strictObject({ p50: count, p99: count, max: count, total: count }),
+  stolenNs: count,
+  hazards: z.array(
+    z.strictObject({ code: name, count: z.int().min(1), firstVpn: count, firstTimeNs: count }),
+  ),
+  device: z.strictObject({
+    hits: count,
+    misses: count,
+    faults: count,
+    zaps: count,
+    busyNs: count,
+  }),
+  inferred,
+});
+
+export const compare = z.strictObject({ seed, profile: name, trace, runs: z.array(run).min(1) });
+
+const share = z.number().min(0).max(1);
+const score = { precision: share, recall: share, f1: share };
+const counts = z.strictObject({
+  local: count,
+  remote: count,
+  send: count,
+  switch: count,
+  wrongCpu: count,
+  full: count,
+  csd: count,
+});
+const kindScore = z.strictObject({ ...score, predicted: count, observed: count });
+
+export const replay = z.strictObject({
+  era: name,
+  policy: name,
+  profile: name,
+  seed,
+  trace,
+  predicted: counts,
+  observed: counts,
+  fidelity: z.strictObject({
+    ...score,
+    anyPages: z.strictObject(score),
+    pagesExact: share,
+    byKind: z.strictObject({
+      local: kindScore,
+      remote: kindScore,
+      send: kindScore,
+      switch: kindScore,
+      wrongCpu: kindScore,
+    }),
+  }),
+  inferred,
+  hazards: count,
+});
+
+const verdict = z.enum([
+  "SAFE",
+  "UAF",
+  "PT_UAF",
+  "ORDER",
+  "LOSTW",
+  "STALE",
+  "NOPROG",
+  "DEADLOCK",
+  "UNBAL",
+  "INCONCLUSIVE",
+]);
+
+export const check = z.strictObject({
+  scenario: name,
+  title: name,
+  source: name,
+  era: name,
+  policy: name,
+  consumer: name,
+  exact: z.boolean(),
+  verdict,
+  states: count,
+  transitions: count,
+  depth: count,
+  also: z.array(verdict),
+  collisionBound: share,
+  schedule: z.string(),
+  assumptions: z.array(name).min(1),
+  expected: verdict.nullable(),
+  steps: z.array(
+    z.strictObject({
+      actor: count,
+      choice: count,
+      text: name,
+      hazard: name.optional(),
+    }),
+  ),
+  switches: count,
+});
+
+export const scenarios = z.strictObject({
+  scenarios: z.array(
+    z.strictObject({
+      name,
+      title: name,
+      source: name,
+      expect: z.record(z.string(), z.record(z.string(), verdict)),
+    }),
+  ),
+});
+
+const counters = z.record(z.string(), count);
+
+export const simulate = z.strictObject({
+  driver: z.enum(["timed", "parallel"]),
+  workload: name,
+  era: name,
+  policy: name,
+  cpus: z.int().min(1),
+  seed,
+  ops: z.strictObject({ asked: count, done: count }),
+  shootdowns: count,
+  messages: count,
+  ipis: count,
+  counters,
+  perCpu: z.array(counters),
+  violations: z.array(z.looseObject({})),
+  simulated: z
+    .strictObject({ profile: name, ns: count, latencyNsMean: z.number().min(0) })
+    .optional(),
+  wall: z
+    .strictObject({
+      workers: count,
+      steps: count,
+      seconds: z.number().min(0),
+      shootdownsPerSecond: z.number().min(0),
+    })
+    .optional(),
+});
+
+export const error = z.strictObject({
+  error: z.strictObject({
+    code: z.string().regex(/^E_[A-Z_]+$/),
+    message: name,
+    details: z.record(z.string(), z.unknown()),
+  }),
+});
+
+/** By file name. */
+export const DOCUMENTS = { compare, replay, check, scenarios, simulate, error };

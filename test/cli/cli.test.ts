@@ -1,0 +1,133 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const cli = join(root, "dist/cli/main.js");
+const redis = join(root, "traces/redis-bgsave.ftrace.gz");
+const madvise = join(root, "traces/madvise-2threads.ftrace.gz");
+
+function run(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
+  return { status, stdout, stderr };
+}
+
+function conforms(schema: string, text: string): Record<string, unknown> {
+  const ajv = new Ajv2020({ strict: true, allErrors: true, allowUnionTypes: true });
+  const file = readFileSync(join(root, `dist/schemas/${schema}.json`), "utf8");
+  const validate = ajv.compile(JSON.parse(file) as object);
+  const document = JSON.parse(text) as Record<string, unknown>;
+  validate(document);
+  expect(validate.errors ?? []).toEqual([]);
+  return document;
+}
+
+describe("the command line", () => {
+  test("check finds the order violation and prints it by the schema", () => {
+    const { status, stdout } = run("check", "cow-order", "--era", "defer", "--json");
+    expect(status).toBe(1);
+    const document = conforms("check", stdout);
+    expect(document["verdict"]).toBe("ORDER");
+    expect((document["steps"] as unknown[]).length).toBe(76);
+  });
+
+  for (const era of ["double", "deduplicated", "coupled"]) {
+    test(`check cow-order is safe under ${era}`, () => {
+      const { status, stdout } = run("check", "cow-order", "--era", era, "--json");
+      expect(status).toBe(0);
+      const document = conforms("check", stdout);
+      expect(document["states"]).toBeGreaterThan(1000);
+      expect((document["assumptions"] as string[]).join()).toContain("delayed IPI");
+    });
+  }
+
+  test("check --list and a text table with a column per actor", () => {
+    conforms("scenarios", run("check", "--list", "--json").stdout);
+    expect(run("check", "--list").stdout).toContain("cow-order");
+    const { stdout } = run("check", "mremap", "--era", "double");
+    expect(stdout).toMatch(/T0 mremap +T1 truncate +device/);
+    expect(stdout).toContain("UAF: device uses frame 1, which was freed");
+  });
+
+  test("a saved counterexample runs again; a changed one is refused", () => {
+    const file = join(mkdtempSync(join(tmpdir(), "shootdown-")), "trail.json");
+    expect(run("check", "mremap", "--era", "double", "--save", file).status).toBe(1);
+    expect(run("check", "--replay", file).status).toBe(1);
+    const trail = JSON.parse(readFileSync(file, "utf8")) as { hashes: string[] };
+    trail.hashes[3] = "0000000000000000";
+    writeFileSync(file, JSON.stringify(trail));
+    const refused = run("check", "--replay", file, "--json");
+    expect(refused.status).toBe(2);
+    expect(conforms("error", refused.stdout)["error"]).toMatchObject({ code: "E_VERSION" });
+  });
+
+  test("compare conforms, and the same seed gives the same bytes", () => {
+    const args = ["compare", redis, "--eras", "double,coupled", "--policies", "sync"];
+    const first = run(...args, "--seed", "1", "--json", "--quiet");
+    expect(first.status).toBe(0);
+    const { runs } = conforms("compare", first.stdout) as { runs: { era: string }[] };
+    expect(runs.map((r) => r.era)).toEqual(["double", "double", "coupled", "coupled"]);
+    expect(run(...args, "--seed", "0x1", "--json").stdout).toBe(first.stdout);
+  });
+
+  test("replay conforms, and --min-f1 sets the exit code", () => {
+    const good = run("replay", madvise, "--json", "--min-f1", "90");
+    expect(good.status).toBe(0);
+    conforms("replay", good.stdout);
+    expect(run("replay", madvise, "--min-f1", "100").status).toBe(1);
+  });
+
+  test("simulate conforms under both drivers", () => {
+    conforms("simulate", run("simulate", "--cpus", "4", "--ops", "200", "--json").stdout);
+    const args = ["--driver", "parallel", "--cpus", "2", "--ops", "500", "--json"];
+    const parallel = run("simulate", ...args);
+    expect(parallel.status).toBe(0);
+    conforms("simulate", parallel.stdout);
+  });
+
+  const bad: readonly (readonly [string, readonly string[], string])[] = [
+    ["no such file", ["replay", "/nonexistent.gz"], "E_IO"],
+    ["not a recording", ["replay", join(root, "package.json")], "E_PARSE"],
+    ["unknown scenario", ["check", "nope"], "E_NOENT"],
+    ["unknown era", ["check", "mremap", "--era", "nope"], "E_NOENT"],
+    ["bounds of zero", ["check", "mremap", "--max-states", "0"], "E_LIMIT"],
+    ["bad seed", ["check", "mremap", "--seed", "-1"], "E_TYPE"],
+    ["seed past 64 bits", ["check", "mremap", "--seed", "18446744073709551616"], "E_LIMIT"],
+    ["bad list", ["compare", redis, "--eras", "double,,coupled"], "E_PARSE"],
+    ["no CPUs", ["simulate", "--cpus", "0"], "E_LIMIT"],
+    ["too many CPUs", ["simulate", "--cpus", "65"], "E_LIMIT"],
+    ["unknown driver", ["simulate", "--driver", "quantum"], "E_TYPE"],
+  ];
+  for (const [what, args, code] of bad) {
+    test(`${what}: exit 2, one line, ${code}`, () => {
+      const { status, stdout, stderr } = run(...args, "--json");
+      expect(status).toBe(2);
+      expect(conforms("error", stdout)["error"]).toMatchObject({ code });
+      expect(stderr.trim().split("\n")).toHaveLength(1);
+    });
+  }
+
+  test("usage errors exit with 2, help with 0 and examples", () => {
+    expect(run("check", "--nope").status).toBe(2);
+    expect(run("nope").status).toBe(2);
+    expect(run("compare").status).toBe(2);
+    for (const command of ["demo", "compare", "replay", "check", "simulate"]) {
+      const { status, stdout } = run(command, "--help");
+      expect(status).toBe(0);
+      expect(stdout).toContain("Examples:");
+    }
+  });
+
+  test("what is echoed cannot drive the terminal", () => {
+    const { stderr } = run("check", "\u001b[31mred");
+    expect(stderr).not.toContain("\u001b");
+    expect(stderr).toContain("\\x1b");
+  });
+});
