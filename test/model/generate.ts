@@ -37,9 +37,6 @@ export interface Parts {
   readonly geometry?: Partial<Geometry>;
   readonly options?: number;
   readonly merge?: boolean;
-  /** Build no model: the core alone, for searches. */
-  readonly coreOnly?: boolean;
-  readonly prefault?: boolean;
 }
 
 function imageOf(era: string, policy: string): Image {
@@ -389,6 +386,24 @@ export class Run {
       if (this.model.taskMm[task] !== null) this.busyTasks.delete(task);
     }
     return { core, model };
+  }
+
+  /**
+   * Lets everybody finish what they do, with nothing new begun. Actors whose programs still run
+   * afterwards wait for each other for ever.
+   */
+  drain(): number[] {
+    const { cpus, devices } = this.geometry;
+    const actors = Array.from({ length: cpus + devices }, (_, actor) => actor);
+    for (let moved = true; moved;) {
+      moved = false;
+      for (const actor of actors) {
+        for (const choice of [1, 0]) {
+          if (this.core.x.machineStep(BASE, actor, choice) === abi.ST_OK) moved = true;
+        }
+      }
+    }
+    return actors.filter((actor) => this.core.x.machineBusy(BASE, actor) !== 0);
   }
 
   /** Seed, configuration and the last steps: all that a failure needs. */

@@ -1,0 +1,158 @@
+/**
+ * The named invariants: true after every step of random schedules of sound scenarios, and each of
+ * them reports a planted error by its name.
+ */
+import { expect, test } from "vitest";
+import * as abi from "../../src/core/abi.js";
+import { CPU, CTX, DEVICE, MM, SYS, TABLE } from "../../src/core/layout.js";
+import { exploredMachine } from "../../src/drivers/explored-machine.js";
+import { Catalogue, expectedVerdict, listScenarios, Random } from "../../src/index.js";
+import { checkCore, checkInvariants, INVARIANTS } from "../../src/invariants.js";
+import { operationId } from "../../src/kernel/operation.js";
+import { type Parts, Run } from "./generate.js";
+
+const FILE = "test/model/invariants.test.ts";
+const only = process.env["SHOOTDOWN_SEED"];
+const SCHEDULES = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 12) : 1;
+const STEPS = 400;
+const ROOMY = { frames: 40, tables: 32, levels: 2, indexBits: 2, vmas: 16, watch: 0 };
+const SOUND: Parts = { sound: true, geometry: { watch: 0 } };
+
+/** One random schedule; what is violated first, or null. */
+async function violated(seed: bigint, name: string, era: string, consumer: string) {
+  const scenario = listScenarios().find((s) => s.name === name)!;
+  const parts = { era, consumer, policy: "concurrent" };
+  const machine = await exploredMachine(scenario, parts, Catalogue.standard, 0);
+  const random = new Random(seed);
+  const actors = machine.geometry.cpus + machine.geometry.devices;
+  for (let i = 0; i < STEPS; i++) {
+    machine.step(random.below(actors), random.below(2));
+    const [first] = checkInvariants(machine);
+    if (first) return `${first.invariant}: ${first.detail}`;
+    if (machine.hazard) return `hazard ${machine.hazard.code}`;
+  }
+  return null;
+}
+
+test("sound scenarios keep every invariant on random schedules", async () => {
+  const base = BigInt(only ?? 0x5000);
+  for (const { name } of listScenarios()) {
+    for (const era of ["double", "deduplicated", "coupled"]) {
+      for (const consumer of ["sharing", "mirroring"]) {
+        const scenario = listScenarios().find((s) => s.name === name)!;
+        if (expectedVerdict(scenario, era, consumer) !== "SAFE") continue;
+        for (let i = 0; i < SCHEDULES; i++) {
+          const seed = base + BigInt(i);
+          const found = await violated(seed, name, era, consumer);
+          const replay = `SHOOTDOWN_SEED=${seed} npx vitest run ${FILE}`;
+          if (found) expect.fail(`${name}, ${era}, ${consumer}: ${found}\nreplay: ${replay}`);
+        }
+      }
+    }
+  }
+}, 120_000);
+
+test("broken parts are caught on random schedules, by name", async () => {
+  for (const [name, era, consumer, names] of [
+    ["downgrade", "only-end-everywhere", "sharing", /NoStale|SlotsCurrent|hazard 5/],
+    ["fork-write", "only-end-everywhere", "sharing", /NoStale|hazard 4/],
+    ["fault-race", "coupled", "mirroring-no-retry", /NoShadowInsideBracket|NoStale|hazard 1/],
+  ] as const) {
+    let caught: string | null = null;
+    for (let seed = 1n; seed < 400n && caught === null; seed++) {
+      caught = await violated(seed, name, era, consumer);
+    }
+    expect(`${name}: ${caught}`).toMatch(names);
+  }
+}, 120_000);
+
+/** A machine at rest with pages mapped, translations cached and a device attached. */
+async function settled(): Promise<Run> {
+  for (let seed = 1n; ; seed++) {
+    const run = await new Run(seed, {
+      ...SOUND,
+      era: "coupled",
+      consumers: ["mirroring"],
+      operations: ["read", "write", "write"],
+      options: abi.OPT_LAZY_SKIP,
+      geometry: { ...ROOMY, cpus: 2, tasks: 2, mms: 1, devices: 1, tlbWays: 4, pwcEntries: 2 },
+    }).open();
+    for (let i = 0; i < 200; i++) {
+      const { actor, choice } = run.next();
+      run.step(actor, choice);
+    }
+    if (run.drain().length > 0) continue;
+    const { core } = run;
+    const isUseful =
+      core.u32[core.at(abi.H_OFF_TLB) >> 2] !== 0 &&
+      core.u32[core.at(abi.H_OFF_IOTLB) >> 2] !== 0 &&
+      core.read(CPU, core.cpu(0), "loadedMm") === 1 &&
+      core.read(CPU, core.cpu(0), "lazy") === 0;
+    if (isUseful) return run;
+  }
+}
+
+type Plant = (run: Run) => void;
+
+function addTo(run: Run, address: number, by: number): void {
+  run.core.u32[address >> 2] += by;
+}
+
+const PLANTED: Readonly<Record<string, Plant>> = {
+  LiveCountsEntries: (r) => addTo(r, r.core.table(0) + TABLE.fields.live.offset, 1),
+  TablesFormTrees: (r) => addTo(r, r.core.table(1) + TABLE.fields.parent.offset, 1),
+  VmasAscend: (r) => r.core.writeU64(r.core.at(abi.H_OFF_VMA) + 8, 0),
+  FreeListsAreLists: (r) => addTo(r, r.core.sys + SYS.fields.framesUsed.offset, 1),
+  FreeHasNoReferences: ({ core }) => {
+    const free = core.read(SYS, core.sys, "freeFrame") - 1;
+    core.u32[(core.frame(free) + 8) >> 2] = 1;
+  },
+  ReferencesMatch: ({ core }) => {
+    const pfn = core.u32[(core.at(abi.H_OFF_TLB) + 8) >> 2];
+    core.u32[(core.frame(pfn === 0 ? 1 : pfn) + 8) >> 2] += 2;
+  },
+  UsersMatchTasks: (r) => addTo(r, r.core.mm(0) + MM.fields.users.offset, 1),
+  OneEntryPerTag: ({ core }) => {
+    const tlb = core.at(abi.H_OFF_TLB);
+    core.u8.copyWithin(tlb + 16, tlb, tlb + 16);
+  },
+  SlotNeverAhead: ({ core }) => {
+    const slot = core.cpu(0) + CPU.size + core.read(CPU, core.cpu(0), "asid") * 8;
+    core.u32[(slot + 4) >> 2] += 100;
+  },
+  CpumaskCoversLoaded: ({ core }) => {
+    core.u32[core.at(abi.H_OFF_MASK) >> 2] = 0;
+  },
+  CsdConserved: (r) => addTo(r, r.core.cpu(0) + CPU.fields.waitCount.offset, 1),
+  QueueReachable: ({ core }) => {
+    core.u32[(core.at(abi.H_OFF_CSD) + 12) >> 2] = 1;
+  },
+  SlotsCurrentAtRest: (r) => addTo(r, r.core.mm(0) + MM.fields.tlbGen.offset, 1),
+  NoStaleAfterQuiesce: (r) => addTo(r, r.core.at(abi.H_OFF_IOTLB) + 12, 1),
+  BracketsBalance: (r) => addTo(r, r.core.mm(0) + MM.fields.brackets.offset, 1),
+  GathersBalance: (r) => addTo(r, r.core.mm(0) + MM.fields.gathers.offset, 1),
+  LocksHaveHolders: (r) => addTo(r, r.core.mm(0) + MM.fields.mmapLock.offset, 1),
+  LocksFreeAtRest: (r) => addTo(r, r.core.device(0) + DEVICE.fields.lock.offset, 1),
+  NoShadowInsideBracket: ({ core }) => {
+    // A madvise of everything that says it has told its device, which kept what it had.
+    const ctx = core.ctx(0);
+    core.write(CTX, ctx, "running", 1);
+    core.write(CTX, ctx, "mm", 1);
+    core.write(CTX, ctx, "op", operationId("madvise"));
+    core.write(CTX, ctx, "brackets", 1);
+    core.write(CTX, ctx, "opEnd", Infinity);
+    core.write(MM, core.mm(0), "brackets", 1);
+    core.write(DEVICE, core.device(0), "inProgress", 1);
+  },
+};
+
+test("every invariant has a planted error", () => {
+  expect(Object.keys(PLANTED).sort()).toEqual(INVARIANTS.map(({ name }) => name).sort());
+});
+
+test.each(Object.entries(PLANTED))("%s reports its planted error", async (name, plant) => {
+  const run = await settled();
+  expect(checkCore(run.core)).toEqual([]);
+  plant(run);
+  expect(checkCore(run.core).map((violation) => violation.invariant)).toContain(name);
+});
