@@ -1,0 +1,53 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+function node(...args: string[]): { status: number | null; stdout: string; stderr: string } {
+  return spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+}
+
+/** The only fenced block of a language in a document. */
+function block(document: string, language: string): string {
+  const text = readFileSync(join(root, document), "utf8");
+  const found = [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm"))];
+  expect(found).toHaveLength(1);
+  return found[0][1];
+}
+
+describe("what the documents show", () => {
+  test("the worked example of CONTRIBUTING compiles and prints what it says", () => {
+    // Inside the package, so that its own name resolves.
+    const folder = join(root, "build", "contributing");
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "example.ts"), block("CONTRIBUTING.md", "ts"));
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const options =
+      "--ignoreConfig --module nodenext --target es2023 --lib es2023,dom --strict --types node";
+    const compiled = node(tsc, ...options.split(" "), join(folder, "example.ts"));
+    expect(compiled.stdout).toBe("");
+    const { stdout } = node(join(folder, "example.js"));
+    expect(readFileSync(join(root, "CONTRIBUTING.md"), "utf8")).toContain(`\`${stdout.trim()}\``);
+    expect(stdout.trim()).toMatch(/^\{"notifySecondary":\d/);
+  }, 60_000);
+
+  test("the example of the README runs", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "example.mjs"), block("README.md", "js"));
+    const { status, stdout } = node(join(folder, "example.mjs"));
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^\d+ 2 null/);
+  });
+
+  test("examples/ run", () => {
+    const embed = node("examples/embed.mjs");
+    expect(JSON.parse(embed.stdout)).toMatchObject({ flushRemote: 1, hazard: null });
+    const check = node("examples/check.mjs");
+    expect(check.stdout).toMatch(/^ORDER after \d+ states/);
+  });
+});
