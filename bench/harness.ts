@@ -1,6 +1,6 @@
 /**
- * The one file that knows benchmark.js. A row's work returns a checksum; it is compared with a plain
- * model's before anything is timed, and again by every timed call.
+ * The one file that knows benchmark.js. A row's work returns a checksum; it is compared with a
+ * plain model's before anything is timed, and again by every timed call.
  */
 import Benchmark from "benchmark";
 

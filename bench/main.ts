@@ -21,10 +21,10 @@ function show(measured: Measured): void {
     return;
   }
   const rate = Math.round(measured.perSecond).toLocaleString("en-US");
-  process.stdout.write(
-    `${measured.name.padEnd(36)} ${rate.padStart(14)} ${measured.unit}/s ` +
-      `+-${measured.rmePercent.toFixed(1)} %  seed ${measured.seed}  checksum ${measured.checksum}\n`,
-  );
+  const where = `seed ${measured.seed}  checksum ${measured.checksum}`;
+  const spread = `+-${measured.rmePercent.toFixed(1)} %`;
+  const name = measured.name.padEnd(36);
+  process.stdout.write(`${name} ${rate.padStart(14)} ${measured.unit}/s ${spread}  ${where}\n`);
 }
 
 for (const row of rows) {
