@@ -7,7 +7,7 @@
  *
  * The host recognises it when the machine is created (H_STANDARD_DRAIN). The timed driver then
  * runs it here: same micro-ops, same order, same costs, same places to stop at. Any other handler
- * is interpreted; a test holds both ways against each other, event by event.
+ * is interpreted. Where two actors stand at the same time, their order may differ between the two.
  */
 import * as abi from "../src/core/abi";
 import { csdRun, csdUnlock, csqTake } from "./call-queue";
