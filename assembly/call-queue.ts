@@ -28,12 +28,10 @@ function word(cpu: Cpu, offset: usize): usize {
 function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   const options = hdr(m, abi.H_OPTIONS);
   if ((info.infoFlags & abi.INFO_FREED) != 0) return true;
-  const loaded = get32<F>(word(target, offsetof<Cpu>("loadedMm")));
   if ((options & abi.OPT_LAZY_SKIP) != 0 && get32<F>(word(target, offsetof<Cpu>("lazy"))) != 0) {
-    // A lazy CPU that holds another mm leaves the cpumask when trimmed, as recordings show: idle
-    // CPUs have mostly left for init_mm by themselves, which is not lazy.
-    return (info.infoFlags & abi.INFO_TRIM) != 0 && loaded != info.infoMm;
+    return false;
   }
+  const loaded = get32<F>(word(target, offsetof<Cpu>("loadedMm")));
   // A CPU in the middle of a switch may have read the old generation already (CVE-2025-37964).
   if (loaded == abi.LOADED_SWITCHING) return (options & abi.OPT_SKIP_SWITCHING) == 0;
   if (loaded == info.infoMm) return true;

@@ -72,15 +72,17 @@ function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64): i32 {
   ctx.pte = old;
   ctx.flag = 0;
   if (old == 0) return abi.ST_OK;
-  let now = old & ~(<u64>(abi.PTE_W | abi.PTE_P | abi.PTE_PROTNONE));
+  let now = old & ~(<u64>(abi.PTE_W | abi.PTE_P | abi.PTE_PROTNONE | abi.PTE_EXEC));
+  if ((prot & abi.PROT_EXEC) != 0) now |= abi.PTE_EXEC;
   now |= (prot & (abi.PROT_READ | abi.PROT_WRITE)) != 0 ? abi.PTE_P : abi.PTE_PROTNONE;
   const pfn = frameOf(old);
-  const own = pfn != 0 && ((old & abi.PTE_SHARED) != 0 || frameRefs<F>(m, pfn) == 1);
+  const own = pfn != 0 && (old & abi.PTE_FILE) == 0 &&
+    ((old & abi.PTE_SHARED) != 0 || frameRefs<F>(m, pfn) == 1);
   const keeps = (old & abi.PTE_W) != 0 || own;
   if ((prot & abi.PROT_WRITE) != 0 && keeps) now |= abi.PTE_W;
   put64<F>(p, now);
   // x86 flushes when a present entry's permissions change, also upwards (flush_on_change).
-  const changed = (old ^ now) & (abi.PTE_P | abi.PTE_W);
+  const changed = (old ^ now) & (abi.PTE_P | abi.PTE_W | abi.PTE_EXEC);
   ctx.flag = (old & abi.PTE_P) != 0 && changed != 0 ? 1 : 0;
   return abi.ST_OK;
 }
@@ -180,7 +182,8 @@ export function execMemory<F>(
       return abi.ST_OK;
     }
     case abi.OP_TABLE_ALLOC: return allocPath<F>(m, mm, x, 0);
-    case abi.OP_TABLE_UNHOOK: return unhookTable<F>(m, ctx, mm, x, reg(ctx, b));
+    case abi.OP_TABLE_UNHOOK: 
+      return unhookTable<F>(m, ctx, mm, x, reg(ctx, b), imm);
     case abi.OP_PTE_NEXT: {
       setReg(ctx, a, nextEntry<F>(m, ctx, mm, x, reg(ctx, b)));
       return abi.ST_OK;
@@ -199,6 +202,7 @@ export function execMemory<F>(
         const prot = reg(ctx, b);
         if ((prot & abi.PROT_WRITE) != 0) flags |= abi.PTE_W;
         if ((prot & abi.VMA_SHARED) != 0) flags |= abi.PTE_SHARED;
+        if ((prot & abi.PROT_EXEC) != 0) flags |= abi.PTE_EXEC;
       }
       const status = setLeaf<F>(m, mm, x, ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags);
       if (status != abi.ST_OK) return status;
@@ -237,7 +241,8 @@ export function execMemory<F>(
     }
     case abi.OP_FRAME_ONLY: {
       const pfn = frameOf(ctx.pte);
-      ctx.flag = pfn != 0 && frameRefs<F>(m, pfn) == 1 ? 1 : 0;
+      const mine = pfn != 0 && (ctx.pte & abi.PTE_FILE) == 0;
+      ctx.flag = mine && frameRefs<F>(m, pfn) == 1 ? 1 : 0;
       return abi.ST_OK;
     }
     case abi.OP_RMAP_FIND: {

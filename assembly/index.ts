@@ -13,6 +13,7 @@ import {
   asidSlot, cpuAt, hdr, maskAt, mmAt,
 } from "./machine";
 import { maskSet } from "./mask";
+import { leafPlace } from "./page-table";
 import { initPools } from "./pools";
 import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
 import { canInterrupt, currentCtx, startActor, step } from "./step";
@@ -65,6 +66,12 @@ export function machineRunTask(m: usize, cpu: u32, task: u32, mm: u32): void {
   flushSlot(m, cpu, row.asid);
   store<u32>(slot, mmAt(m, mm - 1).ctxId);
   store<u32>(slot, mmAt(m, mm - 1).tlbGen, 4);
+}
+
+/** The leaf entry of `vpn` as it stands, PROT_NONE ones included: pfn << PTE_SHIFT | PTE_*, or 0. */
+export function machineEntry(m: usize, mm: u32, vpn: f64): f64 {
+  const p = leafPlace<Plain>(m, mm, <u64>vpn);
+  return p == 0 ? 0 : <f64>load<u64>(p);
 }
 
 export function machineSubscribe(m: usize, dev: u32, mm: u32): void {

@@ -65,19 +65,24 @@ export function leafTable<F>(m: usize, mm: u32, vpn: u64): u32 {
 
 /** TABLE_NEXT: first vpn of [v, end) under a leaf table or huge leaf; `end` if there is none. */
 export function nextTable<F>(m: usize, mm: u32, v: u64, end: u64): u64 {
+  return nextTableOf<F>(m, mm, v, end, 0);
+}
+
+/** First vpn of [v, end) under a table of `lowest` (or a huge leaf above it); `end` if none. */
+function nextTableOf<F>(m: usize, mm: u32, v: u64, end: u64, lowest: u32): u64 {
   const top = hdr(m, abi.H_LEVELS) - 1;
   const limit = spanOf(m, top + 1);
   while (v < end && v < limit) {
     let id = mmAt(m, mm).root;
     let level = top;
-    while (level > 0) {
+    while (level > lowest) {
       const pte = get64<F>(entryAt(tableAt(m, id - 1), indexOf(m, v, level)));
       if (pte == 0) break;
       if ((pte & abi.PTE_HUGE) != 0) return v;
       id = <u32>(pte >> abi.PTE_SHIFT) + 1;
       level--;
     }
-    if (level == 0) return v;
+    if (level == lowest) return v;
     const span = spanOf(m, level);
     v = (v / span + 1) * span;
   }
@@ -164,43 +169,73 @@ function buildPath<F>(m: usize, mm: u32, vpn: u64, level: u32): i32 {
 }
 
 /**
- * TABLE_UNHOOK: takes one empty leaf table out of the tree, with parents that become empty, if no
- * VMA needs it. It goes to the gather's list; the gather must cover it. F = one was found.
+ * TABLE_UNHOOK: takes one empty leaf table out of the tree, with parents that become unneeded, or
+ * an upper table that an earlier unmapping had to leave. They go to the gather's list; the gather
+ * must cover them. F = one was found. What is needed follows the kernel's free_pgtables: `mode`
+ * (UNHOOK_*) says which range the neighbours leave to it, contents do not matter.
  *
  * Shared form: the leaf table stays locked until it is freed. A truncate holds the PTL but not
  * mmapLock; if its table went away under it, its unlock would hit the table's next owner.
  */
-export function unhookTable<F>(m: usize, ctx: Ctx, mm: u32, start: u64, end: u64): i32 {
+export function unhookTable<F>(
+  m: usize, ctx: Ctx, mm: u32, start: u64, end: u64, mode: u32,
+): i32 {
   ctx.flag = 0;
-  const span = spanOf(m, 1);
-  for (let v = nextTable<F>(m, mm, start, end); v < end; v = nextTable<F>(m, mm, v, end)) {
-    const first = (v / span) * span;
-    const leaf = tableOf<F>(m, mm, v, 0);
-    if (leaf == 0 || liveOf<F>(m, leaf - 1) != 0 || vmaAny(m, mm, first, first + span)) {
-      v = first + span;
-      continue;
+  const levels = hdr(m, abi.H_LEVELS);
+  const highest: u32 = mode == abi.UNHOOK_LEAVES_INSIDE ? 1 : levels - 1;
+  for (let lowest: u32 = 0; lowest < highest; lowest++) {
+    const span = spanOf(m, lowest + 1);
+    let v = nextTableOf<F>(m, mm, start, end, lowest);
+    for (; v < end; v = nextTableOf<F>(m, mm, v, end, lowest)) {
+      const id = tableOf<F>(m, mm, v, lowest);
+      if (id == 0 || !isUnneeded<F>(m, mm, id, v, start, end, lowest, mode)) {
+        v = (v / span + 1) * span;
+        continue;
+      }
+      if (isShared<F>() && lowest == 0 &&
+          !cas32<F>(ptlOf(m, id - 1), 0, ctxIndex(m, ctx) + 1)) {
+        return abi.ST_WAIT;
+      }
+      unhookUp<F>(m, ctx, mm, id, v, start, end, lowest, mode);
+      ctx.gFlags |= <u16>abi.GF_FREED;
+      ctx.flag = 1;
+      return abi.ST_OK;
     }
-    if (isShared<F>() && !cas32<F>(ptlOf(m, leaf - 1), 0, ctxIndex(m, ctx) + 1)) return abi.ST_WAIT;
-    let id = leaf;
-    for (let level: u32 = 1; level < hdr(m, abi.H_LEVELS); level++) {
-      // The kernel widens by one page at the start of what each freed table spanned.
-      const from = (v / spanOf(m, level)) * spanOf(m, level);
-      if (ctx.gStart > from) ctx.gStart = from;
-      if (ctx.gEnd < from + 1) ctx.gEnd = from + 1;
-      const table = tableAt(m, id - 1);
-      const parent = table.parent;
-      putEntry<F>(tableAt(m, parent - 1), indexOf(m, v, level), 0);
-      table.next = ctx.gTables;
-      table.parent = 0;
-      ctx.gTables = id;
-      id = parent;
-      if (liveOf<F>(m, id - 1) != 0 || level + 1 == hdr(m, abi.H_LEVELS)) break;
-    }
-    ctx.gFlags |= <u16>abi.GF_FREED;
-    ctx.flag = 1;
-    return abi.ST_OK;
   }
   return abi.ST_OK;
+}
+
+/** May the table `id` of `level` above `v` go? It must be empty, and nobody else's. */
+function isUnneeded<F>(
+  m: usize, mm: u32, id: u32, v: u64, start: u64, end: u64, level: u32, mode: u32,
+): bool {
+  if (liveOf<F>(m, id - 1) != 0) return false;
+  const span = spanOf(m, level + 1);
+  const first = (v / span) * span;
+  if (mode == abi.UNHOOK_BY_VMAS) return !vmaAny(m, mm, first, first + span);
+  return first >= start && first + span <= end;
+}
+
+/** Unhooks the table `id` of `lowest` above `v`, then its parents as long as they may go too. */
+function unhookUp<F>(
+  m: usize, ctx: Ctx, mm: u32, id: u32, v: u64, start: u64, end: u64, lowest: u32, mode: u32,
+): void {
+  const levels = hdr(m, abi.H_LEVELS);
+  const highest: u32 = mode == abi.UNHOOK_LEAVES_INSIDE ? 1 : levels - 1;
+  for (let level = lowest + 1; level <= highest; level++) {
+    // The kernel widens by one page at the start of what each freed table spanned.
+    const from = (v / spanOf(m, level)) * spanOf(m, level);
+    if (ctx.gStart > from) ctx.gStart = from;
+    if (ctx.gEnd < from + 1) ctx.gEnd = from + 1;
+    const table = tableAt(m, id - 1);
+    const parent = table.parent;
+    putEntry<F>(tableAt(m, parent - 1), indexOf(m, v, level), 0);
+    table.next = ctx.gTables;
+    table.parent = 0;
+    ctx.gTables = id;
+    id = parent;
+    if (level == highest || !isUnneeded<F>(m, mm, id, v, start, end, level, mode)) return;
+  }
 }
 
 /**

@@ -216,6 +216,22 @@ export class Machine {
     return task;
   }
 
+  /**
+   * A gather of `mm` is held open, or let go, by somebody the machine does not run: gathers that
+   * finish meanwhile are nested in it.
+   */
+  holdGather(mm: number, hold: boolean): void {
+    this.liveMm(mm);
+    const row = this.core.mm(mm);
+    const open = this.core.read(MM, row, "gathers");
+    this.core.write(MM, row, "gathers", Math.max(0, open + (hold ? 1 : -1)));
+  }
+
+  /** PTE_* flags of the leaf entry of `vpn`, PROT_NONE ones included; 0 if there is none. */
+  entryFlags(mm: number, vpn: number): number {
+    return this.core.x.machineEntry(BASE, mm, vpn) % 2 ** abi.PTE_SHIFT;
+  }
+
   private liveMm(mm: number): number {
     this.index("mm", mm, this.geometry.mms);
     if (this.core.read(MM, this.core.mm(mm), "ctxId") === 0) {

@@ -4,6 +4,7 @@ export interface CoreExports {
   machineNewMm(m: number): number;
   machineSetTask(m: number, task: number, mm: number): void;
   machineRunTask(m: number, cpu: number, task: number, mm: number): void;
+  machineEntry(m: number, mm: number, vpn: number): number;
   machineSubscribe(m: number, dev: number, mm: number): void;
   machineVmaSet(m: number, mm: number, start: number, end: number, prot: number): number;
   machineVmaFind(m: number, mm: number, vpn: number): number;

@@ -51,6 +51,15 @@ export class Kit {
     return this.notify(abi.HOOK_SECONDARY, a, b);
   }
 
+  /** Tells every subscriber, of either kind, in any era. */
+  notifyAll(a: Reg, b: Reg): Program {
+    return [
+      this.notify(abi.HOOK_START, a, b),
+      this.notifySecondary(a, b),
+      this.notify(abi.HOOK_END, a, b),
+    ];
+  }
+
   private notify(hook: number, a: Reg, b: Reg): Program {
     return [op("notify.begin", { a, b, imm: hook }), op("notify.next")];
   }
@@ -67,17 +76,18 @@ export class Kit {
     ];
   }
 
-  /** A CPU flush of [a, b) of the current mm, complete when it is over. */
-  flush(a: Reg, b: Reg): Program {
-    return [this.cpuFlush(a, b), this.era.flushNotifies ? this.notifySecondary(a, b) : []];
-  }
-
-  private cpuFlush(a: Reg, b: Reg): Program {
+  /**
+   * A CPU flush of [a, b) of the current mm, complete when it is over.
+   * @param info - INFO_* bits: INFO_FREED also tells CPUs that hold the mm lazily
+   */
+  flush(a: Reg, b: Reg, info = 0): Program {
     return [
-      op("flush.prep", { a, b, note: "tlbGen + 1, fill flush info" }),
+      op("flush.prep", { a, b, imm: info, note: "tlbGen + 1, fill flush info" }),
       when(op("flush.others"), this.policy.shootdown, [
         op("flush.local", { imm: 1, note: "flush own TLB" }),
       ]),
+      // The request is over, and its latency known, when the secondaries it waits for are told.
+      this.era.flushNotifies ? this.notifySecondary(a, b) : [],
       op("flush.done"),
     ];
   }
@@ -113,7 +123,10 @@ export class Kit {
   /** An mmu_gather around `body`: flush, then free, at its end. */
   gather(body: Program, fullMm = false): Program {
     return [
-      op("gather.begin", { imm: fullMm ? abi.GF_FULL : 0, note: "mmu_gather begins" }),
+      op("gather.begin", {
+        imm: fullMm ? abi.GF_FULL | abi.GF_FREED : 0,
+        note: "mmu_gather begins",
+      }),
       body,
       op("gather.nested"),
       this.gatherFlush(),
@@ -165,9 +178,10 @@ export class Kit {
     ]);
   }
 
-  /** Unhooks every table of [start, end) that no VMA needs, into the open gather. */
-  unhookTables(start: Reg, end: Reg): Program {
-    return [whilst(op("table.unhook", { a: start, b: end, note: "unhook page table" }), [])];
+  /** Unhooks every table of [start, end) that may go (UNHOOK_*), into the open gather. */
+  unhookTables(start: Reg, end: Reg, mode: number = abi.UNHOOK_BY_VMAS): Program {
+    const imm = mode;
+    return [whilst(op("table.unhook", { a: start, b: end, imm, note: "unhook page table" }), [])];
   }
 
   /** Huge leaves that `start` or `end` cuts through become tables first. */

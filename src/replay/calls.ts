@@ -1,168 +1,234 @@
-/** Memory system calls of a recording as operations of the machine. */
+/**
+ * System calls of a recording, as jobs. An effect happens where the call is entered, unless another
+ * thread holds mmapLock or waits for it: then where the call returns. Mappings appear where the
+ * call returns, because only the exit line has their address.
+ */
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
-import type { SyscallEnter, SyscallExit, TracedCall } from "../traces/events.js";
-import type { Machine } from "../machine.js";
-import type { Space } from "./world.js";
+import type { MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
+import { type Space, vmaFlags, VMA_INFERRED, VMA_KNOWN, withRights } from "./spaces.js";
+import type { Stage } from "./stage.js";
 
-/** Where a call's effects go: the replayer, as far as they need it. */
-export interface CallTarget {
-  readonly machine: Machine;
-  readonly timeNs: number;
-  run(name: string, args?: Record<string, number>): void;
-  runSilently(name: string, args?: Record<string, number>): void;
-}
-
-const MADV_DONTNEED = 4;
-const MADV_FREE = 8;
-const MADV_DONTNEED_LOCKED = 24;
+/** `mmap` flags. */
 const MAP_SHARED = 1;
 const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
 const MAP_POPULATE = 0x8000;
-/** More than this is not populated page by page. */
-const POPULATE_MOST = 1 << 16;
-const PROT_MASK = 3;
+const MAP_FIXED_NOREPLACE = 0x100000;
+/** `madvise` advice. */
+const MADV_DONTNEED = 4;
+const MADV_FREE = 8;
+const MADV_POPULATE_READ = 22;
+const MADV_POPULATE_WRITE = 23;
+const MADV_DONTNEED_LOCKED = 24;
+/** `mremap` flags. */
+const MREMAP_DONTUNMAP = 4;
 
-/** Calls that take mmap_lock for writing. */
-export function isWriter(call: TracedCall): boolean {
-  return (
-    call === "munmap" ||
-    call === "mprotect" ||
-    call === "brk" ||
-    call === "mremap" ||
-    call === "mmap"
-  );
+/** Pages a leaf table maps. */
+const TABLE_PAGES = 512;
+const PROT_DATA = 3;
+
+export type Where = { cpu: number; tid: number; timeNs: number; cause: string };
+
+/** A system call that was entered and has not returned. */
+export interface OpenCall {
+  readonly enter: SyscallEnter;
+  readonly cause: string;
+  readonly space: Space | null;
+  /** It writes mmapLock. */
+  readonly writer: boolean;
+  /** Its effect waits for its exit. */
+  deferred: boolean;
+  /** Its gather has flushed and is still open: others are nested in it. */
+  held: boolean;
+  /** exec: the new address space is in place. */
+  done: boolean;
 }
 
-/** Pages [vpn, vpn + pages) within user space, or nothing. */
-function range(
-  replay: CallTarget,
-  vpn: number,
-  pages: number,
-): { start: number; end: number } | null {
-  const limit = pagesOf(replay.machine.geometry) / 2;
-  const end = Math.min(vpn + pages, limit);
-  if (!(pages > 0) || vpn >= limit || end <= vpn) return null;
-  return { start: vpn, end };
+const WRITERS = new Set<string>(["munmap", "mprotect", "brk", "mremap", "mmap"]);
+
+/** Does this call hold mmapLock for writing? */
+export function isWriter(call: string): boolean {
+  return WRITERS.has(call);
 }
 
-/** What happens when the call is entered (or, if it had to wait for mmap_lock, when it returns). */
-export function applyCall(replay: CallTarget, event: SyscallEnter, space: Space): void {
-  switch (event.call) {
-    case "munmap":
-      unmap(replay, event.vpn, event.pages);
-      return;
-    case "mprotect":
-      protect(replay, space, event.vpn, event.pages, event.prot & PROT_MASK);
-      return;
-    case "madvise": {
-      const at = range(replay, event.vpn, event.pages);
-      if (!at) return;
-      if (event.advice === MADV_DONTNEED || event.advice === MADV_DONTNEED_LOCKED) {
-        replay.run("madvise", at);
-      } else if (event.advice === MADV_FREE) {
-        replay.run("madvise.free", at);
+/** System calls on one stage. */
+export class Calls {
+  private tags = 0;
+
+  constructor(private readonly stage: Stage) {}
+
+  /** The part of a call that does not need its result. */
+  apply(call: OpenCall, space: Space, where: Where): void {
+    const { enter } = call;
+    switch (enter.call) {
+      case "munmap":
+        this.unmap(space, enter.vpn, enter.vpn + enter.pages, "munmap", where);
+        return;
+      case "mprotect":
+        this.protect(space, enter.vpn, enter.vpn + enter.pages, enter.prot, where);
+        return;
+      case "madvise":
+        this.advise(space, enter.vpn, enter.vpn + enter.pages, enter.advice, where);
+        return;
+      case "mmap":
+        if ((enter.flags & MAP_FIXED) !== 0 && (enter.flags & MAP_FIXED_NOREPLACE) === 0) {
+          this.unmap(space, enter.vpn, enter.vpn + enter.pages, "mmap.fixed", where);
+        }
+        return;
+      case "brk": {
+        const end = enter.vpn + (enter.offset === 0 ? 0 : 1);
+        if (space.brk !== 0 && end !== 0 && end < space.brk) {
+          this.unmap(space, end, space.brk, "brk", where);
+        }
+        return;
       }
-      return;
+      default:
+        return;
     }
-    case "mmap":
-      if ((event.flags & MAP_FIXED) !== 0) unmap(replay, event.vpn, event.pages);
-      return;
-    case "brk": {
-      const end = event.vpn + (event.offset > 0 ? 1 : 0);
-      if (space.heapEnd > 0 && event.vpn > 0 && end < space.heapEnd) {
-        const at = range(replay, end, space.heapEnd - end);
-        if (at) replay.run("brk", at);
+  }
+
+  /** The part of a call that needs its result; it succeeded. */
+  finish(enter: SyscallEnter, exit: SyscallExit, space: Space, where: Where): void {
+    switch (enter.call) {
+      case "mmap": {
+        const shared = (enter.flags & MAP_SHARED) !== 0;
+        const file = (enter.flags & MAP_ANONYMOUS) === 0;
+        const end = exit.vpn + enter.pages;
+        this.map(space, exit.vpn, end, vmaFlags(enter.prot, { shared, file }, this.tags++), where);
+        if ((enter.flags & MAP_POPULATE) !== 0) {
+          this.populate(space, exit.vpn, end, (enter.prot & abi.PROT_WRITE) !== 0, where);
+        }
+        return;
       }
-      return;
-    }
-    default:
-      return;
-  }
-}
-
-function unmap(replay: CallTarget, vpn: number, pages: number): void {
-  const at = range(replay, vpn, pages);
-  if (at) replay.run("munmap", at);
-}
-
-/** mprotect keeps what a mapping is (shared, of a file), so it goes mapping by mapping. */
-function protect(replay: CallTarget, space: Space, vpn: number, pages: number, prot: number): void {
-  const at = range(replay, vpn, pages);
-  if (!at) return;
-  const flags = replay.machine.protectionOf(space.mm, at.start) & ~PROT_MASK;
-  replay.run("mprotect", { ...at, prot: prot | flags });
-}
-
-/** What is known only when the call returns: where something was mapped. */
-export function applyExit(
-  replay: CallTarget,
-  enter: SyscallEnter,
-  exit: SyscallExit,
-  space: Space,
-): void {
-  if (enter.call === "mmap") {
-    const at = range(replay, exit.vpn, enter.pages);
-    if (!at) return;
-    const shared = (enter.flags & MAP_SHARED) !== 0 ? abi.VMA_SHARED : 0;
-    const file = (enter.flags & MAP_ANONYMOUS) === 0 ? abi.VMA_FILE : 0;
-    const prot = (enter.prot & PROT_MASK) | shared | file;
-    replay.run("mmap", { ...at, prot });
-    if ((enter.flags & MAP_POPULATE) !== 0) populate(replay, space, at, prot);
-    return;
-  }
-  if (enter.call === "brk") {
-    const end = exit.vpn + (exit.offset > 0 ? 1 : 0);
-    if (space.heapEnd > 0 && end > space.heapEnd) {
-      const at = range(replay, space.heapEnd, end - space.heapEnd);
-      if (at) replay.run("mmap", { ...at, prot: PROT_MASK });
-    }
-    space.heapEnd = end;
-    return;
-  }
-  if (enter.call === "mremap") move(replay, space, enter, exit);
-}
-
-function populate(
-  replay: CallTarget,
-  space: Space,
-  at: { start: number; end: number },
-  prot: number,
-): void {
-  const end = Math.min(at.end, at.start + POPULATE_MOST);
-  for (let vpn = at.start; vpn < end; vpn++) {
-    replay.run((prot & abi.PROT_WRITE) !== 0 ? "fault.write" : "fault.read", { vpn });
-    space.pages.set(vpn, { timeNs: replay.timeNs, tid: -1 });
-  }
-}
-
-function move(
-  replay: CallTarget,
-  space: Space,
-  enter: Extract<SyscallEnter, { call: "mremap" }>,
-  exit: SyscallExit,
-): void {
-  const source = enter.vpn;
-  const target = exit.vpn;
-  const kept = Math.min(enter.oldPages, enter.newPages);
-  const prot = replay.machine.protectionOf(space.mm, source) || PROT_MASK;
-  if (enter.newPages < enter.oldPages) {
-    unmap(replay, source + enter.newPages, enter.oldPages - enter.newPages);
-  }
-  const overlaps = target < source + kept && source < target + kept;
-  if (target !== source && kept > 0 && !overlaps) {
-    const at = range(replay, source, kept);
-    if (!at || !range(replay, target, kept)) return;
-    replay.runSilently("munmap", { start: target, end: target + kept });
-    replay.run("mremap", { ...at, target });
-    for (let vpn = source; vpn < Math.min(source + kept, source + POPULATE_MOST); vpn++) {
-      const known = space.pages.get(vpn);
-      if (known) space.pages.set(vpn - source + target, known);
+      case "brk": {
+        const end = exit.vpn + (exit.offset === 0 ? 0 : 1);
+        if (space.brk !== 0 && end > space.brk) {
+          const flags = vmaFlags(PROT_DATA, { shared: false, file: false }, 0);
+          this.map(space, space.brk, end, flags, where);
+        }
+        space.brk = end;
+        return;
+      }
+      case "mremap":
+        this.move(space, enter, exit.vpn, where);
+        return;
+      default:
+        return;
     }
   }
-  if (enter.newPages > enter.oldPages) {
-    const at = range(replay, target + kept, enter.newPages - kept);
-    if (at) replay.run("mmap", { ...at, prot });
+
+  private clip(start: number, end: number): [start: number, end: number] {
+    return [start, Math.min(end, pagesOf(this.stage.machine.geometry))];
+  }
+
+  private unmap(space: Space, from: number, to: number, name: string, where: Where): void {
+    const [start, end] = this.clip(from, to);
+    if (start >= end) return;
+    if (!space.before && space.vmas(start, end).length === 0) return;
+    this.stage.run(name, { start, end }, where);
+  }
+
+  private map(space: Space, from: number, to: number, prot: number, where: Where): void {
+    const [start, end] = this.clip(from, to);
+    if (start >= end) return;
+    // What the replay believed to be there cannot have been.
+    if (space.vmas(start, end).length !== 0) {
+      this.stage.run("infer.absent", { start, end }, where, { muted: true });
+    }
+    this.stage.run("mmap", { start, end, prot }, where);
+  }
+
+  private populate(space: Space, from: number, to: number, write: boolean, where: Where): void {
+    for (const part of space.vmas(...this.clip(from, to))) {
+      const { start, end, prot } = part;
+      const file = (prot & (abi.VMA_FILE | abi.VMA_SHARED)) === abi.VMA_FILE;
+      if ((prot & abi.PROT_READ) === 0) continue;
+      if (file && !write) {
+        const rights = prot & (abi.PROT_READ | abi.PROT_EXEC);
+        this.stage.run("map.around", { start, end, prot: rights }, where);
+      } else {
+        const writes = write && (prot & abi.PROT_WRITE) !== 0;
+        this.stage.run(writes ? "populate.write" : "populate.read", { start, end }, where);
+      }
+      for (let page = start; page < end; page++) space.touched.add(page);
+    }
+  }
+
+  private protect(space: Space, from: number, to: number, prot: number, where: Where): void {
+    const [first, last] = this.clip(from, to);
+    if (first >= last) return;
+    let parts = space.vmas(first, last);
+    if (parts.length === 0) {
+      if (!space.before) return;
+      // It must have been mapped, or the call would have failed.
+      this.stage.inferred.vmas++;
+      const flags = PROT_DATA | VMA_KNOWN | VMA_INFERRED;
+      this.stage.machine.mapNow(space.row, first, last, flags);
+      parts = [{ start: first, end: last, prot: flags }];
+    }
+    // VMAs that have these rights already are passed over.
+    const changes = parts.filter(
+      (part) => withRights(part.prot, prot) !== part.prot || (part.prot & VMA_INFERRED) !== 0,
+    );
+    if (changes.length === 0) return;
+    const start = changes[0].start;
+    const end = changes[changes.length - 1].end;
+    this.stage.run("mprotect", { start, end, prot: withRights(changes[0].prot, prot) }, where);
+    if (parts.length === 1) return;
+    for (const part of parts) {
+      this.stage.machine.mapNow(space.row, part.start, part.end, withRights(part.prot, prot));
+    }
+    // Holes between them are holes again.
+    let at = start;
+    for (const part of parts) {
+      if (part.start > at && part.start <= end) this.hole(at, part.start, where);
+      at = Math.max(at, part.end);
+    }
+  }
+
+  private hole(start: number, end: number, where: Where): void {
+    this.stage.run("munmap", { start, end }, where, { muted: true });
+  }
+
+  private advise(space: Space, from: number, to: number, advice: number, where: Where): void {
+    const [start, end] = this.clip(from, to);
+    if (start >= end) return;
+    if (advice === MADV_DONTNEED || advice === MADV_DONTNEED_LOCKED) {
+      const whole = Math.ceil(start / TABLE_PAGES) * TABLE_PAGES + TABLE_PAGES <= end;
+      this.stage.run(whole ? "madvise.reclaim" : "madvise", { start, end }, where);
+    } else if (advice === MADV_FREE) {
+      this.stage.run("madvise.free", { start, end }, where);
+    } else if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
+      this.populate(space, start, end, advice === MADV_POPULATE_WRITE, where);
+    }
+  }
+
+  private move(space: Space, enter: MremapEnter, target: number, where: Where): void {
+    const { vpn: start, oldPages, newPages, flags } = enter;
+    const kept = Math.min(oldPages, newPages);
+    if (newPages < oldPages) {
+      this.unmap(space, start + newPages, start + oldPages, "munmap", where);
+    }
+    const old = space.vma(start);
+    const prot = old?.prot ?? PROT_DATA | VMA_KNOWN | VMA_INFERRED;
+    if (target !== start) {
+      this.unmap(space, target, target + newPages, "munmap", where);
+      if (kept > 0) {
+        if (old === null) this.stage.machine.mapNow(space.row, start, start + kept, prot);
+        this.stage.run("mremap", { start, end: start + kept, target }, where);
+        for (let page = 0; page < kept; page++) {
+          if (space.touched.has(start + page)) space.touched.add(target + page);
+        }
+        if ((flags & MREMAP_DONTUNMAP) !== 0) {
+          this.stage.machine.mapNow(space.row, start, start + kept, prot);
+        }
+      }
+    }
+    if (newPages > oldPages || target !== start) {
+      const end = target + newPages;
+      const from = target + (target === start ? oldPages : kept);
+      if (from < end) this.map(space, from, end, prot, where);
+    }
   }
 }

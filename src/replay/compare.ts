@@ -1,33 +1,35 @@
 /**
- * compareTrace(): one recording under every combination of era, policy and consumer. The device is
- * attached to the recording's main process and keeps accessing pages that process has touched
- * lately, so that a translation nobody took away would be used.
+ * compareTrace(): one recording under every combination of era, policy and consumer, with a device
+ * behind the recording's main process.
  */
 import * as abi from "../core/abi.js";
 import { hazardName } from "../drivers/explore.js";
 import { ArgumentError } from "../errors.js";
 import type { Machine } from "../machine.js";
-import type { MachineEvent } from "../machine-events.js";
+import { operationName } from "../kernel/operation.js";
 import { canonicalSeed, Random } from "../seed.js";
-import {
-  feed,
-  PREDICTING,
-  REPLAY_GEOMETRY,
-  replayMachine,
-  type ReplayOptions,
-  scanTrace,
-  type TraceFacts,
-} from "./replay.js";
-import { Replayer } from "./replayer.js";
-import type { Inferred, Space } from "./world.js";
+import type { TraceSource } from "../traces/open.js";
+import { DeviceTraffic } from "./device-traffic.js";
+import type { Fidelity } from "./fidelity.js";
+import { type ReplayOptions, runReplay, type TraceFacts } from "./replay.js";
+import type { Deed, Inferred, Stage } from "./stage.js";
 
 /** What to compare. */
-export interface CompareOptions extends Omit<ReplayOptions, "era" | "policy"> {
+export interface CompareOptions extends Omit<
+  ReplayOptions,
+  "era" | "policy" | "onPrediction" | "onMiss"
+> {
   readonly eras?: readonly string[];
   readonly policies?: readonly string[];
   readonly consumers?: readonly string[];
-  /** Device accesses per touched page, 0 to 16; 1 by default. */
+  /** Device accesses per event of the process, 0 to 16; 1 by default. */
   readonly deviceRate?: number;
+  /** Of a hundred of them, so many write; 25 by default. */
+  readonly deviceWritePercent?: number;
+  /** Thread id of the process the device is attached to; by default the busiest one. */
+  readonly attach?: number;
+  /** Called before each run. */
+  readonly onRun?: (done: number, of: number) => void;
 }
 
 /** One hazard, however often it was committed. */
@@ -36,6 +38,12 @@ export interface HazardCount {
   readonly count: number;
   readonly firstVpn: number;
   readonly firstTimeNs: number;
+}
+
+/** Kernel operations of one kind, brackets and notifications included. */
+export interface OperationCost {
+  readonly count: number;
+  readonly totalNs: number;
 }
 
 /** One combination. Counts of the whole recording; ns of simulated time. */
@@ -56,17 +64,19 @@ export interface CompareRun {
     readonly pages: number;
   };
   readonly ipis: number;
-  /** Per flush request, what its initiator spent on it. */
+  /** Per flush request, what its initiator spent on it, notifications it waits for included. */
   readonly latencyNs: {
     readonly p50: number;
     readonly p99: number;
     readonly max: number;
     readonly total: number;
   };
+  readonly operations: Readonly<Record<string, OperationCost>>;
   /** Time that interrupt handlers took from other CPUs. */
   readonly stolenNs: number;
   readonly hazards: readonly HazardCount[];
   readonly device: {
+    readonly accesses: number;
     readonly hits: number;
     readonly misses: number;
     readonly faults: number;
@@ -75,132 +85,166 @@ export interface CompareRun {
     /** Time those took, at the profile's price of one. */
     readonly busyNs: number;
   };
-  readonly inferred: Inferred;
+  readonly inferred: Readonly<Inferred>;
 }
 
+/** See {@link compareTrace}. */
 export interface CompareResult {
   readonly seed: string;
   readonly profile: string;
   readonly trace: TraceFacts;
+  /** How well the replay predicts the recording, whatever is behind it; null without deeds. */
+  readonly fidelity: Fidelity | null;
+  /** The process the device is attached to: a thread of it, and its memory events. */
+  readonly attached: { readonly tid: number; readonly events: number };
   readonly runs: readonly CompareRun[];
 }
 
-/** Pages a device picks from. */
-const RECENT = 64;
-/** One access in four is a write. */
-const WRITE_ONE_IN = 4;
+/** A process, as the first pass saw it. */
+interface Process {
+  readonly tid: number;
+  readonly tids: Set<number>;
+  events: number;
+}
 
-/** Device traffic: seeded picks among the pages its process touched last. */
-class Traffic {
-  private readonly recent: number[] = [];
-  private at = 0;
-  space: Space | null = null;
-  device = -1;
+/** Values with how often each occurred: few different ones, however long the recording. */
+class Histogram {
+  private readonly counts = new Map<number, number>();
+  private n = 0;
+  total = 0;
 
-  constructor(
-    private readonly machine: Machine,
-    private readonly consumer: string,
-    private readonly random: Random,
-    private readonly rate: number,
-  ) {}
+  add(value: number): void {
+    this.counts.set(value, (this.counts.get(value) ?? 0) + 1);
+    this.n++;
+    this.total += value;
+  }
 
-  touched(space: Space, vpn: number, timeNs: number): void {
-    if (space !== this.space) return;
-    this.recent[this.at] = vpn;
-    this.at = (this.at + 1) % RECENT;
-    for (let i = 0; i < this.rate; i++) {
-      const pick = this.recent[this.random.below(this.recent.length)] ?? vpn;
-      const write = this.random.below(WRITE_ONE_IN) === 0;
-      const actor = this.machine.geometry.cpus + this.device;
-      if (!this.machine.hasRoom(actor)) return;
-      this.machine.submitAccess(this.device, this.consumer, pick, write, timeNs);
+  /** The smallest value that at least `p` of all do not exceed; 0 if there is none. */
+  percentile(p: number): number {
+    const wanted = Math.ceil(p * this.n);
+    let seen = 0;
+    const sorted = [...this.counts.keys()].sort((a, b) => a - b);
+    for (const value of sorted) {
+      seen += this.counts.get(value) ?? 0;
+      if (seen >= wanted) return value;
     }
+    return 0;
   }
 }
 
-/** Exact percentile of sorted values: the smallest that at least `p` of all do not exceed. */
-function percentile(sorted: readonly number[], p: number): number {
-  if (sorted.length === 0) return 0;
-  return sorted[Math.max(0, Math.ceil(p * sorted.length) - 1)] ?? 0;
+function whole(name: string, value: number, most: number): number {
+  if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > most) {
+    throw new ArgumentError("E_LIMIT", `${name} must be 0 to ${most}, got ${String(value)}`, {
+      argument: name,
+      least: 0,
+      most,
+    });
+  }
+  return value;
 }
 
-function sumOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
+/** A source that can be read again: a stream's bytes are kept. */
+async function rereadable(source: TraceSource): Promise<TraceSource> {
+  if (typeof source === "string" || source instanceof URL || source instanceof Uint8Array) {
+    return source;
+  }
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of source) {
+    chunks.push(chunk.slice());
+    length += chunk.length;
+  }
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
 
-/** Which address space to attach to: the how-manieth made, of those with the most events. */
-async function mainSpace(source: string | Uint8Array, options: CompareOptions, cpus: number) {
-  const machine = await replayMachine(options, cpus, { record: [] });
-  const replayer = new Replayer(machine);
-  const order: Space[] = [];
-  await feed(
-    source,
-    options.lenient === true,
-    () => {
-      for (const space of replayer.world.spaces) if (!order.includes(space)) order.push(space);
-    },
-    replayer,
-  );
-  let best = 0;
-  order.forEach((space, i) => {
-    if (space.events > (order[best]?.events ?? -1)) best = i;
-  });
+/** The process to attach to, as its place in the order of birth. */
+function choose(processes: ReadonlyMap<number, Process>, tid: number | undefined): number {
+  let best = -1;
+  let events = -1;
+  for (const [ordinal, process] of processes) {
+    if (tid !== undefined && !process.tids.has(tid)) continue;
+    if (process.events <= events) continue;
+    best = ordinal;
+    events = process.events;
+  }
+  if (best < 0 && tid !== undefined) {
+    throw new ArgumentError("E_NOENT", `thread ${tid} does not use memory in this recording`, {
+      argument: "attach",
+      value: tid,
+    });
+  }
   return best;
 }
 
+/** What one run collects besides the machine's counters. */
+class Collector {
+  readonly latency = new Histogram();
+  readonly operations = new Map<string, { count: number; totalNs: number }>();
+  readonly hazards = new Map<string, { count: number; firstVpn: number; firstTimeNs: number }>();
+
+  readonly deed = ({ event }: Deed): void => {
+    if (event.kind === abi.EV_FLUSH_DONE) this.latency.add(event.a);
+    else if (event.kind === abi.EV_OP_END) {
+      const name = operationName(event.code);
+      const known = this.operations.get(name) ?? { count: 0, totalNs: 0 };
+      known.count++;
+      known.totalNs += event.a;
+      this.operations.set(name, known);
+    } else if (event.kind === abi.EV_HAZARD) {
+      this.hazard(hazardName(event.code), event.a, event.timeNs);
+    }
+  };
+
+  hazard(code: string, firstVpn: number, firstTimeNs: number): void {
+    const known = this.hazards.get(code);
+    if (known) known.count++;
+    else this.hazards.set(code, { count: 1, firstVpn, firstTimeNs });
+  }
+}
+
+const COLLECTED = [abi.EV_FLUSH_DONE, abi.EV_OP_END, abi.EV_HAZARD];
+const DEFAULT_WRITE_PERCENT = 25;
+const MOST_ACCESSES = 16;
+
 async function runOne(
-  source: string | Uint8Array,
+  source: TraceSource,
   options: CompareOptions,
   parts: { era: string; policy: string; consumer: string },
-  cpus: number,
   attachTo: number,
 ): Promise<CompareRun> {
-  const machine = await replayMachine({ ...options, ...parts }, cpus, {
-    consumers: [parts.consumer],
-    record: [...PREDICTING, abi.EV_FLUSH_DONE, abi.EV_HAZARD],
-    geometry: { ...REPLAY_GEOMETRY },
-  });
-  const latencies: number[] = [];
-  const hazards = new Map<string, { count: number; firstVpn: number; firstTimeNs: number }>();
-  const onEvent = (event: MachineEvent): void => {
-    if (event.kind === abi.EV_FLUSH_DONE) latencies.push(event.a);
-    if (event.kind !== abi.EV_HAZARD) return;
-    const code = hazardName(event.code);
-    const known = hazards.get(code);
-    if (known) known.count++;
-    else hazards.set(code, { count: 1, firstVpn: event.a, firstTimeNs: event.timeNs });
-  };
-  const traffic = new Traffic(
-    machine,
-    parts.consumer,
-    new Random(options.seed ?? 1),
-    options.deviceRate ?? 1,
-  );
-  const replayer = new Replayer(machine, {
-    onEvent,
-    onTouch: (space, vpn, _write, timeNs) => {
-      traffic.touched(space, vpn, timeNs);
-    },
-  });
-  let seen = 0;
-  const known = new Set<Space>();
-  await feed(
+  const collector = new Collector();
+  const rate = options.deviceRate ?? 1;
+  const writes = options.deviceWritePercent ?? DEFAULT_WRITE_PERCENT;
+  let traffic: DeviceTraffic | null = null;
+  let machine: Machine | null = null;
+  let stage: Stage | null = null;
+  const result = await runReplay(
     source,
-    options.lenient === true,
-    () => {
-      if (traffic.space) return;
-      for (const space of replayer.world.spaces) {
-        if (known.has(space)) continue;
-        known.add(space);
-        if (seen++ !== attachTo) continue;
-        traffic.space = space;
-        traffic.device = machine.attach(parts.consumer, space.mm);
-      }
+    { ...options, era: parts.era, policy: parts.policy },
+    {
+      consumers: [parts.consumer],
+      record: COLLECTED,
+      onStart: (created, replayer) => {
+        machine = created;
+        stage = replayer.stage;
+        const random = new Random(options.seed ?? 1);
+        traffic = new DeviceTraffic(created, parts.consumer, random, rate, writes);
+      },
+      onDeed: collector.deed,
+      onBirth: (space) => {
+        if (space.ordinal === attachTo) traffic?.attach(space);
+      },
+      onTouch: (space, at) => traffic?.touched(space, at.vpn, stage?.at(at.timeNs) ?? 0),
     },
-    replayer,
   );
-  const c = machine.counters();
-  latencies.sort((a, b) => a - b);
+  const c = result.counters;
+  const zapNs = (machine as Machine | null)?.profile.prices.devZap?.ns ?? 0;
   return {
     ...parts,
     notifications: { start: c.notifyStart, end: c.notifyEnd, secondary: c.notifySecondary },
@@ -212,52 +256,72 @@ async function runOne(
     },
     ipis: c.ipis,
     latencyNs: {
-      p50: percentile(latencies, 0.5),
-      p99: percentile(latencies, 0.99),
-      max: latencies.at(-1) ?? 0,
-      total: sumOf(latencies),
+      p50: collector.latency.percentile(0.5),
+      p99: collector.latency.percentile(0.99),
+      max: collector.latency.percentile(1),
+      total: collector.latency.total,
     },
+    operations: Object.fromEntries([...collector.operations].sort(([a], [b]) => (a < b ? -1 : 1))),
     stolenNs: c.stolenNs,
-    hazards: [...hazards].map(([code, hazard]) => ({ code, ...hazard })),
+    hazards: [...collector.hazards].map(([code, hazard]) => ({ code, ...hazard })),
     device: {
+      accesses: (traffic as DeviceTraffic | null)?.accesses ?? 0,
       hits: c.deviceHits,
       misses: c.deviceMisses,
       faults: c.deviceFaults,
       zaps: c.deviceZaps,
-      busyNs: c.deviceZaps * (machine.profile.prices.devZap?.ns ?? 0),
+      busyNs: c.deviceZaps * zapNs,
     },
-    inferred: { ...replayer.world.inferred },
+    inferred: result.inferred,
   };
 }
 
-/** Compares. Same recording, same seed: the same bytes. */
+/**
+ * Replays a recording under every era, policy and consumer, with a device that keeps using the pages
+ * of one recorded process. Same recording, same seed: the same bytes.
+ *
+ * @throws as {@link replayTrace}; ArgumentError E_NOENT when `attach` names nobody
+ */
 export async function compareTrace(
-  source: string | Uint8Array,
-  options: CompareOptions & { readonly onRun?: (done: number, of: number) => void } = {},
+  source: TraceSource,
+  options: CompareOptions = {},
 ): Promise<CompareResult> {
-  const rate = options.deviceRate ?? 1;
-  if (!Number.isInteger(rate) || rate < 0 || rate > 16) {
-    throw new ArgumentError("E_LIMIT", `deviceRate must be 0 to 16, got ${rate}`, {
-      argument: "deviceRate",
-      most: 16,
-    });
-  }
+  whole("deviceRate", options.deviceRate ?? 1, MOST_ACCESSES);
+  whole("deviceWritePercent", options.deviceWritePercent ?? DEFAULT_WRITE_PERCENT, 100);
   const seed = canonicalSeed(options.seed ?? 1);
   const eras = options.eras ?? ["double", "deduplicated", "coupled"];
   const policies = options.policies ?? ["sync", "concurrent"];
   const consumers = options.consumers ?? ["sharing", "mirroring"];
-  const { facts } = await scanTrace(source, options.lenient === true);
-  const cpus = options.cpus ?? facts.cpus;
-  const attachTo = await mainSpace(source, options, cpus);
+  const again = await rereadable(source);
+  const processes = new Map<number, Process>();
+  const first = await runReplay(again, options, {
+    consumers: [],
+    record: [],
+    onTouch: (space, { tid }) => {
+      const known = processes.get(space.ordinal) ?? { tid, tids: new Set(), events: 0 };
+      known.tids.add(tid);
+      known.events++;
+      processes.set(space.ordinal, known);
+    },
+  });
+  const attachTo = choose(processes, options.attach);
   const runs: CompareRun[] = [];
   const all = eras.length * policies.length * consumers.length;
   for (const era of eras) {
     for (const policy of policies) {
       for (const consumer of consumers) {
         options.onRun?.(runs.length, all);
-        runs.push(await runOne(source, options, { era, policy, consumer }, cpus, attachTo));
+        runs.push(await runOne(again, options, { era, policy, consumer }, attachTo));
       }
     }
   }
-  return { seed: `${seed}`, profile: options.profile ?? "guest-kvm", trace: facts, runs };
+  const attached = processes.get(attachTo);
+  return {
+    seed: `${seed}`,
+    profile: first.profile,
+    trace: first.trace,
+    fidelity: first.fidelity,
+    attached: { tid: attached?.tid ?? 0, events: attached?.events ?? 0 },
+    runs,
+  };
 }

@@ -1,11 +1,16 @@
 /**
- * Fidelity: predicted flushes held against observed ones.
+ * How well a replay predicts a recording. A predicted flush is right if an observed one has the same
+ * kind, thread, cause (the enclosing system call, fault, exit or switch) and pages; each is matched
+ * once. Then
  *
- * Both sides are multisets of (kind, thread, cause, pages), where the cause is the enclosing system
- * call or fault (or the switch). A predicted flush is right if an observed one equals it in all
- * four; `anyPages` leaves the page count out.
+ *   precision = right / predicted    recall = right / observed    f1 = their harmonic mean
+ *
+ * The headline is over all five kinds of `tlb_flush` lines together; `anyPages` leaves the page
+ * count out.
  */
-import type { Flush, FlushKind } from "./prediction.js";
+import { type Flush, FLUSH_KINDS, type FlushKind } from "./flushes.js";
+
+export { FLUSH_KINDS };
 
 /** Precision, recall and their harmonic mean, 0 to 1; 1 where there was nothing to predict. */
 export interface Score {
@@ -23,55 +28,128 @@ export interface Fidelity extends Score {
   readonly byKind: Readonly<Record<FlushKind, Score & { predicted: number; observed: number }>>;
 }
 
-export const FLUSH_KINDS: readonly FlushKind[] = ["local", "remote", "send", "switch", "wrongCpu"];
-
-function scoreOf(matched: number, predicted: number, observed: number): Score {
-  const precision = predicted === 0 ? 1 : matched / predicted;
-  const recall = observed === 0 ? 1 : matched / observed;
-  const f1 = precision + recall === 0 ? 0 : (2 * precision * recall) / (precision + recall);
-  return { precision: round(precision), recall: round(recall), f1: round(f1) };
+interface Tally {
+  predicted: number;
+  observed: number;
+  matched: number;
+  exact: number;
 }
+
+interface Group {
+  readonly kind: FlushKind;
+  readonly predicted: number[];
+  readonly observed: number[];
+  /** Flushes seen when it last grew. */
+  at: number;
+}
+
+/** A group that has not grown for so many flushes is closed: memory stays bounded. */
+const PATIENCE = 1 << 15;
 
 function round(value: number): number {
   return Math.round(value * 1e6) / 1e6;
 }
 
-function matches(
-  predicted: readonly Flush[],
-  observed: readonly Flush[],
-  key: (flush: Flush) => string,
-): number {
-  const left = new Map<string, number>();
-  for (const flush of observed) left.set(key(flush), (left.get(key(flush)) ?? 0) + 1);
-  let matched = 0;
-  for (const flush of predicted) {
-    const n = left.get(key(flush)) ?? 0;
-    if (n === 0) continue;
-    left.set(key(flush), n - 1);
-    matched++;
-  }
-  return matched;
+function scoreOf(right: number, predicted: number, observed: number): Score {
+  const precision = predicted === 0 ? 1 : right / predicted;
+  const recall = observed === 0 ? 1 : right / observed;
+  const sum = precision + recall;
+  const f1 = sum === 0 ? 0 : (2 * precision * recall) / sum;
+  return { precision: round(precision), recall: round(recall), f1: round(f1) };
 }
 
-const loose = (flush: Flush): string => `${flush.kind}|${flush.tid}|${flush.cause}`;
-const strict = (flush: Flush): string => `${loose(flush)}|${flush.pages}`;
+/** Matches flushes as they come. */
+export class Matcher {
+  private readonly groups = new Map<string, Group>();
+  private readonly tallies = new Map<FlushKind, Tally>();
+  private seen = 0;
 
-/** Compares two multisets of flushes. */
+  /** @param onMiss - hears of every flush that stands alone, for those who look for the reason */
+  constructor(private readonly onMiss?: (flush: Flush, side: "predicted" | "observed") => void) {
+    for (const kind of FLUSH_KINDS) {
+      this.tallies.set(kind, { predicted: 0, observed: 0, matched: 0, exact: 0 });
+    }
+  }
+
+  predicted(flush: Flush): void {
+    this.group(flush).predicted.push(flush.pages);
+  }
+
+  observed(flush: Flush): void {
+    this.group(flush).observed.push(flush.pages);
+  }
+
+  private group(flush: Flush): Group {
+    const key = `${flush.kind}|${flush.tid}|${flush.cause}`;
+    let group = this.groups.get(key);
+    if (group === undefined) {
+      group = { kind: flush.kind, predicted: [], observed: [], at: 0 };
+      this.groups.set(key, group);
+    }
+    group.at = ++this.seen;
+    if (this.seen % PATIENCE === 0) this.sweep(this.seen - PATIENCE);
+    return group;
+  }
+
+  private sweep(before: number): void {
+    for (const [key, group] of this.groups) {
+      if (group.at > before) continue;
+      this.close(key, group);
+      this.groups.delete(key);
+    }
+  }
+
+  private close(key: string, group: Group): void {
+    const tally = this.tallies.get(group.kind);
+    if (tally === undefined) return;
+    tally.predicted += group.predicted.length;
+    tally.observed += group.observed.length;
+    const left = [...group.observed];
+    const others: number[] = [];
+    for (const pages of group.predicted) {
+      const same = left.indexOf(pages);
+      if (same < 0) {
+        others.push(pages);
+        continue;
+      }
+      left.splice(same, 1);
+      tally.exact++;
+      tally.matched++;
+    }
+    const loose = Math.min(left.length, others.length);
+    tally.matched += loose;
+    if (this.onMiss === undefined) return;
+    const [, tid, ...cause] = key.split("|");
+    const base = { kind: group.kind, tid: Number(tid), cause: cause.join("|") };
+    for (const pages of others.slice(loose)) this.onMiss({ ...base, pages }, "predicted");
+    for (const pages of left.slice(loose)) this.onMiss({ ...base, pages }, "observed");
+  }
+
+  /** The result; nothing may be added afterwards. */
+  finish(): Fidelity {
+    this.sweep(Infinity);
+    const all: Tally = { predicted: 0, observed: 0, matched: 0, exact: 0 };
+    const byKind = {} as Record<FlushKind, Score & { predicted: number; observed: number }>;
+    for (const [kind, { predicted, observed, matched, exact }] of this.tallies) {
+      byKind[kind] = { ...scoreOf(exact, predicted, observed), predicted, observed };
+      all.predicted += predicted;
+      all.observed += observed;
+      all.matched += matched;
+      all.exact += exact;
+    }
+    return {
+      ...scoreOf(all.exact, all.predicted, all.observed),
+      anyPages: scoreOf(all.matched, all.predicted, all.observed),
+      pagesExact: all.matched === 0 ? 1 : round(all.exact / all.matched),
+      byKind,
+    };
+  }
+}
+
+/** Compares two lists of flushes at once. */
 export function fidelityOf(predicted: readonly Flush[], observed: readonly Flush[]): Fidelity {
-  const exact = matches(predicted, observed, strict);
-  const any = matches(predicted, observed, loose);
-  const byKind = Object.fromEntries(
-    FLUSH_KINDS.map((kind) => {
-      const p = predicted.filter((flush) => flush.kind === kind);
-      const o = observed.filter((flush) => flush.kind === kind);
-      const score = scoreOf(matches(p, o, strict), p.length, o.length);
-      return [kind, { ...score, predicted: p.length, observed: o.length }];
-    }),
-  ) as Fidelity["byKind"];
-  return {
-    ...scoreOf(exact, predicted.length, observed.length),
-    anyPages: scoreOf(any, predicted.length, observed.length),
-    pagesExact: any === 0 ? 1 : round(exact / any),
-    byKind,
-  };
+  const matcher = new Matcher();
+  for (const flush of predicted) matcher.predicted(flush);
+  for (const flush of observed) matcher.observed(flush);
+  return matcher.finish();
 }

@@ -1,44 +1,69 @@
-/** replayTrace(): a recording through the simulated kernel, held against what the kernel did. */
+/** replayTrace(): a recording in, predicted flushes and their agreement with the kernel's out. */
 import * as abi from "../core/abi.js";
 import type { Geometry } from "../core/geometry.js";
-import { Machine, type MachineOptions } from "../machine.js";
+import type { Counters } from "../counters.js";
+import { ArgumentError } from "../errors.js";
+import type { Catalogue } from "../kernel/catalogue.js";
+import type { Consumer } from "../kernel/consumer.js";
+import type { Era } from "../kernel/era.js";
+import type { FlushPolicy } from "../kernel/policy.js";
+import type { CostProfile } from "../kernel/profile.js";
+import { Machine } from "../machine.js";
 import { canonicalSeed } from "../seed.js";
-import { readTrace } from "../traces/ftrace.js";
 import type { TraceEvent, TraceStats } from "../traces/events.js";
+import { readTrace, type TraceReader } from "../traces/ftrace.js";
 import type { TraceSource } from "../traces/open.js";
-import { type Fidelity, fidelityOf } from "./fidelity.js";
-import { Observer } from "./observed.js";
-import { withOutcomes } from "./outcomes.js";
-import type { Flush, FlushKind } from "./prediction.js";
+import { type Fidelity, Matcher } from "./fidelity.js";
+import {
+  countFlush,
+  type Flush,
+  FLUSH_KINDS,
+  type FlushCounts,
+  noCounts,
+  ObservedFlushes,
+  predictedFlush,
+} from "./flushes.js";
+import { type Ahead, withExits } from "./look-ahead.js";
 import { Replayer } from "./replayer.js";
-import type { Inferred } from "./world.js";
+import type { Space } from "./spaces.js";
+import type { Deed, Inferred } from "./stage.js";
 
-/** How to replay. */
+export type { FlushCounts } from "./flushes.js";
+
+/** How to replay; everything has a default. */
 export interface ReplayOptions {
-  readonly era?: string;
-  readonly policy?: string;
-  /** `guest-kvm` by default. */
-  readonly profile?: string;
-  readonly seed?: string | number | bigint;
-  /** Skip and count what cannot be read, instead of refusing the recording. */
+  /** Name or definition; `coupled` by default. */
+  readonly era?: string | Era;
+  /** Name or definition; `concurrent` by default. */
+  readonly policy?: string | FlushPolicy;
+  /** Name or definition; `guest-kvm` by default. */
+  readonly profile?: string | CostProfile;
+  /** Pass over lines that cannot be used, and count them, instead of refusing the recording. */
   readonly lenient?: boolean;
-  /** CPUs of the recorded machine; found by reading the recording once if not given. */
+  /** Stands in the result: a replay without a device leaves nothing to chance. */
+  readonly seed?: string | number | bigint;
+  /** CPUs of the recorded machine, if its header does not say. */
   readonly cpus?: number;
   /** Sizes that differ from {@link REPLAY_GEOMETRY}. */
   readonly geometry?: Partial<Geometry>;
+  readonly catalogue?: Catalogue;
   readonly onProgress?: (lines: number) => void;
+  /** Hears of every predicted flush. */
+  readonly onPrediction?: (flush: Flush) => void;
+  /** Hears of every flush that has no counterpart on the other side, when the replay is over. */
+  readonly onMiss?: (flush: Flush, side: "predicted" | "observed") => void;
 }
-
-/** Flushes by kind. `full` are those of local and remote that flush everything. */
-export type FlushCounts = Readonly<Record<FlushKind | "full" | "csd", number>>;
 
 /** What is known of the recording. */
 export interface TraceFacts {
   readonly lines: number;
   readonly events: number;
   readonly lostEvents: number;
+  /** Lines a lenient reader passed over, by reason. */
   readonly skipped: Readonly<Record<string, number>>;
   readonly cpus: number;
+  /** From the first event to the last. */
+  readonly durationNs: number;
 }
 
 /** See {@link replayTrace}. */
@@ -48,140 +73,215 @@ export interface ReplayResult {
   readonly profile: string;
   readonly seed: string;
   readonly trace: TraceFacts;
-  readonly predicted: FlushCounts;
-  readonly observed: FlushCounts;
-  readonly fidelity: Fidelity;
-  readonly inferred: Inferred;
+  readonly predicted: Readonly<FlushCounts>;
+  readonly observed: Readonly<FlushCounts>;
+  /** Null when the recording has no `tlb_flush` lines to compare with. */
+  readonly fidelity: Fidelity | null;
+  readonly inferred: Readonly<Inferred>;
   readonly hazards: number;
+  readonly counters: Counters;
 }
 
-/** Room for the processes of an ordinary recording. */
+/** A machine with room for the processes of a build, or a large heap. */
 export const REPLAY_GEOMETRY: Partial<Geometry> = {
-  tasks: 1024,
-  mms: 256,
-  devices: 1,
-  frames: 1 << 20,
-  tables: 1 << 14,
-  vmas: 16_384,
-  logRecords: 1 << 14,
-  jobs: 16,
+  tasks: 512,
+  mms: 128,
+  frames: 1 << 19,
+  tables: 1 << 13,
+  vmas: 1 << 14,
+  logRecords: 1 << 12,
+  jobs: 64,
 };
 
-/** Facts of a recording that is read once: CPUs, and what the reader counted. */
-export async function scanTrace(
-  source: TraceSource,
-  lenient: boolean,
-): Promise<{ facts: TraceFacts; processes: Map<number, number> }> {
-  const reader = readTrace(source, { lenient });
-  let cpus = 1;
-  const processes = new Map<number, number>();
-  for await (const batch of reader) {
-    for (const event of batch) {
-      if (event.cpu >= cpus) cpus = event.cpu + 1;
-      if (event.kind === "schedMigrateTask") cpus = Math.max(cpus, event.toCpu + 1);
-    }
-  }
-  return { facts: factsOf(reader.stats, cpus), processes };
+/** CPUs when the recording does not say how many there are: those of the first events. */
+const MOST_CPUS = 1024;
+
+/** A space is used by `tid` at `timeNs`; `vpn` is -1 for system calls. */
+export interface Touch {
+  readonly tid: number;
+  readonly timeNs: number;
+  readonly vpn: number;
 }
 
-function factsOf(stats: TraceStats, cpus: number): TraceFacts {
-  return {
-    lines: stats.lines,
-    events: stats.events,
-    lostEvents: stats.lostEvents,
-    skipped: { ...stats.skipped },
-    cpus,
-  };
+/** What {@link runReplay} needs beyond the options of a caller. */
+export interface ReplayParts {
+  readonly consumers: readonly (string | Consumer)[];
+  /** EV_* numbers to record beside the flushes. */
+  readonly record: readonly number[];
+  readonly onStart?: (machine: Machine, replayer: Replayer) => void;
+  readonly onDeed?: (deed: Deed) => void;
+  readonly onBirth?: (space: Space) => void;
+  readonly onTouch?: (space: Space, at: Touch) => void;
 }
 
-/** Kinds of machine events a prediction is made of. */
-export const PREDICTING = [
+/** The machine's events that are flushes, or messages about them. */
+const FLUSH_EVENTS = [
   abi.EV_FLUSH_LOCAL,
   abi.EV_FLUSH_REMOTE,
   abi.EV_FLUSH_SEND,
+  abi.EV_CSD_QUEUE,
+  abi.EV_IPI,
   abi.EV_SWITCH_FLUSH,
-] as const;
-
-/** A machine that can replay `cpus` CPUs. */
-export function replayMachine(
-  options: ReplayOptions,
-  cpus: number,
-  more: MachineOptions = {},
-): Promise<Machine> {
-  return Machine.create({
-    era: options.era ?? "coupled",
-    policy: options.policy ?? "concurrent",
-    profile: options.profile ?? "guest-kvm",
-    options: abi.OPT_LAZY_SKIP | abi.OPT_TRIM,
-    record: [...PREDICTING],
-    ...more,
-    geometry: { ...REPLAY_GEOMETRY, ...options.geometry, cpus },
-  });
-}
-
-/** Feeds every event of a recording, with its call's outcome. */
-export async function feed(
-  source: TraceSource,
-  lenient: boolean,
-  onEvent: (event: TraceEvent) => void,
-  replayer: Replayer,
-  onProgress?: (lines: number) => void,
-): Promise<void> {
-  const reader = readTrace(source, { lenient });
-  for await (const batch of withOutcomes(reader)) {
-    for (const resolved of batch) {
-      onEvent(resolved.event);
-      replayer.step(resolved);
-    }
-    onProgress?.(reader.stats.lines);
-  }
-}
-
-function countsOf(flushes: readonly Flush[], csd: number): FlushCounts {
-  const counts = { local: 0, remote: 0, send: 0, switch: 0, wrongCpu: 0, full: 0, csd };
-  for (const { kind, pages } of flushes) {
-    counts[kind]++;
-    if (pages === -1 && (kind === "local" || kind === "remote")) counts.full++;
-  }
-  return counts;
-}
+];
 
 /**
- * Replays a recording (path, bytes) and compares. The kernel's own deeds in it are only compared
- * with, never used.
- * @throws TraceError with the line number; CapacityError when a pool of the machine is too small.
+ * Replays a recording on a simulated machine: its system calls, faults and context switches go in,
+ * and the flushes the machine carries out are compared with the recorded ones, which the machine
+ * never sees.
+ *
+ * @param source - path, bytes or stream of an ftrace text, plain or gzip
+ * @throws TraceError for a recording that cannot be read; CapacityError E_NOMEM with the field of
+ * `geometry` to raise; ArgumentError for a bad option
+ *
+ * @example
+ * ```ts
+ * const { fidelity } = await replayTrace("traces/node-gc.ftrace.gz");
+ * console.log(fidelity?.f1);
+ * ```
  */
 export async function replayTrace(
-  source: string | Uint8Array,
+  source: TraceSource,
   options: ReplayOptions = {},
 ): Promise<ReplayResult> {
-  const lenient = options.lenient === true;
-  const seed = canonicalSeed(options.seed ?? 1);
-  const { facts } = await scanTrace(source, lenient);
-  const machine = await replayMachine(options, options.cpus ?? facts.cpus);
-  const predicted: Flush[] = [];
-  const observer = new Observer();
-  const replayer = new Replayer(machine, { onFlush: (flush) => predicted.push(flush) });
-  await feed(
-    source,
-    lenient,
-    (event) => {
-      observer.see(event);
-    },
-    replayer,
-    options.onProgress,
-  );
-  const counters = machine.counters();
-  return {
-    era: machine.era.name,
-    policy: machine.policy.name,
-    profile: machine.profile.name,
-    seed: `${seed}`,
-    trace: facts,
-    predicted: countsOf(predicted, counters.messages),
-    observed: countsOf(observer.flushes, observer.csd),
-    fidelity: fidelityOf(predicted, observer.flushes),
-    inferred: { ...replayer.world.inferred },
-    hazards: counters.hazards,
-  };
+  return runReplay(source, options, { consumers: [], record: [] });
+}
+
+/** The same, with hooks for those who put a device behind it. */
+export async function runReplay(
+  source: TraceSource,
+  options: ReplayOptions,
+  parts: ReplayParts,
+): Promise<ReplayResult> {
+  const trace = readTrace(source, { lenient: options.lenient === true });
+  const run = new Run(options, parts);
+  try {
+    await withExits(run.begun(trace), (ahead) => run.take(ahead));
+    return run.finish(trace.stats);
+  } finally {
+    run.dispose();
+  }
+}
+
+class Run {
+  private machine: Machine | null = null;
+  private replayer: Replayer | null = null;
+  private readonly counts = noCounts();
+  private readonly matcher: Matcher;
+  private readonly observed: ObservedFlushes;
+  private firstNs = 0;
+  private lastNs = 0;
+  private tid = 0;
+
+  constructor(
+    private readonly options: ReplayOptions,
+    private readonly parts: ReplayParts,
+  ) {
+    this.matcher = new Matcher(options.onMiss);
+    this.observed = new ObservedFlushes((flush) => this.matcher.observed(flush));
+  }
+
+  /** Creates the machine when the recording has said how many CPUs there are. */
+  async *begun(trace: TraceReader): AsyncGenerator<readonly TraceEvent[]> {
+    for await (const batch of trace) {
+      if (this.machine === null) await this.begin(trace.stats.cpus, batch);
+      yield batch;
+      this.options.onProgress?.(trace.stats.lines);
+    }
+    if (this.machine === null) await this.begin(trace.stats.cpus, []);
+  }
+
+  private async begin(said: number, batch: readonly TraceEvent[]): Promise<void> {
+    const { options, parts } = this;
+    const seen = batch.reduce((most, event) => Math.max(most, event.cpu + 1), 1);
+    const cpus =
+      options.cpus ?? options.geometry?.cpus ?? Math.min(Math.max(said, seen), MOST_CPUS);
+    const machine = await Machine.create({
+      geometry: {
+        ...REPLAY_GEOMETRY,
+        devices: parts.consumers.length === 0 ? 0 : 1,
+        ...options.geometry,
+        cpus,
+      },
+      consumers: parts.consumers,
+      options: abi.OPT_LAZY_SKIP | abi.OPT_TRIM,
+      record: [...FLUSH_EVENTS, ...parts.record],
+      profile: options.profile ?? "guest-kvm",
+      ...(options.era === undefined ? {} : { era: options.era }),
+      ...(options.policy === undefined ? {} : { policy: options.policy }),
+      ...(options.catalogue === undefined ? {} : { catalogue: options.catalogue }),
+    });
+    this.machine = machine;
+    this.firstNs = this.lastNs = batch[0]?.timeNs ?? 0;
+    this.replayer = new Replayer(machine, cpus, this.firstNs, {
+      deed: (deed) => this.deed(deed),
+      birth: (space) => parts.onBirth?.(space),
+      touch: (space, timeNs, vpn) => parts.onTouch?.(space, { tid: this.tid, timeNs, vpn }),
+    });
+    parts.onStart?.(machine, this.replayer);
+  }
+
+  take(ahead: Ahead): void {
+    const { event } = ahead;
+    const { replayer, machine } = this;
+    if (replayer === null || machine === null) return;
+    if (event.cpu >= machine.geometry.cpus) {
+      throw new ArgumentError(
+        "E_LIMIT",
+        `line ${event.line} is from CPU ${event.cpu}: set cpus to the machine's CPUs`,
+        { argument: "cpus", least: event.cpu + 1 },
+      );
+    }
+    this.tid = event.tid;
+    if (event.timeNs > this.lastNs) this.lastNs = event.timeNs;
+    this.observed.take(event);
+    replayer.take(ahead);
+  }
+
+  private deed(deed: Deed): void {
+    const { event } = deed;
+    if (event.kind === abi.EV_CSD_QUEUE) this.counts.csd++;
+    else if (event.kind === abi.EV_IPI) this.counts.ipis += event.a;
+    else if (this.replayer !== null) {
+      const flush = predictedFlush(deed, this.replayer.stage.tidOn);
+      if (flush !== null) {
+        countFlush(this.counts, flush);
+        this.matcher.predicted(flush);
+        this.options.onPrediction?.(flush);
+      }
+    }
+    this.parts.onDeed?.(deed);
+  }
+
+  finish(stats: Readonly<TraceStats>): ReplayResult {
+    const { machine, replayer, observed } = this;
+    if (machine === null || replayer === null) {
+      throw new ArgumentError("E_EMPTY", "the recording has no events", {});
+    }
+    const fidelity = this.matcher.finish();
+    const seen = FLUSH_KINDS.some((kind) => observed.counts[kind] > 0);
+    return {
+      era: machine.era.name,
+      policy: machine.policy.name,
+      profile: machine.profile.name,
+      seed: `${canonicalSeed(this.options.seed ?? 1)}`,
+      trace: {
+        lines: stats.lines,
+        events: stats.events,
+        lostEvents: stats.lostEvents,
+        skipped: { ...stats.skipped },
+        cpus: machine.geometry.cpus,
+        durationNs: this.lastNs - this.firstNs,
+      },
+      predicted: this.counts,
+      observed: observed.counts,
+      fidelity: seen ? fidelity : null,
+      inferred: { ...replayer.stage.inferred },
+      hazards: machine.counters().hazards,
+      counters: machine.counters(),
+    };
+  }
+
+  dispose(): void {
+    this.machine?.dispose();
+  }
 }

@@ -293,6 +293,8 @@ export interface TraceStats {
   lines: number;
   /** Events delivered. */
   events: number;
+  /** CPUs of the machine, as the file's own header says; 0 when it does not. */
+  cpus: number;
   /** Bytes of text, after decompression. */
   bytes: number;
   /** Events the kernel said it had lost. */

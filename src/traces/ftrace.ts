@@ -107,6 +107,7 @@ export class FtraceParser {
   readonly stats: TraceStats = {
     lines: 0,
     events: 0,
+    cpus: 0,
     bytes: 0,
     lostEvents: 0,
     lostMarks: 0,
@@ -205,6 +206,7 @@ export class FtraceParser {
     s.reset(buf, start, end);
     if (buf[start] === HASH) {
       if (s.tryLiteral(TRACER)) this.#sawTracer = true;
+      else if (this.stats.cpus === 0) this.stats.cpus = cpusOf(buf.subarray(start, end));
       return;
     }
     if (end - start > MAX_LINE_BYTES) {
@@ -295,6 +297,21 @@ export class FtraceParser {
     const message = `line ${line}: expected ${expected}, found ${found}`;
     throw new TraceError(code, message, { line, expected, found });
   }
+}
+
+/** `# entries-in-buffer/entries-written: 5/5   #P:2`: the number of CPUs, or 0. */
+function cpusOf(line: Uint8Array): number {
+  const mark = ascii("#P:");
+  let p = line.length;
+  let value = 0;
+  for (let unit = 1; p > 0 && unit < 1e5; unit *= 10) {
+    const digit = line[p - 1] - 48;
+    if (digit < 0 || digit > 9) break;
+    value += digit * unit;
+    p--;
+  }
+  const at = p - mark.length;
+  return at > 0 && mark.every((byte, i) => line[at + i] === byte) ? value : 0;
 }
 
 function hasNul(buf: Uint8Array, start: number, end: number): boolean {

@@ -16,6 +16,9 @@ interface Options extends CommonOptions {
 
 function formatReplay(result: ReplayResult, name: string): string {
   const { fidelity } = result;
+  if (fidelity === null) {
+    return `${name}: no tlb_flush lines, so there is nothing to compare the prediction with\n`;
+  }
   const percent = (value: number): string => `${(value * 100).toFixed(2)} %`;
   const rows = FLUSH_KINDS.map((kind) => {
     const score = fidelity.byKind[kind];
@@ -77,6 +80,7 @@ A prediction is right if thread, enclosing call or fault, kind and pages agree.`
       progress.done();
       if (options.json === true) await printJson(result);
       else await print(formatReplay(result, trace));
-      finish(result.fidelity.f1 * 100 < least ? EXIT_FOUND : EXIT_OK);
+      const f1 = result.fidelity?.f1 ?? 1;
+      finish(f1 * 100 < least ? EXIT_FOUND : EXIT_OK);
     });
 }

@@ -1,14 +1,15 @@
 /** The kernel operations that come with the library. */
 import type { Operation } from "../operation.js";
 import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
-import { inferAbsent, inferPresent, inferShare, madviseFree, mapAround } from "./infer.js";
-import { madvise } from "./madvise.js";
+import { inferAbsent, inferAnon, inferFile, inferShare, inferZero, switchAway } from "./infer.js";
+import { madvise, madviseFree, madviseReclaim } from "./madvise.js";
 import { mmap } from "./map.js";
 import { mprotect } from "./mprotect.js";
 import { mremap, mremapLateFlush } from "./mremap.js";
-import { contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
+import { mapAround, populateRead, populateWrite } from "./populate.js";
+import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
 import { truncate } from "./truncate.js";
-import { brk, munmap, munmapTablesFirst } from "./unmap.js";
+import { brk, mmapFixed, munmap, munmapTablesFirst } from "./unmap.js";
 
 export const OPERATIONS: readonly Operation[] = [
   read,
@@ -33,9 +34,17 @@ export const OPERATIONS: readonly Operation[] = [
   idle,
   useMm,
   truncate,
-  inferPresent,
+  clone,
+  mmapFixed,
+  madviseReclaim,
+  madviseFree,
+  mapAround,
+  populateRead,
+  populateWrite,
+  inferAnon,
+  inferZero,
+  inferFile,
   inferShare,
   inferAbsent,
-  mapAround,
-  madviseFree,
+  switchAway,
 ];

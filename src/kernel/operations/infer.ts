@@ -1,120 +1,100 @@
 /**
- * What a recording says happened without saying how: pages that must have been there, or are gone.
- * None of these flushes or notifies: the kernel's own deed lies outside the recording.
+ * What a replay needs beside the kernel's own operations: state that was there before the recording
+ * began, or that it does not show, is put in place without a flush. No kernel path runs these.
  */
 import * as abi from "../../core/abi.js";
-import { op, type Program, type Reg, unless, when, whilst } from "../../program/notation.js";
+import { op, type Program, type Reg, when } from "../../program/notation.js";
+import type { Kit } from "../kit.js";
 import { operation } from "../operation.js";
 
-const POPULATED = abi.PTE_P | abi.PTE_PROTNONE;
-const SOURCE = "shootdown.md 5.2 (8): recordings show no residency, it is inferred";
-
-/** Maps page-cache or zero page at `vpn`, read-only, unless something is there. */
-function mapCached(vpn: Reg): Program {
+/** The entry of `vpn` from ctx.frame, unless there is one already. */
+function install(vpn: Reg, prot: Reg, flags: number, drop: Program): Program {
   return [
-    op("table.alloc", { a: vpn }),
-    op("ptl.lock", { a: vpn }),
-    op("pte.get", { a: vpn }),
-    unless(op("pte.bits", { imm: POPULATED }), [op("frame.zero"), op("pte.set", { a: vpn })]),
-    op("ptl.unlock"),
+    when(op("ptl.lock", { a: vpn }), [
+      op("pte.get", { a: vpn }),
+      when(
+        op("pte.bits", { imm: abi.PTE_P | abi.PTE_PROTNONE }),
+        [drop],
+        [op("pte.set.vma", { a: vpn, b: prot, imm: flags, note: "set PTE" })],
+      ),
+      op("pte.forget"),
+      op("ptl.unlock"),
+    ]),
   ];
 }
 
-export const inferPresent = operation(
-  "infer.present",
-  ["vpn", "cached"],
-  {
-    summary: "page `vpn` was there before, read-only; `cached`: as part of the page cache",
-    source: SOURCE,
-    settles: "none",
-  },
-  (kit, { vpn, cached }) =>
-    kit.regs.scope(["none"], (none) => [
-      kit.set(none, 0),
-      when(
-        op("cmp.eq", { a: cached, b: none }),
-        [
-          op("table.alloc", { a: vpn }),
-          op("frame.alloc"),
-          op("ptl.lock", { a: vpn }),
-          op("pte.get", { a: vpn }),
-          when(op("pte.bits", { imm: POPULATED }), [op("frame.drop")], [op("pte.set", { a: vpn })]),
-          op("ptl.unlock"),
-        ],
-        mapCached(vpn),
-      ),
-    ]),
+function inferred(name: string, summary: string, body: (kit: Kit, vpn: Reg, prot: Reg) => Program) {
+  return operation(
+    name,
+    ["vpn", "prot"],
+    { summary, source: "replay: a page that was present before its first event", settles: "none" },
+    (kit, { vpn, prot }) => [op("table.alloc", { a: vpn }), body(kit, vpn, prot)],
+  );
+}
+
+export const inferAnon = inferred(
+  "infer.anon",
+  "page `vpn` was there: private memory, with the rights in `prot`",
+  (_kit, vpn, prot) => [op("frame.alloc"), install(vpn, prot, 0, [op("frame.drop")])],
+);
+
+export const inferZero = inferred(
+  "infer.zero",
+  "page `vpn` was there: the zero page",
+  (_kit, vpn, prot) => [op("frame.zero"), install(vpn, prot, 0, [])],
+);
+
+export const inferFile = inferred(
+  "infer.file",
+  "page `vpn` was there: a page of a file, mapped privately",
+  (_kit, vpn, prot) => [op("frame.alloc"), install(vpn, prot, abi.PTE_FILE, [op("frame.drop")])],
 );
 
 export const inferShare = operation(
   "infer.share",
   ["vpn", "mm"],
   {
-    summary: "page `vpn` is shared, read-only, with mm `mm` (index + 1) since an earlier fork",
-    source: SOURCE,
+    summary: "page `vpn` was there in mm `mm` (index + 1) too, since a fork nobody saw",
+    source: "replay: of parent and child, the first to write copies",
     settles: "none",
   },
-  (_kit, { vpn, mm }) => [
-    when(op("ptl.lock", { a: vpn }), [op("pte.copy", { a: vpn, b: mm }), op("ptl.unlock")]),
-  ],
+  (_kit, { vpn, mm }) => [op("pte.copy", { a: vpn, b: mm }), op("pte.forget")],
 );
 
 export const inferAbsent = operation(
   "infer.absent",
-  ["vpn"],
-  { summary: "page `vpn` is gone, nobody saw how", source: SOURCE, settles: "none" },
-  (_kit, { vpn }) => [
-    when(op("ptl.lock", { a: vpn }), [
-      op("pte.get", { a: vpn }),
-      when(op("pte.bits", { imm: POPULATED }), [op("pte.clear", { a: vpn }), op("frame.put")]),
-      op("ptl.unlock"),
-    ]),
-  ],
-);
-
-export const mapAround = operation(
-  "map.around",
   ["start", "end"],
   {
-    summary: "fault-around: page-cache pages of [start, end) are mapped read-only",
-    source: "Linux do_fault_around",
+    summary: "the pages of [start, end) were not there; secondary TLBs forget them too",
+    source: "replay: a fault says `not present` where the machine has a page",
     settles: "none",
   },
-  (kit, { start, end }) =>
-    kit.regs.scope(["vpn"], (vpn) => [
-      op("mov", { a: vpn, b: start }),
-      whilst(op("cmp.lt", { a: vpn, b: end }), [
-        mapCached(vpn),
-        op("addi", { a: vpn, b: vpn, imm: 1 }),
-      ]),
-    ]),
-);
-
-export const madviseFree = operation(
-  "madvise.free",
-  ["start", "end"],
-  {
-    summary: "MADV_FREE: the pages of [start, end) become clean, and are flushed",
-    source: "notifiers.md 2.4 row 3",
-    settles: "range",
-  },
   (kit, { start, end }) => [
-    op("mmap.read.lock"),
-    op("gather.begin"),
     kit.forEachTable(start, end, (from, to) => [
       when(op("ptl.lock", { a: from }), [
-        kit.forEachEntry(from, to, (vpn) =>
+        kit.forEachEntry(from, to, (vpn) => [
+          op("pte.clear", { a: vpn, note: "clear PTE" }),
           kit.regs.scope(["next"], (next) => [
             op("addi", { a: next, b: vpn, imm: 1 }),
-            op("gather.widen", { a: vpn, b: next }),
+            kit.notifyAll(vpn, next),
           ]),
-        ),
+          op("frame.put", { note: "drop page" }),
+        ]),
         op("ptl.unlock"),
       ]),
     ]),
-    op("gather.nested"),
-    kit.gatherFlushQuietly(),
-    op("gather.end"),
-    op("mmap.read.unlock"),
   ],
+);
+
+export const switchAway = operation(
+  "switch.away",
+  [],
+  {
+    summary: "the task of this CPU runs elsewhere by now; nobody saw it leave",
+    source: "replay: a task cannot run on two CPUs",
+    settles: "none",
+    onCpu: true,
+  },
+  (kit) =>
+    kit.regs.scope(["none"], (none) => [kit.set(none, Infinity), op("sw.task", { a: none })]),
 );

@@ -1,5 +1,7 @@
 /** Row 2: madvise(MADV_DONTNEED), under mmapLock for reading, so several can run at once. */
-import { op } from "../../program/notation.js";
+import * as abi from "../../core/abi.js";
+import { op, type Program, type Reg, when } from "../../program/notation.js";
+import type { Kit } from "../kit.js";
 import { operation } from "../operation.js";
 import { ZAP_SITE } from "../sites.js";
 
@@ -18,3 +20,68 @@ export const madvise = operation(
     op("mmap.read.unlock"),
   ],
 );
+
+export const madviseReclaim = operation(
+  "madvise.reclaim",
+  ["start", "end"],
+  {
+    summary: "as madvise; the page tables that lie wholly inside [start, end) are freed too",
+    source: "Linux CONFIG_PT_RECLAIM, 6.14 and newer",
+    settles: "range",
+  },
+  (kit, { start, end }) => [
+    op("mmap.read.lock"),
+    kit.splitEdges(start, end),
+    kit.gather([
+      kit.range(ZAP_SITE, "CLEAR", start, end, kit.zap(start, end)),
+      kit.unhookTables(start, end, abi.UNHOOK_LEAVES_INSIDE),
+    ]),
+    op("mmap.read.unlock"),
+  ],
+);
+
+export const madviseFree = operation(
+  "madvise.free",
+  ["start", "end"],
+  {
+    summary: "MADV_FREE: private pages of [start, end) are marked clean, and stay",
+    source: "Linux madvise_free_single_vma",
+    settles: "none",
+  },
+  (kit, { start, end }) => [
+    op("mmap.read.lock"),
+    op("gather.begin"),
+    kit.range(ZAP_SITE, "CLEAR", start, end, [
+      kit.forEachTable(start, end, (from, to) => [
+        when(op("ptl.lock", { a: from }), [
+          kit.forEachEntry(from, to, (vpn) => [freePage(kit, vpn)]),
+          op("ptl.unlock"),
+        ]),
+      ]),
+    ]),
+    op("gather.nested"),
+    kit.gatherFlushQuietly(),
+    op("gather.end"),
+    op("mmap.read.unlock"),
+  ],
+);
+
+/** Only pages of this mm's own count: not the zero page, a file's, a shared mapping's. */
+function freePage(kit: Kit, vpn: Reg): Program {
+  return kit.regs.scope(["pfn", "zero"], (pfn, zero) => [
+    kit.set(zero, 0),
+    op("pte.frame", { a: pfn }),
+    when(
+      op("pte.bits", { imm: abi.PTE_FILE | abi.PTE_SHARED | abi.PTE_PROTNONE }),
+      [],
+      [
+        when(
+          op("cmp.lt", { a: zero, b: pfn }),
+          [op("addi", { a: pfn, b: vpn, imm: 1 }), op("gather.widen", { a: vpn, b: pfn })],
+          [],
+        ),
+      ],
+    ),
+    op("pte.forget"),
+  ]);
+}

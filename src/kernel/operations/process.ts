@@ -27,7 +27,8 @@ function duplicate(kit: Kit, child: Reg): Program {
       ]),
       kit.set(from, 0),
       kit.set(to, Infinity),
-      kit.flush(from, to),
+      // flush_tlb_mm asks for it as if page tables had been freed.
+      kit.flush(from, to, abi.INFO_FREED),
     ]),
   ];
 }
@@ -188,4 +189,19 @@ export const useMm = operation(
     ]),
     op("irq.on", { note: "interrupts on" }),
   ],
+);
+
+export const clone = operation(
+  "clone",
+  ["childTask"],
+  {
+    summary: "the child task (index + 1) becomes a thread of this mm",
+    source: "Linux copy_mm with CLONE_VM",
+    settles: "none",
+  },
+  (kit, { childTask }) =>
+    kit.regs.scope(["mm"], (mm) => [
+      op("mm.current", { a: mm }),
+      op("task.mm", { a: childTask, b: mm }),
+    ]),
 );

@@ -1,4 +1,5 @@
 /** Row 1: munmap, and brk when it shrinks. */
+import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
 import { operation } from "../operation.js";
@@ -62,4 +63,24 @@ export const brk = operation(
     settles: "range",
   },
   (kit, { start, end }) => body(kit, start, end),
+);
+
+export const mmapFixed = operation(
+  "mmap.fixed",
+  ["start", "end"],
+  {
+    summary: "MAP_FIXED makes room: as munmap, but only tables inside [start, end) are freed",
+    source: "Linux vms_clear_ptes: the new mapping's own range bounds free_pgtables",
+    settles: "range",
+  },
+  (kit, { start, end }) => [
+    op("mmap.write.lock"),
+    kit.splitEdges(start, end),
+    op("vma.clear", { a: start, b: end }),
+    kit.gather([
+      kit.range(UNMAP_SITE, "UNMAP", start, end, kit.zap(start, end)),
+      kit.unhookTables(start, end, abi.UNHOOK_INSIDE),
+    ]),
+    op("mmap.write.unlock"),
+  ],
 );

@@ -1,0 +1,55 @@
+/**
+ * Causes of a recording in order, with the exit of each system call known at its entry: a failed
+ * call has no effect, and only the exit says so. The window is bounded; a call that blocks for
+ * longer than it is taken to succeed.
+ */
+import type { SyscallEnter, SyscallExit, TraceEvent } from "../traces/events.js";
+
+/** Events between a call's entry and the place up to which its exit is looked for. */
+export const LOOK_AHEAD = 8192;
+
+/** An event, and for an entry the exit that belongs to it, if it came in time. */
+export interface Ahead {
+  readonly event: TraceEvent;
+  readonly exit: SyscallExit | null;
+}
+
+/** Feeds `take` with every event of `batches`, {@link LOOK_AHEAD} events behind the reader. */
+export async function withExits(
+  batches: AsyncIterable<readonly TraceEvent[]>,
+  take: (ahead: Ahead) => void,
+): Promise<void> {
+  let queue: TraceEvent[] = [];
+  let head = 0;
+  const open = new Map<number, SyscallEnter>();
+  const exits = new Map<SyscallEnter, SyscallExit>();
+  const pass = (keep: number): void => {
+    while (queue.length - head > keep) {
+      const event = queue[head++];
+      let exit: SyscallExit | null = null;
+      if (event.kind === "syscallEnter") {
+        exit = exits.get(event) ?? null;
+        exits.delete(event);
+        if (open.get(event.tid) === event) open.delete(event.tid);
+      }
+      take({ event, exit });
+    }
+    if (head > LOOK_AHEAD) {
+      queue = queue.slice(head);
+      head = 0;
+    }
+  };
+  for await (const batch of batches) {
+    for (const event of batch) {
+      queue.push(event);
+      if (event.kind === "syscallEnter") open.set(event.tid, event);
+      else if (event.kind === "syscallExit") {
+        const enter = open.get(event.tid);
+        if (enter !== undefined && enter.call === event.call) exits.set(enter, event);
+        open.delete(event.tid);
+      }
+    }
+    pass(LOOK_AHEAD);
+  }
+  pass(0);
+}

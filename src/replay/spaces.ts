@@ -1,0 +1,170 @@
+/**
+ * What a replay keeps about an address space beside the machine's own rows: which pages it has
+ * seen, who it was forked from, and when pages appeared. VMAs and entries are read from the machine.
+ */
+import * as abi from "../core/abi.js";
+import { MM, VMA } from "../core/layout.js";
+import type { Machine } from "../machine.js";
+
+/** VMA flags of a replay, above the machine's own: the machine passes them through. */
+export const VMA_KNOWN = 32; // every VMA of a replay: a protection of 0 must still be mapped
+export const VMA_INFERRED = 64; // nobody saw it being mapped
+/** Mappings of files carry a number from here on, so that neighbours are not merged. */
+export const VMA_TAG_SHIFT = 8;
+const VMA_TAGS = 2 ** 23;
+
+/** How long after a page appeared another thread's fault on it may be a race for it, ns. */
+const RACE_NS = 50_000;
+/** Appearances that are remembered per address space, at least. */
+const RECENT = 512;
+
+/** One VMA: half-open page range and flags. */
+export interface VmaView {
+  readonly start: number;
+  readonly end: number;
+  readonly prot: number;
+}
+
+/** A replayed address space. */
+export class Space {
+  /** Pages the replay knows about, present or not. */
+  touched = new Set<number>();
+  /** Pages that were probably the zero page although the machine has them writable. */
+  readonly maybeZero = new Set<number>();
+  /** Live address spaces of the same family, this one included. */
+  family = new Set<Space>([this]);
+  /** CPUs on which it was seen running since the recording began. */
+  readonly seenOn = new Set<number>();
+  threads = 0;
+  /** End of the heap, 0 when nobody asked yet. */
+  brk = 0;
+  forked = false;
+  dead = false;
+  private recent = new Map<number, { timeNs: number; tid: number }>();
+
+  /**
+   * @param row - the machine's mm
+   * @param ordinal - how many were born before it: its identity, the same in every run
+   * @param before - it was there before the recording began
+   */
+  constructor(
+    private readonly machine: Machine,
+    readonly row: number,
+    readonly ordinal: number,
+    readonly before: boolean,
+  ) {}
+
+  /** PTE_* flags of a page, 0 if there is no entry. */
+  entry(vpn: number): number {
+    return this.machine.entryFlags(this.row, vpn);
+  }
+
+  private rowAt(i: number): number {
+    const { core, geometry } = this.machine;
+    return core.at(abi.H_OFF_VMA) + (this.row * geometry.vmas + i) * VMA.size;
+  }
+
+  private viewAt(i: number): VmaView {
+    const { core } = this.machine;
+    const at = this.rowAt(i);
+    return {
+      start: core.read(VMA, at, "start"),
+      end: core.read(VMA, at, "end"),
+      prot: core.read(VMA, at, "prot"),
+    };
+  }
+
+  /** Index of the first VMA that ends after `vpn`, and how many there are. */
+  private lowerBound(vpn: number): [index: number, count: number] {
+    const { core } = this.machine;
+    const count = core.read(MM, core.mm(this.row), "nVmas");
+    let low = 0;
+    let high = count;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (core.read(VMA, this.rowAt(middle), "end") <= vpn) low = middle + 1;
+      else high = middle;
+    }
+    return [low, count];
+  }
+
+  /** The VMA that holds `vpn`, or null. */
+  vma(vpn: number): VmaView | null {
+    const [i, count] = this.lowerBound(vpn);
+    if (i === count) return null;
+    const view = this.viewAt(i);
+    return view.start <= vpn ? view : null;
+  }
+
+  /** The parts of VMAs inside [start, end). */
+  vmas(start: number, end: number): VmaView[] {
+    const parts: VmaView[] = [];
+    const [first, count] = this.lowerBound(start);
+    for (let i = first; i < count; i++) {
+      const view = this.viewAt(i);
+      if (view.start >= end) break;
+      parts.push({
+        start: Math.max(start, view.start),
+        end: Math.min(end, view.end),
+        prot: view.prot,
+      });
+    }
+    return parts;
+  }
+
+  /** A page appeared now, by the fault of `tid`. */
+  appeared(vpn: number, timeNs: number, tid: number): void {
+    this.touched.add(vpn);
+    this.recent.delete(vpn);
+    this.recent.set(vpn, { timeNs, tid });
+    if (this.recent.size > 2 * RECENT) {
+      for (const [old, at] of this.recent) {
+        if (timeNs - at.timeNs < RACE_NS || this.recent.size <= RECENT) break;
+        this.recent.delete(old);
+      }
+    }
+  }
+
+  /** Did another thread make this page appear a moment ago? Then both faulted for it at once. */
+  raced(vpn: number, timeNs: number, tid: number): boolean {
+    const at = this.recent.get(vpn);
+    return at !== undefined && at.tid !== tid && timeNs - at.timeNs < RACE_NS;
+  }
+
+  /** Anybody else it could share pages with? */
+  get hasFamily(): boolean {
+    return this.family.size > 1;
+  }
+
+  /** As left behind by its last thread. */
+  leave(): void {
+    this.dead = true;
+    this.family.delete(this);
+    this.touched = new Set();
+    this.recent = new Map();
+    this.maybeZero.clear();
+  }
+}
+
+/** Flags of a mapping: rights, and what it maps. `tag` numbers mappings of files. */
+export function vmaFlags(
+  prot: number,
+  kind: { shared: boolean; file: boolean },
+  tag: number,
+): number {
+  let flags = rights(prot) | VMA_KNOWN;
+  if (kind.shared) flags |= abi.VMA_SHARED;
+  if (kind.file) flags += abi.VMA_FILE + (1 + (tag % (VMA_TAGS - 1))) * 2 ** VMA_TAG_SHIFT;
+  return flags;
+}
+
+/** PROT_* bits as the machine has them: on x86 what can be executed can be read. */
+export function rights(prot: number): number {
+  const all = prot & (abi.PROT_READ | abi.PROT_WRITE | abi.PROT_EXEC);
+  return all === 0 ? 0 : all | abi.PROT_READ;
+}
+
+/** The same VMA with other rights. */
+export function withRights(flags: number, prot: number): number {
+  return flags - (flags & 7) + rights(prot);
+}

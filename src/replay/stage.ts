@@ -1,0 +1,283 @@
+/**
+ * The stage: a timed machine, and which thread of the recording stands on which row of it. Jobs run
+ * to their end at their line, so the machine is idle between two events of the recording.
+ */
+import * as abi from "../core/abi.js";
+import { CPU } from "../core/layout.js";
+import { ProgramError } from "../errors.js";
+import type { Machine } from "../machine.js";
+import type { MachineEvent } from "../machine-events.js";
+import { Space } from "./spaces.js";
+
+/** A thread of the recording. */
+export interface Thread {
+  readonly tid: number;
+  /** Task row; -1 for a kernel thread or a dead one. */
+  row: number;
+  space: Space | null;
+  kernel: boolean;
+  dead: boolean;
+}
+
+/** What the machine did on behalf of one line of the recording. */
+export interface Deed {
+  readonly event: MachineEvent;
+  /** CPU the cause was on, and its thread. */
+  readonly cpu: number;
+  readonly tid: number;
+  readonly cause: string;
+}
+
+/** State that had to be guessed. */
+export interface Inferred {
+  /** Address spaces that were there before the recording began. */
+  mms: number;
+  /** Mappings nobody saw being made. */
+  vmas: number;
+  /** Pages that turned out to be present before their first event. */
+  pages: number;
+  /** Threads that ran without having been seen to switch in. */
+  switches: number;
+}
+
+const KERNEL_NAMES = new RegExp(
+  "^(kworker|migration|ksoftirqd|rcu|swapper|kcompactd|khugepaged|kswapd|jbd2|kthreadd|cpuhp|" +
+    "idle_inject|watchdog|irq/|scsi|khungtask|oom_reaper|kblockd|writeback|ext4|md|loop|psimon|" +
+    "hwrng|<idle>|kauditd|kdevtmpfs|virtio|ksmd|kthrotld|nvme|xfs|btrfs|dm-|mlx|kvm-)",
+);
+/** Lower thread ids belong to kernel threads, as long as they do nothing a user thread does. */
+const FIRST_USER_TID = 300;
+
+/** See the file comment. */
+export class Stage {
+  readonly threads = new Map<number, Thread>();
+  readonly inferred: Inferred = { mms: 0, vmas: 0, pages: 0, switches: 0 };
+  /** Thread id on each CPU, as last seen. */
+  readonly tidOn: number[];
+  /** Requests the machine flushed for. */
+  flushes = 0;
+  /** Jobs that were run. */
+  jobs = 0;
+  /** The job under way stands for something the recording does not show: it predicts nothing. */
+  private muted = false;
+  private cpu = 0;
+  private tid = 0;
+  private cause = "";
+  private readonly kernelRows: number[];
+  private readonly freeRows: number[] = [];
+  /** Rows of threads that died, by the CPU that still stands on them. */
+  private readonly leaving: number[][];
+  private births = 0;
+  private readonly startNs: number;
+
+  constructor(
+    readonly machine: Machine,
+    /** CPUs the recording has: the machine may have more. */
+    readonly cpus: number,
+    startNs: number,
+    private readonly onDeed: (deed: Deed) => void,
+    private readonly onBirth: (space: Space) => void,
+  ) {
+    this.startNs = startNs;
+    this.tidOn = new Array<number>(cpus).fill(0);
+    this.leaving = Array.from({ length: cpus }, () => []);
+    this.kernelRows = [];
+    const { core } = machine;
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      const row = machine.newTask(null);
+      this.kernelRows.push(row);
+      machine.place(cpu, row);
+      // Slot 0 is init_mm's at boot.
+      core.write(CPU, core.cpu(cpu), "nextAsid", 1 % machine.geometry.asids);
+    }
+  }
+
+  /** Simulated time of a moment of the recording. */
+  at(timeNs: number): number {
+    return Math.max(0, timeNs - this.startNs);
+  }
+
+  /** Runs an operation on `cpu` to its end. */
+  run(
+    name: string,
+    args: Readonly<Record<string, number>>,
+    where: { cpu: number; tid: number; timeNs: number; cause: string },
+    options: { muted?: boolean } = {},
+  ): void {
+    const { machine } = this;
+    this.cpu = where.cpu;
+    this.tid = where.tid;
+    this.cause = where.cause;
+    this.muted = options.muted ?? false;
+    this.jobs++;
+    const at = this.at(where.timeNs);
+    machine.submit(where.cpu, name, args, { at });
+    this.settle();
+  }
+
+  /** Lets everything that is queued happen. */
+  settle(): void {
+    const result = this.machine.advance(Infinity, this.take);
+    if (result === "deadlock") {
+      throw new ProgramError("E_PROGRAM", "deadlock: some CPU waits, and none can go on", {
+        policy: this.machine.policy.name,
+      });
+    }
+  }
+
+  private readonly take = (event: MachineEvent): void => {
+    if (this.muted && event.kind !== abi.EV_HAZARD) return;
+    if (event.kind === abi.EV_FLUSH_LOCAL || event.kind === abi.EV_FLUSH_SEND) this.flushes++;
+    this.onDeed({ event, cpu: this.cpu, tid: this.tid, cause: this.cause });
+  };
+
+  private newRow(space: Space | null): number {
+    const free = this.freeRows.pop();
+    if (free === undefined) return this.machine.newTask(space === null ? null : space.row);
+    this.machine.bindTask(free, space === null ? null : space.row);
+    return free;
+  }
+
+  /** A row for a child that a fork or clone is about to give an mm. */
+  spareRow(): number {
+    return this.newRow(null);
+  }
+
+  /** A row that was not needed after all. */
+  giveBack(row: number): void {
+    this.freeRows.push(row);
+  }
+
+  /** A new address space, as the replay sees it; `row` is the machine's. */
+  space(row: number, before: boolean): Space {
+    const space = new Space(this.machine, row, this.births++, before);
+    this.onBirth(space);
+    return space;
+  }
+
+  /** The thread `tid`, which may not have been seen before. */
+  thread(tid: number, comm: string): Thread {
+    let thread = this.threads.get(tid);
+    if (thread === undefined) {
+      const kernel = tid === 0 || KERNEL_NAMES.test(comm) || (tid !== 1 && tid < FIRST_USER_TID);
+      thread = { tid, row: -1, space: null, kernel, dead: false };
+      this.threads.set(tid, thread);
+    }
+    return thread;
+  }
+
+  /** The same, with an address space: one from before the recording, if none is known. */
+  userThread(tid: number, comm: string): Thread & { space: Space } {
+    const thread = this.thread(tid, comm);
+    if (thread.space === null) {
+      const space = this.space(this.machine.newMm(), true);
+      this.machine.assumeOld(space.row);
+      space.threads = 1;
+      this.inferred.mms++;
+      thread.kernel = false;
+      thread.dead = false;
+      thread.space = space;
+      thread.row = this.newRow(space);
+    }
+    return thread as Thread & { space: Space };
+  }
+
+  /** Nothing is known about `tid` any more. */
+  forget(tid: number): void {
+    const old = this.threads.get(tid);
+    if (old !== undefined && old.row >= 0) this.retire(old);
+    this.threads.delete(tid);
+  }
+
+  /** Binds a row that already belongs to `space` to a new thread id. */
+  adopt(tid: number, row: number, space: Space): Thread {
+    const old = this.threads.get(tid);
+    // The id is used again: whoever had it is gone, seen or not.
+    if (old !== undefined && old.row >= 0 && old.row !== row) this.retire(old);
+    const thread: Thread = { tid, row, space, kernel: false, dead: false };
+    this.threads.set(tid, thread);
+    return thread;
+  }
+
+  /** A thread that nobody saw die; its row is free at once if no CPU stands on it. */
+  private retire(thread: Thread): void {
+    const cpu = this.cpuOf(thread.row);
+    if (cpu >= 0) this.leaving[cpu].push(thread.row);
+    else this.freeRows.push(thread.row);
+    if (thread.space !== null) thread.space.threads--;
+    thread.row = -1;
+    thread.space = null;
+  }
+
+  /** CPU that runs a task row, or -1. */
+  private cpuOf(row: number): number {
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      if (this.machine.taskOn(cpu) === row) return cpu;
+    }
+    return -1;
+  }
+
+  /**
+   * Makes sure that `cpu` runs `thread`. If it does not, its switch-in was not seen: it happens now,
+   * silently, because its flush line is missing from the recording too.
+   */
+  ensure(thread: Thread & { space: Space }, where: { cpu: number; timeNs: number }): void {
+    const { cpu } = where;
+    if (this.machine.taskOn(cpu) === thread.row) return;
+    const loaded = this.loaded(cpu);
+    if (loaded.mm !== thread.space.row || loaded.lazy) this.inferred.switches++;
+    this.enter(cpu, thread, { cpu, tid: thread.tid, timeNs: where.timeNs, cause: "" }, true);
+  }
+
+  private loaded(cpu: number): { mm: number; lazy: boolean } {
+    const { core } = this.machine;
+    const row = core.cpu(cpu);
+    return { mm: core.read(CPU, row, "loadedMm") - 1, lazy: core.read(CPU, row, "lazy") !== 0 };
+  }
+
+  /** Switches `cpu` to a user thread. */
+  enter(
+    cpu: number,
+    thread: Thread & { space: Space },
+    where: { cpu: number; tid: number; timeNs: number; cause: string },
+    muted: boolean,
+  ): void {
+    const other = this.cpuOf(thread.row);
+    if (other === cpu) {
+      if (!this.loaded(cpu).lazy) return;
+    } else if (other >= 0) {
+      this.run("switch.away", {}, { ...where, cpu: other }, { muted: true });
+    }
+    const { space } = thread;
+    if (!space.seenOn.has(cpu)) {
+      space.seenOn.add(cpu);
+      if (space.before) this.machine.assumeSlot(cpu, space.row);
+    }
+    this.run("switch", { next: thread.row }, where, { muted });
+    this.sweep(cpu);
+  }
+
+  /** Switches `cpu` to a kernel thread or the idle task. */
+  enterKernel(
+    cpu: number,
+    where: { cpu: number; tid: number; timeNs: number; cause: string },
+  ): void {
+    const row = this.kernelRows[cpu];
+    if (this.machine.taskOn(cpu) !== row) this.run("switch", { next: row }, where);
+    this.sweep(cpu);
+  }
+
+  /** Rows of the dead can be used again once their CPU has moved on. */
+  private sweep(cpu: number): void {
+    this.freeRows.push(...this.leaving[cpu].splice(0));
+  }
+
+  /** After the operation `exit` of a thread. */
+  buried(thread: Thread, cpu: number): void {
+    this.leaving[cpu].push(thread.row);
+    thread.row = -1;
+    thread.space = null;
+    thread.kernel = true;
+    thread.dead = true;
+  }
+}
