@@ -68,7 +68,7 @@ export function machineRunTask(m: usize, cpu: u32, task: u32, mm: u32): void {
   store<u32>(slot, mmAt(m, mm - 1).tlbGen, 4);
 }
 
-/** The leaf entry of `vpn` as it stands, PROT_NONE ones included: pfn << PTE_SHIFT | PTE_*, or 0. */
+/** The leaf entry of `vpn`, PROT_NONE ones included: pfn << PTE_SHIFT | PTE_*, or 0. */
 export function machineEntry(m: usize, mm: u32, vpn: f64): f64 {
   const p = leafPlace<Plain>(m, mm, <u64>vpn);
   return p == 0 ? 0 : <f64>load<u64>(p);

@@ -112,7 +112,7 @@ export const PTE_W = 2; // writable
 export const PTE_HUGE = 4; // leaf one level above the last (2 MiB with 4x512)
 export const PTE_SHARED = 8; // shared mapping: fork does not write-protect it
 export const PTE_PROTNONE = 16; // PROT_NONE: populated, but not present to hardware
-export const PTE_FILE = 32; // a page-cache page mapped privately: a write copies it, never reuses it
+export const PTE_FILE = 32; // page-cache page, mapped privately: a write copies it, never reuses it
 export const PTE_EXEC = 64; // executable: only mprotect looks at it, because a change is flushed
 export const PTE_SHIFT = 12; // pfn or table id from this bit on
 export const PROT_READ = 1;
@@ -220,7 +220,7 @@ export const OP_VMA_COPY = 42; // all VMAs of ctx.mm to mm r[a]
 
 export const OP_TABLE_NEXT = 43; // r[a] = next vpn < r[b] with a leaf table; r[c] = its extent end
 export const OP_TABLE_ALLOC = 44; // path of tables down to r[a]
-export const OP_TABLE_UNHOOK = 45; // unhook one empty table of [r[a], r[b]), by UNHOOK_*; F = did one
+export const OP_TABLE_UNHOOK = 45; // unhook one empty table of [r[a], r[b]), imm UNHOOK_*; F = did
 export const OP_PTE_NEXT = 46; // r[a] = next present vpn < r[b] of this extent; ctx.pte; F
 export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present
 export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = what it was; imm 1: to be moved

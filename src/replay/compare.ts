@@ -277,8 +277,8 @@ async function runOne(
 }
 
 /**
- * Replays a recording under every era, policy and consumer, with a device that keeps using the pages
- * of one recorded process. Same recording, same seed: the same bytes.
+ * Replays a recording under every era, policy and consumer, with a device that keeps using
+ * the pages of one recorded process. Same recording, same seed: the same bytes.
  *
  * @throws as {@link replayTrace}; ArgumentError E_NOENT when `attach` names nobody
  */

@@ -1,4 +1,4 @@
-/** Page faults of a recording, as jobs: what was present, what is now, and what had to be guessed. */
+/** Page faults of a recording, as jobs: what was present, what is now, what had to be guessed. */
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { PageFault } from "../traces/events.js";

@@ -84,10 +84,10 @@ export interface ReplayResult {
 
 /** A machine with room for the processes of a build, or a large heap. */
 export const REPLAY_GEOMETRY: Partial<Geometry> = {
-  tasks: 512,
-  mms: 128,
-  frames: 1 << 19,
-  tables: 1 << 13,
+  tasks: 1024,
+  mms: 256,
+  frames: 1 << 20,
+  tables: 1 << 14,
   vmas: 1 << 14,
   logRecords: 1 << 12,
   jobs: 64,

@@ -289,7 +289,7 @@ export class Replayer {
   private born(event: SchedProcessFork): void {
     const pending = this.clones.get(event.tid);
     this.clones.delete(event.tid);
-    if (pending?.child != null) {
+    if (pending !== undefined && pending.child !== null) {
       this.stage.adopt(event.childTid, pending.row, pending.child);
       return;
     }

@@ -1,6 +1,6 @@
 /**
  * What a replay keeps about an address space beside the machine's own rows: which pages it has
- * seen, who it was forked from, and when pages appeared. VMAs and entries are read from the machine.
+ * seen, who it was forked from, and when pages appeared. VMAs and entries are the machine's own.
  */
 import * as abi from "../core/abi.js";
 import { MM, VMA } from "../core/layout.js";

@@ -4,7 +4,7 @@
  */
 import * as abi from "../core/abi.js";
 import { CPU } from "../core/layout.js";
-import { ProgramError } from "../errors.js";
+import { CapacityError, ProgramError } from "../errors.js";
 import type { Machine } from "../machine.js";
 import type { MachineEvent } from "../machine-events.js";
 import { Space } from "./spaces.js";
@@ -68,6 +68,8 @@ export class Stage {
   /** Rows of threads that died, by the CPU that still stands on them. */
   private readonly leaving: number[][];
   private births = 0;
+  /** Task rows in use or free to be used again. */
+  private rows = 0;
   private readonly startNs: number;
 
   constructor(
@@ -82,13 +84,10 @@ export class Stage {
     this.tidOn = new Array<number>(cpus).fill(0);
     this.leaving = Array.from({ length: cpus }, () => []);
     this.kernelRows = [];
-    const { core } = machine;
     for (let cpu = 0; cpu < cpus; cpu++) {
-      const row = machine.newTask(null);
+      const row = this.newRow(null);
       this.kernelRows.push(row);
       machine.place(cpu, row);
-      // Slot 0 is init_mm's at boot.
-      core.write(CPU, core.cpu(cpu), "nextAsid", 1 % machine.geometry.asids);
     }
   }
 
@@ -133,7 +132,17 @@ export class Stage {
 
   private newRow(space: Space | null): number {
     const free = this.freeRows.pop();
-    if (free === undefined) return this.machine.newTask(space === null ? null : space.row);
+    if (free === undefined) {
+      const limit = this.machine.geometry.tasks;
+      if (this.rows === limit) {
+        throw new CapacityError("E_NOMEM", `out of task rows: geometry.tasks is ${limit}`, {
+          argument: "tasks",
+          limit,
+        });
+      }
+      this.rows++;
+      return this.machine.newTask(space === null ? null : space.row);
+    }
     this.machine.bindTask(free, space === null ? null : space.row);
     return free;
   }
@@ -218,8 +227,8 @@ export class Stage {
   }
 
   /**
-   * Makes sure that `cpu` runs `thread`. If it does not, its switch-in was not seen: it happens now,
-   * silently, because its flush line is missing from the recording too.
+   * Makes sure that `cpu` runs `thread`. If it does not, its switch-in was not seen: it happens
+   * now, silently, because its flush line is missing from the recording too.
    */
   ensure(thread: Thread & { space: Space }, where: { cpu: number; timeNs: number }): void {
     const { cpu } = where;

@@ -12,6 +12,7 @@ const trace = z.strictObject({
   lostEvents: count,
   skipped: z.record(z.string(), count),
   cpus: z.int().min(1),
+  durationNs: count,
 });
 
 const run = z.strictObject({
@@ -22,11 +23,13 @@ const run = z.strictObject({
   flushes: z.strictObject({ local: count, remote: count, full: count, pages: count }),
   ipis: count,
   latencyNs: z.strictObject({ p50: count, p99: count, max: count, total: count }),
+  operations: z.record(z.string(), z.strictObject({ count, totalNs: count })),
   stolenNs: count,
   hazards: z.array(
     z.strictObject({ code: name, count: z.int().min(1), firstVpn: count, firstTimeNs: count }),
   ),
   device: z.strictObject({
+    accesses: count,
     hits: count,
     misses: count,
     faults: count,
@@ -35,8 +38,6 @@ const run = z.strictObject({
   }),
   inferred,
 });
-
-export const compare = z.strictObject({ seed, profile: name, trace, runs: z.array(run).min(1) });
 
 const share = z.number().min(0).max(1);
 const score = { precision: share, recall: share, f1: share };
@@ -48,18 +49,13 @@ const counts = z.strictObject({
   wrongCpu: count,
   full: count,
   csd: count,
+  ipis: count,
 });
 const kindScore = z.strictObject({ ...score, predicted: count, observed: count });
 
-export const replay = z.strictObject({
-  era: name,
-  policy: name,
-  profile: name,
-  seed,
-  trace,
-  predicted: counts,
-  observed: counts,
-  fidelity: z.strictObject({
+/** Null when the recording has no tlb_flush lines. */
+const fidelity = z
+  .strictObject({
     ...score,
     anyPages: z.strictObject(score),
     pagesExact: share,
@@ -70,9 +66,30 @@ export const replay = z.strictObject({
       switch: kindScore,
       wrongCpu: kindScore,
     }),
-  }),
+  })
+  .nullable();
+
+export const compare = z.strictObject({
+  seed,
+  profile: name,
+  trace,
+  fidelity,
+  attached: z.strictObject({ tid: count, events: count }),
+  runs: z.array(run).min(1),
+});
+
+export const replay = z.strictObject({
+  era: name,
+  policy: name,
+  profile: name,
+  seed,
+  trace,
+  predicted: counts,
+  observed: counts,
+  fidelity,
   inferred,
   hazards: count,
+  counters: z.record(z.string(), count),
 });
 
 const verdict = z.enum([

@@ -93,9 +93,7 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
 /** B2: does this CPU have to be told? */
 function isTarget(model: Model, target: Cpu, info: Info): boolean {
   if ((info.flags & abi.INFO_FREED) !== 0) return true;
-  if (model.has(abi.OPT_LAZY_SKIP) && target.lazy) {
-    return (info.flags & abi.INFO_TRIM) !== 0 && target.loaded !== info.mm;
-  }
+  if (model.has(abi.OPT_LAZY_SKIP) && target.lazy) return false;
   if (target.loaded === "switching") return !model.has(abi.OPT_SKIP_SWITCHING);
   if (target.loaded === info.mm) return true;
   return (info.flags & abi.INFO_TRIM) !== 0;

@@ -1,7 +1,7 @@
 /** VMAs, page tables and frames. */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
-import { type Context, type Mm, type Model, ModelTrap, type Pte } from "./state.js";
+import { type Context, type Mm, type Model, ModelTrap, type Pte, type Table } from "./state.js";
 import * as tables from "./tables.js";
 import { has } from "./tables.js";
 
@@ -41,13 +41,16 @@ function protect(model: Model, c: Context, mm: Mm, vpn: bigint, prot: number): n
   c.flag = false;
   if (old === null) return abi.ST_OK;
   const isShared = has(old, abi.PTE_SHARED);
-  const isOwn = old.to !== 0 && (isShared || model.frames[old.to].refs === 1);
+  const isCached = has(old, abi.PTE_FILE);
+  const isOwn = old.to !== 0 && !isCached && (isShared || model.frames[old.to].refs === 1);
   const mayWrite = (prot & abi.PROT_WRITE) !== 0 && (isOwn || has(old, abi.PTE_W));
   const mayRead = (prot & (abi.PROT_READ | abi.PROT_WRITE)) !== 0;
-  const kept = old.flags & ~(abi.PTE_P | abi.PTE_W | abi.PTE_PROTNONE);
-  const flags = kept | (mayRead ? abi.PTE_P : abi.PTE_PROTNONE) | (mayWrite ? abi.PTE_W : 0);
+  const kept = old.flags & ~(abi.PTE_P | abi.PTE_W | abi.PTE_PROTNONE | abi.PTE_EXEC);
+  const x = (prot & abi.PROT_EXEC) !== 0 ? abi.PTE_EXEC : 0;
+  const flags = kept | (mayRead ? abi.PTE_P : abi.PTE_PROTNONE) | (mayWrite ? abi.PTE_W : 0) | x;
   place.table.entries[place.index] = { to: old.to, flags };
-  c.flag = has(old, abi.PTE_P) && ((old.flags ^ flags) & (abi.PTE_P | abi.PTE_W)) !== 0;
+  c.flag =
+    has(old, abi.PTE_P) && ((old.flags ^ flags) & (abi.PTE_P | abi.PTE_W | abi.PTE_EXEC)) !== 0;
   return abi.ST_OK;
 }
 
@@ -124,21 +127,38 @@ function nextEntry(model: Model, c: Context, mm: Mm, v: bigint, end: bigint): bi
 }
 
 /** Takes one empty leaf table that no VMA needs out of the tree, and what it leaves empty. */
-function unhook(model: Model, c: Context, mm: Mm, start: bigint, end: bigint): void {
+/** Nothing in it, and nobody's but this range's. */
+function isUnneeded(
+  model: Model,
+  mm: Mm,
+  table: Table,
+  v: bigint,
+  range: { start: bigint; end: bigint; mode: number },
+): boolean {
+  if (table.entries.some((pte) => pte !== null)) return false;
+  const span = tables.spanOf(model, table.level + 1);
+  const first = (v / span) * span;
+  if (range.mode !== abi.UNHOOK_BY_VMAS) return first >= range.start && first + span <= range.end;
+  return !mm.vmas.some((vma) => vma.start < first + span && vma.end > first);
+}
+
+function unhook(model: Model, c: Context, mm: Mm, start: bigint, end: bigint, mode: number): void {
   c.flag = false;
-  const span = tables.spanOf(model, 1);
-  let v = tables.nextTable(model, mm, start, end);
-  for (; v < end; v = tables.nextTable(model, mm, v, end)) {
-    const first = (v / span) * span;
-    const leaf = tables.tableOf(model, mm, v, 0);
-    const isNeeded =
-      !leaf ||
-      leaf.entries.some((pte) => pte !== null) ||
-      mm.vmas.some((vma) => vma.start < first + span && vma.end > first);
-    if (!isNeeded) {
-      let table = leaf;
-      for (let level = 1; table !== mm.root; level++) {
-        const parent: typeof table = table.parent!;
+  const range = { start, end, mode };
+  const root = model.geometry.levels - 1;
+  const above = mode === abi.UNHOOK_LEAVES_INSIDE ? 1 : root;
+  for (let lowest = 0; lowest < above; lowest++) {
+    const span = tables.spanOf(model, lowest + 1);
+    let v = tables.nextTable(model, mm, start, end, lowest);
+    for (; v < end; v = tables.nextTable(model, mm, v, end, lowest)) {
+      let table = tables.tableOf(model, mm, v, lowest);
+      if (!table || !isUnneeded(model, mm, table, v, range)) {
+        v = (v / span + 1n) * span;
+        continue;
+      }
+      do {
+        const level = table.level + 1;
+        const parent: Table = table.parent!;
         parent.entries[tables.indexOf(model, v, level)] = null;
         table.parent = null;
         c.gather.tables.push(table);
@@ -146,13 +166,11 @@ function unhook(model: Model, c: Context, mm: Mm, start: bigint, end: bigint): v
         if (from < c.gather.start) c.gather.start = from;
         if (from + 1n > c.gather.end) c.gather.end = from + 1n;
         table = parent;
-        if (table.entries.some((pte) => pte !== null)) break;
-      }
+      } while (table.level < above && isUnneeded(model, mm, table, v, range));
       c.gather.flags |= abi.GF_FREED;
       c.flag = true;
       return;
     }
-    v = first + span;
   }
 }
 
@@ -211,7 +229,7 @@ function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm
       return abi.ST_OK;
     case abi.OP_FRAME_ONLY: {
       const pfn = c.pte?.to ?? 0;
-      c.flag = pfn !== 0 && model.frames[pfn].refs === 1;
+      c.flag = pfn !== 0 && !has(c.pte, abi.PTE_FILE) && model.frames[pfn].refs === 1;
       return abi.ST_OK;
     }
     default: {
@@ -228,7 +246,8 @@ function freshLeaf(c: Context, i: Instruction): Pte {
   const prot = i.op === abi.OP_PTE_SET_VMA ? Number(c.r[i.b] & 0xffn) : 0;
   const w = (prot & abi.PROT_WRITE) !== 0 ? abi.PTE_W : 0;
   const shared = (prot & abi.VMA_SHARED) !== 0 ? abi.PTE_SHARED : 0;
-  return { to: c.frame, flags: i.imm | abi.PTE_P | w | shared };
+  const x = (prot & abi.PROT_EXEC) !== 0 ? abi.PTE_EXEC : 0;
+  return { to: c.frame, flags: i.imm | abi.PTE_P | w | shared | x };
 }
 
 /** OP_VMA_FIND … OP_FRAME_DROP. */
@@ -251,7 +270,7 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
     case abi.OP_TABLE_ALLOC:
       return tables.allocPath(model, mm, x, 0);
     case abi.OP_TABLE_UNHOOK:
-      unhook(model, c, mm, x, r[i.b]);
+      unhook(model, c, mm, x, r[i.b], i.imm);
       return abi.ST_OK;
     case abi.OP_PTE_NEXT:
       r[i.a] = nextEntry(model, c, mm, x, r[i.b]);

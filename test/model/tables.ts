@@ -104,20 +104,20 @@ export function hardWalk(
   }
 }
 
-/** First page of [v, end) with a leaf table or a huge leaf, or `end`. */
-export function nextTable(model: Model, mm: Mm, v: bigint, end: bigint): bigint {
+/** First page of [v, end) with a table of `lowest` or a huge leaf, or `end`. */
+export function nextTable(model: Model, mm: Mm, v: bigint, end: bigint, lowest = 0): bigint {
   const top = model.geometry.levels - 1;
   const limit = spanOf(model, top + 1);
   while (v < end && v < limit) {
     let table = mm.root;
     let level = top;
-    for (; level > 0; level--) {
+    for (; level > lowest; level--) {
       const pte = table.entries[indexOf(model, v, level)]!;
       if (pte === null) break;
       if (has(pte, abi.PTE_HUGE)) return v;
       table = model.tables[pte.to]!;
     }
-    if (level === 0) return v;
+    if (level === lowest) return v;
     const span = spanOf(model, level);
     v = (v / span + 1n) * span;
   }
