@@ -1,7 +1,7 @@
 /**
  * How well a replay predicts a recording. A predicted flush is right if an observed one has the
- * same kind, thread, cause (the enclosing system call, fault, exit or switch) and pages; each is matched
- * once. Then
+ * same kind, thread, cause (the enclosing system call, fault, exit or switch) and pages; each is
+ * matched once. Then
  *
  *   precision = right / predicted    recall = right / observed    f1 = their harmonic mean
  *
