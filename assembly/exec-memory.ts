@@ -182,7 +182,7 @@ export function execMemory<F>(
       return abi.ST_OK;
     }
     case abi.OP_TABLE_ALLOC: return allocPath<F>(m, mm, x, 0);
-    case abi.OP_TABLE_UNHOOK: 
+    case abi.OP_TABLE_UNHOOK:
       return unhookTable<F>(m, ctx, mm, x, reg(ctx, b), imm);
     case abi.OP_PTE_NEXT: {
       setReg(ctx, a, nextEntry<F>(m, ctx, mm, x, reg(ctx, b)));

@@ -229,6 +229,8 @@ export class Machine {
 
   /** PTE_* flags of the leaf entry of `vpn`, PROT_NONE ones included; 0 if there is none. */
   entryFlags(mm: number, vpn: number): number {
+    this.liveMm(mm);
+    this.page("vpn", vpn);
     return this.core.x.machineEntry(BASE, mm, vpn) % 2 ** abi.PTE_SHIFT;
   }
 
