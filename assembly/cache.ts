@@ -135,6 +135,8 @@ function drop(p: usize): void {
 }
 
 /** INVLPG: drops what translates `vpn` under `asid`, of either size if `huge` ones exist. */
+// @ts-ignore: decorator
+@inline
 export function cacheDropPage(
   base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32, huge: bool,
 ): void {

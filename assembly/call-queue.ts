@@ -9,14 +9,15 @@
  * Invariant `CsdConserved`: Cpu.waitCount is the number of its locked csd.
  */
 import * as abi from "../src/core/abi";
-import { cas32, get32, or32, put32, sub32, add32, swap32 } from "./atomics";
+import { cas32, get32, or32, Plain, put32, sub32, add32, swap32 } from "./atomics";
 import { charge } from "./charge";
-import { flushFunc } from "./flush";
 import { logEvent, LOG_SLACK } from "./log";
-import { clockAt, cost, count, cpuAt, csdAt, hdr, setHdr, ipiSet, maskAt } from "./machine";
+import {
+  bump, clockAt, cost, count, countersAt, cpuAt, csdAt, hdr, setHdr, ipiSet, maskAt,
+} from "./machine";
 import { maskNext } from "./mask";
-import { Cpu, Ctx } from "./rows";
-import { ackReaches, blocked, wakeByIpi, wakeIfWaiting } from "./wake";
+import { Clock, Cpu, Ctx } from "./rows";
+import { acked, after, blocked, wakeByIpi } from "./wake";
 
 // @ts-ignore: decorator
 @inline
@@ -41,14 +42,23 @@ function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
 /** Queues the next target. F = there may be more; ST_WAIT while its csd is still locked. */
 export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
   const row = cpuAt(m, self);
-  const words = hdr(m, abi.H_MASK_WORDS);
-  const mask = maskAt(m, row.infoMm - 1);
+  if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
+  return sendNext<F>(m, self, ctx, row, clockAt(m, self), countersAt(m, self),
+    maskAt(m, row.infoMm - 1), hdr(m, abi.H_MASK_WORDS));
+}
+
+/** As csdSend, with the rows of the sender and its mask looked up before: once for many targets. */
+// @ts-ignore: decorator
+@inline
+function sendNext<F>(
+  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, counters: usize, mask: usize, words: u32,
+): i32 {
   let from: u32 = ctx.cursor;
   let filtered: u32 = 0; // counted by the step that gets past them, not by those that wait
   for (;;) {
     const next = maskNext<F>(mask, words, from);
     if (next < 0) {
-      count(m, self, abi.CT_FILTERED, filtered);
+      bump(counters, abi.CT_FILTERED, filtered);
       ctx.cursor = 0;
       ctx.flag = 0;
       return abi.ST_OK;
@@ -74,10 +84,10 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
       head = get32<F>(queue);
     }
     if (head == 0) or32<u32>(ipiSet(m, row) + ((target >> 5) << 2), 1 << (target & 31));
-    else count(m, self, abi.CT_COALESCED, 1);
-    charge(m, self, abi.COST_CSD, 1);
-    count(m, self, abi.CT_CSD, 1);
-    count(m, self, abi.CT_FILTERED, filtered);
+    else bump(counters, abi.CT_COALESCED, 1);
+    clock.charge += cost(m, abi.COST_CSD);
+    bump(counters, abi.CT_CSD, 1);
+    if (filtered != 0) bump(counters, abi.CT_FILTERED, filtered);
     logEvent(m, self, abi.EV_CSD_QUEUE, 0, target, 0);
     ctx.cursor = <u16>from;
     ctx.flag = 1;
@@ -87,11 +97,16 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
 }
 
 /**
- * Timed driver: csdSend until it is done (ST_DONE), blocked (ST_WAIT), or the clock reaches
- * `horizon`, the budget or the log's room ends (ST_OK). The clock moves with every turn.
+ * Timed driver: csdSend until it is done (ST_DONE), blocked (ST_WAIT), the clock reaches `horizon`
+ * (ST_TIME), or the budget or the log's room ends (ST_OK). The clock moves with every turn.
  */
 export function csdSendLoop(m: usize, self: u32, ctx: Ctx, horizon: u64): i32 {
+  const row = cpuAt(m, self);
+  if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
   const clock = clockAt(m, self);
+  const counters = countersAt(m, self);
+  const mask = maskAt(m, row.infoMm - 1);
+  const words = hdr(m, abi.H_MASK_WORDS);
   const price = cost(m, abi.OP_CSD_SEND);
   const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;
   let left = hdr(m, abi.H_BUDGET);
@@ -99,14 +114,17 @@ export function csdSendLoop(m: usize, self: u32, ctx: Ctx, horizon: u64): i32 {
   while (left != 0 && hdr(m, abi.H_LOG_LEN) <= room) {
     left--;
     clock.charge = price;
-    status = csdSend<u32>(m, self, ctx);
+    status = sendNext<Plain>(m, self, ctx, row, clock, counters, mask, words);
     if (status == abi.ST_WAIT) break;
     clock.now += clock.charge;
+    if (clock.now >= horizon) {
+      status = abi.ST_TIME;
+      break;
+    }
     if (ctx.flag == 0) {
       status = abi.ST_DONE;
       break;
     }
-    if (clock.now >= horizon) break;
   }
   clock.charge = 0;
   setHdr(m, abi.H_BUDGET, left);
@@ -121,10 +139,11 @@ export function ipiSend<F>(m: usize, self: u32): void {
   let next = maskNext<u32>(set, words, 0);
   if (next < 0) return;
   charge(m, self, abi.COST_IPI, 1);
+  const arrival = after(m, self, abi.COST_DELIVER);
   let n: u32 = 0;
   for (; next >= 0; next = maskNext<u32>(set, words, <u32>next + 1)) {
     put32<F>(word(cpuAt(m, next), offsetof<Cpu>("ipiPending")), 1);
-    wakeByIpi<F>(m, self, next);
+    wakeByIpi<F>(m, next, arrival);
     n++;
   }
   for (let w: u32 = 0; w < words; w++) store<u32>(set + (w << 2), 0);
@@ -133,8 +152,9 @@ export function ipiSend<F>(m: usize, self: u32): void {
 }
 
 /** Target: takes the whole queue; afterwards ctx.list is oldest first. */
-export function csqTake<F>(m: usize, self: u32, ctx: Ctx): void {
-  const row = cpuAt(m, self);
+// @ts-ignore: decorator
+@inline
+export function csqTake<F>(m: usize, row: Cpu, ctx: Ctx): void {
   put32<F>(word(row, offsetof<Cpu>("ipiPending")), 0);
   let id = swap32<F>(word(row, offsetof<Cpu>("queue")), 0);
   let oldest: u32 = 0;
@@ -149,24 +169,26 @@ export function csqTake<F>(m: usize, self: u32, ctx: Ctx): void {
   ctx.flag = oldest != 0 ? 1 : 0;
 }
 
-/** Target: runs the oldest entry's function with the initiator's info (a pointer payload). */
-export function csdRun<F>(m: usize, self: u32, ctx: Ctx): void {
-  const initiator = load<u32>(csdAt(m, ctx.list - 1), 4) - 1;
-  const info = cpuAt(m, initiator);
-  // Under a mutant that does not wait, the request may be over before its target reads it.
-  if (info.infoMm != 0) flushFunc<F>(m, self, info, false);
+/**
+ * Target: the initiator of the oldest entry, whose info is the request (a pointer payload). Under
+ * a mutant that does not wait, the request may be over before its target reads it.
+ */
+// @ts-ignore: decorator
+@inline
+export function csdInfo(m: usize, ctx: Ctx): Cpu {
+  return cpuAt(m, load<u32>(csdAt(m, ctx.list - 1), 4) - 1);
 }
 
 /** Target: unlocks the oldest entry; the initiator may go on once its last one is unlocked. */
-export function csdUnlock<F>(m: usize, self: u32, ctx: Ctx): void {
-  const id = ctx.list - 1;
-  const csd = csdAt(m, id);
+// @ts-ignore: decorator
+@inline
+export function csdUnlock<F>(m: usize, ctx: Ctx, clock: Clock): void {
+  const csd = csdAt(m, ctx.list - 1);
   const initiator = load<u32>(csd, 4) - 1;
   ctx.list = get32<F>(csd);
   put32<F>(csd, 0);
   put32<F>(csd + 4, 0);
   ctx.flag = ctx.list != 0 ? 1 : 0;
-  wakeIfWaiting<F>(m, self, initiator, <u32>(csd + 4 - m));
   const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
-  ackReaches<F>(m, self, initiator, left == 0);
+  acked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge, left == 0);
 }

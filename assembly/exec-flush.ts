@@ -1,7 +1,7 @@
 /** Micro-ops of flush requests, notifications, devices, user accesses, switches and lifetimes. */
 import * as abi from "../src/core/abi";
 import { add32, cas32, get32, put32, sub32 } from "./atomics";
-import { csdRun, csdSend, csdUnlock, csqTake, ipiSend } from "./call-queue";
+import { csdInfo, csdSend, csdUnlock, csqTake, ipiSend } from "./call-queue";
 import { charge } from "./charge";
 import {
   devAccess, devBegin, devFinish, devInstall, devResolve, devRetry, devWalk, devZap,
@@ -90,6 +90,7 @@ export function execFlush<F>(
       return abi.ST_OK;
     }
     case abi.OP_FLUSH_OTHERS: {
+      if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
       const mask = maskAt(m, row.infoMm - 1);
       const others = maskHasOther<F>(mask, hdr(m, abi.H_MASK_WORDS), actor);
       ctx.flag = others ? 1 : 0;
@@ -103,6 +104,7 @@ export function execFlush<F>(
       return abi.ST_OK;
     }
     case abi.OP_FLUSH_LOCAL: {
+      if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
       const here = imm == 0 ? maskHas<F>(maskAt(m, row.infoMm - 1), actor)
         : row.loadedMm == row.infoMm;
       if (here) flushFunc<F>(m, actor, row, true);
@@ -117,9 +119,9 @@ export function execFlush<F>(
       return abi.ST_OK;
     }
     case abi.OP_FLUSH_DONE: flushDone(m, actor); return abi.ST_OK;
-    case abi.OP_CSQ_TAKE: csqTake<F>(m, actor, ctx); return abi.ST_OK;
-    case abi.OP_CSD_RUN: csdRun<F>(m, actor, ctx); return abi.ST_OK;
-    case abi.OP_CSD_UNLOCK: csdUnlock<F>(m, actor, ctx); return abi.ST_OK;
+    case abi.OP_CSQ_TAKE: csqTake<F>(m, row, ctx); return abi.ST_OK;
+    case abi.OP_CSD_RUN: flushFunc<F>(m, actor, csdInfo(m, ctx), false); return abi.ST_OK;
+    case abi.OP_CSD_UNLOCK: csdUnlock<F>(m, ctx, clockAt(m, actor)); return abi.ST_OK;
     default: return abi.ST_BAD_PROGRAM;
   }
 }

@@ -10,11 +10,12 @@
 import * as abi from "../src/core/abi";
 import { get32, get64, put32 } from "./atomics";
 import { cacheDropAsid, cacheDropPage } from "./cache";
-import { charge } from "./charge";
 import { logEvent } from "./log";
-import { asidSlot, clockAt, count, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt } from "./machine";
+import {
+  asidSlot, bump, clockAt, countersAt, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt,
+} from "./machine";
 import { maskUnset } from "./mask";
-import { Cpu, Mm } from "./rows";
+import { Clock, Cpu, Mm } from "./rows";
 
 /** All-ones: "everything" in logged page counts and in range ends. */
 export const ALL: u64 = u64.MAX_VALUE;
@@ -32,7 +33,11 @@ export function flushSlot(m: usize, cpu: u32, slot: u32): void {
 }
 
 /** INVLPG for each page: also drops the whole paging-structure cache of the ASID (Intel SDM). */
-function flushPages(m: usize, cpu: u32, slot: u32, start: u64, end: u64, stride: u64): void {
+// @ts-ignore: decorator
+@inline
+export function flushPages(
+  m: usize, cpu: u32, clock: Clock, slot: u32, start: u64, end: u64, stride: u64,
+): void {
   const tlb = tlbAt(m, cpu);
   const sets = hdr(m, abi.H_TLB_SETS);
   const ways = hdr(m, abi.H_TLB_WAYS);
@@ -42,7 +47,6 @@ function flushPages(m: usize, cpu: u32, slot: u32, start: u64, end: u64, stride:
     cacheDropPage(tlb, sets, ways, bits, vpn, slot, huge);
   }
   // Only the timed driver may trust the hint: exploration restores states behind its back.
-  const clock = clockAt(m, cpu);
   if (hdr(m, abi.H_OFF_HEAP) != 0 && clock.walkFills == 0) return;
   const left = cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), slot);
   clock.walkFills = left ? 1 : 0;
@@ -75,6 +79,8 @@ function leave<F>(m: usize, cpu: u32, row: Cpu): void {
 /** flush_tlb_func: the request in `info` on CPU `cpu`, for itself or for another initiator. */
 export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
   const row = cpuAt(m, cpu);
+  const clock = clockAt(m, cpu);
+  const counters = countersAt(m, cpu);
   // Read once. A policy that does not wait hands the request's next use, or nothing, to a late
   // target: that is its bug to be caught, and must not become a wild write or an endless loop.
   const mm = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoMm"));
@@ -83,11 +89,10 @@ export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
   const flags = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoFlags"));
   const gen = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoGen"));
   if (mm == 0) return;
-  const kind = local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE;
   const loaded = row.loadedMm;
   if (loaded != mm) {
     if (loaded != abi.LOADED_SWITCHING) maskUnset<F>(maskAt(m, mm - 1), cpu);
-    count(m, cpu, abi.CT_WRONG_CPU, 1);
+    bump(counters, abi.CT_WRONG_CPU, 1);
     logEvent(m, cpu, abi.EV_FLUSH_REMOTE, 1, 0, mm);
     return;
   }
@@ -95,32 +100,35 @@ export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
     leave<F>(m, cpu, row);
     return;
   }
-  const slot = asidSlot(row, row.asid);
+  const asid = row.asid;
+  const slot = asidSlot(row, asid);
   const have = load<u32>(slot, 4);
   if (gen <= have) {
-    count(m, cpu, abi.CT_SKIPPED, 1);
+    bump(counters, abi.CT_SKIPPED, 1);
     return;
   }
   const want = genOf<F>(m, loaded - 1);
   if (want == have) {
-    logEvent(m, cpu, kind, 0, 0, loaded);
+    logEvent(m, cpu, local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE, 0, 0, loaded);
     return;
   }
-  count(m, cpu, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE, 1);
-  charge(m, cpu, abi.COST_FLUSH_FIXED, 1);
+  bump(counters, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE, 1);
+  const costs = m + hdr(m, abi.H_OFF_COST);
+  let ns = clock.charge + load<u32>(costs + (abi.COST_FLUSH_FIXED << 2));
   const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
-  const pages = (end - start) >> bits;
+  let pages = (end - start) >> bits;
   const ranged = (flags & abi.INFO_FULL) == 0 && pages <= <u64>hdr(m, abi.H_CEILING);
   if (ranged && gen == have + 1 && gen == want) {
-    flushPages(m, cpu, row.asid, start, end, (<u64>1) << bits);
-    count(m, cpu, abi.CT_FLUSH_PAGES, pages);
-    charge(m, cpu, abi.COST_FLUSH_PAGE, <u32>pages);
-    logEvent(m, cpu, kind, 0, pages, loaded);
+    flushPages(m, cpu, clock, asid, start, end, (<u64>1) << bits);
+    bump(counters, abi.CT_FLUSH_PAGES, pages);
+    ns += load<u32>(costs + (abi.COST_FLUSH_PAGE << 2)) * <u32>pages;
   } else {
-    flushSlot(m, cpu, row.asid);
-    count(m, cpu, abi.CT_FLUSH_FULL, 1);
-    charge(m, cpu, abi.COST_FLUSH_FULL, 1);
-    logEvent(m, cpu, kind, 0, ALL, loaded);
+    flushSlot(m, cpu, asid);
+    bump(counters, abi.CT_FLUSH_FULL, 1);
+    ns += load<u32>(costs + (abi.COST_FLUSH_FULL << 2));
+    pages = ALL;
   }
+  clock.charge = ns;
+  logEvent(m, cpu, local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE, 0, pages, loaded);
   store<u32>(slot, want, 4);
 }

@@ -164,12 +164,25 @@ export function cost(m: usize, index: u32): u32 {
   return load<u32>(m + hdr(m, abi.H_OFF_COST) + (index << 2));
 }
 
-/** Adds to a counter of this actor's own row: never shared, so never atomic. */
+/** The counters of an actor: its own row, never shared, so never atomic. */
+// @ts-ignore: decorator
+@inline
+export function countersAt(m: usize, actor: u32): usize {
+  return m + hdr(m, abi.H_OFF_COUNTER) + ((actor * abi.CT_WORDS) << 3);
+}
+
+/** Adds to a counter of the row at `counters`. */
+// @ts-ignore: decorator
+@inline
+export function bump(counters: usize, counter: i32, by: u64): void {
+  const p = counters + ((<usize>counter) << 3);
+  store<u64>(p, load<u64>(p) + by);
+}
+
 // @ts-ignore: decorator
 @inline
 export function count(m: usize, actor: u32, counter: i32, by: u64): void {
-  const p = m + hdr(m, abi.H_OFF_COUNTER) + ((actor * abi.CT_WORDS + counter) << 3);
-  store<u64>(p, load<u64>(p) + by);
+  bump(countersAt(m, actor), counter, by);
 }
 
 /** This actor's clock row. Outside the explored state. */

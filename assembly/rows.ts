@@ -81,6 +81,7 @@ export class Cpu {
   task: u32; // running task + 1
   asid: u32; // slot of the loaded mm
   nextAsid: u32; // round-robin victim
+  online: u32;
   tlbClock: u32; // round-robin way
   pwcClock: u32;
   infoMm: u32; // the one flush_tlb_info of this CPU: mm + 1
@@ -88,7 +89,7 @@ export class Cpu {
   infoStart: u64;
   infoEnd: u64;
   infoFlags: u32;
-  online: u32;
+  pad: u32;
 }
 
 @unmanaged
@@ -160,23 +161,31 @@ export class Vma {
   prot: u64;
 }
 
-/** Time of one actor: outside the explored state. All times in ns of simulated time. */
+/**
+ * Time of one actor: outside the explored state. All times in ns of simulated time. What every
+ * message touches is in the first 64 bytes, and rows are cache lines apart.
+ */
 @unmanaged
 export class Clock {
   now: u64;
-  ipiAt: u64; // when the pending interrupt arrives
   irqSince: u64; // when the running interrupt arrived
-  flushSince: u64; // when the running flush request began
-  opSince: u64;
-  queuedAt: u64; // its place in the run queue; NOT_QUEUED if it has none
   irqQueuedAt: u64; // its place in the interrupt queue
-  ackAt: u64; // when the latest ack of its shootdown reached it
+  ipiAt: u64; // when the pending interrupt arrives
   charge: u32; // ns of the step under way beyond the fixed price of its micro-op
   waitKey: u32; // what a parked actor waits for (offset of its word), 0: not parked
   walkFills: u32; // 1: the paging-structure cache may hold something
   wantKey: u32; // what the last step that returned ST_WAIT waits for
   jobHead: u32; // ring of jobs, see jobs.ts
   jobTail: u32;
+  ackAt: u64; // when the latest ack of its shootdown reached it
+  queuedAt: u64; // its place in the run queue; NOT_QUEUED if it has none
+  flushSince: u64; // when the running flush request began
+  opSince: u64;
+  pad0: u64;
+  pad1: u64;
+  pad2: u64;
+  pad3: u64;
+  pad4: u64;
 }
 
 /** A translation cached by a TLB, an IOTLB or a paging-structure cache. */

@@ -152,7 +152,8 @@ export function runCtx<F>(m: usize, actor: u32, ctx: Ctx): i32 {
 /** `csd.send · jf +2 · jmp -2`: the loop that queues one csd a target, as policies write it. */
 // @ts-ignore: decorator
 @inline
-function isSendLoop(code: usize, pc: u32): bool {
+function isSendLoop(m: usize, actor: u32, code: usize, pc: u32): bool {
+  if ((hdr(m, abi.H_SHORTCUTS) & abi.SHORT_SEND) == 0 || actor >= hdr(m, abi.H_CPUS)) return false;
   const second = load<u64>(code + ((<usize>pc) << 3), 8);
   const third = load<u64>(code + ((<usize>pc) << 3), 16);
   return second == (((<u64>pc + 3) << 32) | abi.OP_JF) &&
@@ -204,16 +205,13 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
       clock.charge = 0;
       return abi.ST_OK;
     }
-    if (op == abi.OP_CSD_SEND && isSendLoop(code, pc) && actor < hdr(m, abi.H_CPUS)) {
+    if (op == abi.OP_CSD_SEND && isSendLoop(m, actor, code, pc)) {
       // The same micro-ops in the same order, without decoding each turn of the loop.
       const status = csdSendLoop(m, actor, ctx, horizon);
-      if (status < 0) return abi.ST_BAD_PROGRAM;
-      pc = status == abi.ST_DONE ? pc + 3 : pc;
-      ctx.pc = <u16>pc;
-      if (status == abi.ST_WAIT || clock.now >= horizon) {
-        return status == abi.ST_WAIT ? status : abi.ST_OK;
-      }
-      continue;
+      if (status == abi.ST_DONE) pc += 3;
+      if (status == abi.ST_OK || status == abi.ST_DONE) continue;
+      ctx.pc = <u16>(status == abi.ST_TIME ? pc + 1 : pc);
+      return status == abi.ST_TIME ? abi.ST_OK : status;
     }
     setHdr(m, abi.H_BUDGET, left - 1);
     clock.charge = load<u32>(costs + (op << 2));

@@ -5,30 +5,26 @@
  *
  * An interrupt is taken at the first step boundary after it arrives. A waiting actor is parked and
  * is woken by the micro-op that ends its wait; an idle one by a job or an interrupt. Handlers of
- * different CPUs commute, so a handler only has to keep its order with the run queue (wake.ts).
+ * different CPUs commute, so a handler only has to keep its order with the run queue (queue.ts).
  */
 import * as abi from "../src/core/abi";
 import { get32, Plain } from "./atomics";
-import { runDrain } from "./drain";
+import { drainWhole } from "./drain";
 import { jobIsSwitch, jobsLeft, jobTime, startJob } from "./jobs";
 import { logEvent, LOG_SLACK } from "./log";
-import { clockAt, count, cpuAt, cpuCtxAt, hdr, setHdr } from "./machine";
-import { Cpu } from "./rows";
+import { clockAt, count, cpuAt, cpuCtxAt, ctxAt, hdr, setHdr } from "./machine";
+import { Clock, Cpu, Ctx } from "./rows";
 import { canInterrupt, currentCtx, enterHandler, runAhead } from "./step";
 import {
-  ACTOR_BITS, heapPop, heapTop, later, NOT_QUEUED, NOTHING, park, queueActor, queueIrq, resume,
-} from "./wake";
+  actorOf, nextIrq, nextToRun, NOT_QUEUED, NOTHING, queueActor, queueIrq, queuesInit, takeIrq,
+  takeToRun, timeOf,
+} from "./queue";
+import { later, park, resume } from "./wake";
 
 // @ts-ignore: decorator
 @inline
 function isCpu(m: usize, actor: u32): bool {
   return actor < hdr(m, abi.H_CPUS);
-}
-
-// @ts-ignore: decorator
-@inline
-function inHandler(m: usize, actor: u32): bool {
-  return clockAt(m, actor).irqSince != NOT_QUEUED;
 }
 
 /** Queues every actor that has something to do. Called after the host changed the machine. */
@@ -39,9 +35,21 @@ export function timedArm(m: usize): void {
 
 /** Queues one actor if it has something to do. */
 export function arm(m: usize, actor: u32): void {
-  if (inHandler(m, actor)) return;
   const clock = clockAt(m, actor);
-  if (clock.waitKey == 0 && currentCtx(m, actor).running != 0) {
+  const ctx = currentCtx(m, actor);
+  if (isBusy(clock, ctx)) armBusy(m, actor, clock, ctx);
+}
+
+/** Most targets of a shootdown are not: they are in user mode and have no job to come. */
+// @ts-ignore: decorator
+@inline
+function isBusy(clock: Clock, ctx: Ctx): bool {
+  return ctx.running != 0 || clock.jobHead != clock.jobTail;
+}
+
+function armBusy(m: usize, actor: u32, clock: Clock, ctx: Ctx): void {
+  if (clock.irqSince != NOT_QUEUED) return; // armed again when the handler is over
+  if (ctx.running != 0 && clock.waitKey == 0) {
     queueActor(m, actor, clock.now);
     return;
   }
@@ -65,9 +73,18 @@ function armIrq(m: usize, actor: u32): void {
 function irqTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
   const clock = clockAt(m, actor);
   if (clock.irqSince == NOT_QUEUED) {
-    if (!canInterrupt<Plain>(m, actor)) return abi.ST_OK;
+    // As canInterrupt, with rows that are needed again.
+    const row = cpuAt(m, actor);
+    const own = cpuCtxAt(m, actor);
+    const below = row.task == 0 ? own : ctxAt(m, row.task - 1);
+    if (row.ipiPending == 0 || own.running != 0 || below.irqOff != 0) return abi.ST_OK;
     if (clock.now > time) {
       queueIrq(m, actor, clock.now);
+      return abi.ST_OK;
+    }
+    const standard = (hdr(m, abi.H_SHORTCUTS) & abi.SHORT_DRAIN) != 0;
+    if (standard && drainWhole(m, actor, row, clock, time, horizon)) {
+      if (isBusy(clock, below)) armBusy(m, actor, clock, below);
       return abi.ST_OK;
     }
     clock.now = time;
@@ -75,8 +92,7 @@ function irqTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
     enterHandler(m, actor);
   }
   const ctx = cpuCtxAt(m, actor);
-  const status = hdr(m, abi.H_STANDARD_DRAIN) != 0 ? runDrain(m, actor, ctx, horizon)
-    : runAhead(m, actor, ctx, horizon);
+  const status = runAhead(m, actor, ctx, horizon);
   if (status != abi.ST_OK || ctx.running != 0) {
     queueIrq(m, actor, clock.now);
     return status == abi.ST_WAIT ? abi.ST_BAD_PROGRAM : status;
@@ -99,8 +115,8 @@ function switchOver(m: usize, actor: u32): bool {
 
 /** The actor's place in the run queue has come. */
 function runTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
-  if (inHandler(m, actor)) return abi.ST_OK; // armed again when the handler is over
   const clock = clockAt(m, actor);
+  if (clock.irqSince != NOT_QUEUED) return abi.ST_OK; // armed again when the handler is over
   if (clock.now < time) clock.now = time;
   let ctx = currentCtx(m, actor);
   if (clock.waitKey != 0 || ctx.running == 0) {
@@ -124,60 +140,38 @@ function runTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
   return status == abi.ST_WAIT ? abi.ST_OK : status;
 }
 
-// @ts-ignore: decorator
-@inline
-function timeOf(key: u64): u64 {
-  return key == NOTHING ? u64.MAX_VALUE : key >> ACTOR_BITS;
-}
-
-// @ts-ignore: decorator
-@inline
-function earlier(a: u64, b: u64): u64 {
-  return a < b ? a : b;
-}
-
 /** Runs until the next step would start at or after `until`, at most `budget` steps. */
 export function timedRun(m: usize, until: u64, budget: u32): i32 {
-  const low: u64 = (1 << ACTOR_BITS) - 1;
   const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;
   setHdr(m, abi.H_BUDGET, budget);
   for (;;) {
-    const run = heapTop(m, abi.H_HEAP_LEN);
-    const irq = heapTop(m, abi.H_IRQ_LEN);
+    const run = nextToRun(m);
+    const irq = nextIrq(m);
     const runAt = timeOf(run);
     const irqAt = timeOf(irq);
-    if (run == NOTHING && irq == NOTHING) {
+    if (min<u64>(runAt, irqAt) >= until) {
+      if (run != NOTHING || irq != NOTHING) return abi.ST_TIME;
       return hdr(m, abi.H_PARKED) != 0 ? abi.ST_DEADLOCK : abi.ST_DONE;
     }
-    if (earlier(runAt, irqAt) >= until) return abi.ST_TIME;
     if (hdr(m, abi.H_LOG_LEN) > room) return abi.ST_LOG_FULL;
     if (hdr(m, abi.H_BUDGET) == 0) return abi.ST_BUDGET;
     let status: i32;
     if (irqAt <= runAt) {
-      const actor = <u32>(irq & low);
-      heapPop(m, abi.H_IRQ_LEN);
-      clockAt(m, actor).irqQueuedAt = NOT_QUEUED;
-      status = irqTurn(m, actor, irqAt, earlier(runAt, until));
+      takeIrq(m, irq);
+      status = irqTurn(m, actorOf(irq), irqAt, min<u64>(runAt, until));
     } else {
-      const actor = <u32>(run & low);
-      heapPop(m, abi.H_HEAP_LEN);
-      clockAt(m, actor).queuedAt = NOT_QUEUED;
-      const next = earlier(timeOf(heapTop(m, abi.H_HEAP_LEN)), irqAt);
-      status = runTurn(m, actor, runAt, earlier(next, until));
+      takeToRun(m);
+      const next = min<u64>(timeOf(nextToRun(m)), irqAt);
+      status = runTurn(m, actorOf(run), runAt, min<u64>(next, until));
     }
     if (status < 0) return status;
   }
   return abi.ST_DONE;
 }
 
-/** Clocks start unqueued and outside interrupts. Called once. */
+/** Nothing is queued, no CPU is in an interrupt. Called once. */
 export function timedInit(m: usize): void {
+  queuesInit(m);
   const n = hdr(m, abi.H_ACTORS);
-  for (let i: u32 = 0; i < n; i++) {
-    clockAt(m, i).queuedAt = NOT_QUEUED;
-    clockAt(m, i).irqQueuedAt = NOT_QUEUED;
-    clockAt(m, i).irqSince = NOT_QUEUED;
-  }
-  setHdr(m, abi.H_HEAP_LEN, 0);
-  setHdr(m, abi.H_IRQ_LEN, 0);
+  for (let i: u32 = 0; i < n; i++) clockAt(m, i).irqSince = NOT_QUEUED;
 }

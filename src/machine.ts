@@ -125,7 +125,7 @@ export class Machine {
       extraBytes: options.extraBytes ?? 0,
       ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
     });
-    core.header[abi.H_STANDARD_DRAIN] = hasStandardDrain(image) ? 1 : 0;
+    core.header[abi.H_SHORTCUTS] = abi.SHORT_SEND | (hasStandardDrain(image) ? abi.SHORT_DRAIN : 0);
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),
       0,

@@ -92,12 +92,16 @@ export const H_MERGE = 60; // 1: local micro-ops run on in the same step
 export const H_PARKED = 61; // actors parked in a wait (timed)
 export const H_STEPS_LO = 62; // steps taken by the timed driver: a u64
 export const H_STEPS_HI = 63;
-export const H_IRQ_LEN = 64; // interrupt queue of the timed driver
+export const H_IRQ_LEN = 64; // interrupts that did not arrive in order, a heap (timed)
 export const H_BUDGET = 65; // steps the running timedAdvance may still take
 export const H_HUGE_SEEN = 66; // 1: a huge leaf was set in this machine; until then nobody probes
 export const H_TLB_STRIDE = 67; // bytes from one CPU's TLB to the next
-export const H_STANDARD_DRAIN = 68; // 1: the handler is the program that assembly/drain.ts knows
+export const H_SHORTCUTS = 68; // SHORT_*: what the timed driver may execute without decoding it
+export const H_IRQ_HEAD = 69; // interrupts that arrived in order: [head, tail)
+export const H_IRQ_TAIL = 70;
 export const H_WORDS = 72;
+export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
+export const SHORT_SEND = 2; // loops of csd.send
 
 // ── options: each is a named assumption that a verdict prints ───────────────────────────────
 export const OPT_DELAYED_IPI = 1; // a pending interrupt may be taken any number of steps later
@@ -310,13 +314,13 @@ export const COST_IPI = 137; // one ICR write for all targets of a request, as i
 export const COST_CSD = 138; // per csd queued
 export const COST_WORDS = 160;
 
-// ── counters, one row of u64 per actor ──────────────────────────────────────────────────────
+// ── counters, one row of u64 per actor; those of every message in one cache line ────────────
 export const CT_STEPS = 0;
 export const CT_FLUSH_LOCAL = 1;
 export const CT_FLUSH_REMOTE = 2;
 export const CT_FLUSH_FULL = 3; // of local + remote
 export const CT_FLUSH_PAGES = 4; // of the ranged ones
-export const CT_SEND = 5; // shootdowns with at least one other CPU in the mask
+export const CT_STOLEN_NS = 5; // taken from tasks by interrupts
 export const CT_CSD = 6; // csd queued: one simulated message
 export const CT_IPI = 7;
 export const CT_COALESCED = 8; // csd queued behind a pending interrupt
@@ -325,7 +329,7 @@ export const CT_WRONG_CPU = 10;
 export const CT_SKIPPED = 11; // generation already reached
 export const CT_SWITCH = 12;
 export const CT_SWITCH_FLUSH = 13;
-export const CT_STOLEN_NS = 14;
+export const CT_SEND = 14; // shootdowns with at least one other CPU in the mask
 export const CT_NOTE_START = 15;
 export const CT_NOTE_END = 16;
 export const CT_NOTE_SECONDARY = 17;

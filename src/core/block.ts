@@ -26,10 +26,13 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   const actors = g.cpus + g.devices;
   const contexts = g.tasks + g.cpus + g.devices;
   const maskWords = Math.ceil(g.cpus / 32);
-  const cpuStride = align(CPU.size + g.asids * 8 + maskWords * 4, 8);
   const tlbBytes = g.tlbSets * g.tlbWays * ENTRY.size;
+  // Rows of different CPUs share no cache line, except where states are explored: small is fast.
+  const large = tlbBytes >= 4096;
+  const line = large ? 64 : 8;
+  const cpuStride = align(CPU.size + g.asids * 8 + maskWords * 4, line);
   // A power-of-two distance would put the same set of every CPU into the same cache lines.
-  const tlbStride = tlbBytes >= 4096 ? tlbBytes + 64 : tlbBytes;
+  const tlbStride = large ? tlbBytes + 64 : tlbBytes;
   const tableStride = TABLE.size + 2 ** g.indexBits * 8;
   let at = abi.H_WORDS * 4;
   const region = (word: number, bytes: number, alignment = 8): void => {
@@ -76,7 +79,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_CLOCK, actors * CLOCK.size, 64);
   region(abi.H_OFF_JOB, actors * g.jobs * JOB_BYTES, 64);
   if (g.logRecords > 0) {
-    region(abi.H_OFF_HEAP, 2 * actors * 4 * 8, 64);
+    region(abi.H_OFF_HEAP, 3 * actors * 4 * 8, 64);
     region(abi.H_OFF_LOG, g.logRecords * abi.EV_BYTES, 64);
   }
 
@@ -84,13 +87,13 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   header[abi.H_STATE_START] = at;
   region(abi.H_OFF_SYS, SYS.size);
   region(abi.H_OFF_CTX, contexts * CTX.size);
-  region(abi.H_OFF_CPU, g.cpus * cpuStride);
+  region(abi.H_OFF_CPU, g.cpus * cpuStride, line);
   region(abi.H_OFF_TASK, g.tasks * TASK.size);
   region(abi.H_OFF_MM, g.mms * MM.size);
   region(abi.H_OFF_DEV, g.devices * DEVICE.size);
   region(abi.H_OFF_MASK, g.mms * maskWords * 4);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * 8);
-  region(abi.H_OFF_TLB, g.cpus * tlbStride);
+  region(abi.H_OFF_TLB, g.cpus * tlbStride, line);
   region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);
   region(abi.H_OFF_IOTLB, g.devices * g.iotlbSets * g.iotlbWays * ENTRY.size);
   region(abi.H_OFF_VMA, g.mms * g.vmas * VMA.size);

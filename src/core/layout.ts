@@ -97,6 +97,7 @@ export const CPU = row([
   ["task", 4],
   ["asid", 4],
   ["nextAsid", 4],
+  ["online", 4],
   ["tlbClock", 4],
   ["pwcClock", 4],
   ["infoMm", 4],
@@ -104,7 +105,7 @@ export const CPU = row([
   ["infoStart", 8],
   ["infoEnd", 8],
   ["infoFlags", 4],
-  ["online", 4],
+  ["pad", 4],
 ]);
 
 export const MM = row([
@@ -181,19 +182,24 @@ export const ENTRY = row([
 /** Time of one actor, outside the explored state. */
 export const CLOCK = row([
   ["now", 8],
-  ["ipiAt", 8],
   ["irqSince", 8],
-  ["flushSince", 8],
-  ["opSince", 8],
-  ["queuedAt", 8],
   ["irqQueuedAt", 8],
-  ["ackAt", 8],
+  ["ipiAt", 8],
   ["charge", 4],
   ["waitKey", 4],
   ["walkFills", 4],
   ["wantKey", 4],
   ["jobHead", 4],
   ["jobTail", 4],
+  ["ackAt", 8],
+  ["queuedAt", 8],
+  ["flushSince", 8],
+  ["opSince", 8],
+  ["pad0", 8],
+  ["pad1", 8],
+  ["pad2", 8],
+  ["pad3", 8],
+  ["pad4", 8],
 ]);
 
 /** In the order of the core's `rowSize`. */
