@@ -13,12 +13,24 @@ export { type Geometry, EXPLORED_GEOMETRY, TIMED_GEOMETRY } from "./core/geometr
 export { Machine, type AdvanceResult, type JobOptions, type MachineOptions } from "./machine.js";
 export type { MachineEvent } from "./machine-events.js";
 export type { Counters } from "./counters.js";
-export { checkInvariants, INVARIANTS, type Violation } from "./invariants.js";
+export {
+  checkInvariants,
+  INVARIANTS,
+  type InvariantOptions,
+  type Violation,
+} from "./invariants.js";
 export { disassemble } from "./program/disassembler.js";
 /** The package version. */
 export const version = "0.1.0";
 export { Random, canonicalSeed } from "./seed.js";
-export type { Scenario, ScenarioActor, Verdict, Expectation } from "./scenarios/scenario.js";
+export {
+  type Expectation,
+  type Scenario,
+  type ScenarioActor,
+  type Verdict,
+  VERDICTS,
+} from "./scenarios/scenario.js";
+export { checkScenario } from "./scenarios/validate.js";
 export { SCENARIOS } from "./scenarios/built-in.js";
 export {
   check,
@@ -28,6 +40,13 @@ export {
   listScenarios,
   scenarioNamed,
 } from "./drivers/check.js";
+export {
+  PROPERTIES,
+  sample,
+  type SampleFinding,
+  type SampleOptions,
+  type SampleResult,
+} from "./drivers/sample.js";
 export type { ExploreOptions, ExploreResult, ScheduleStep } from "./drivers/explore.js";
 export {
   formatSchedule,
@@ -36,6 +55,7 @@ export {
   replay,
   type ReplayedStep,
   type ReplayFile,
+  scenarioOf,
   stepsOf,
 } from "./drivers/replay-file.js";
 export { formatSteps, switchesOf } from "./drivers/step-table.js";
@@ -62,6 +82,5 @@ export {
   type ParallelRun,
   parallelBytes,
 } from "./drivers/parallel.js";
-export { checkQuiesced, type Violation as QuiesceViolation } from "./drivers/quiesce.js";
 export { simulate, type SimulateOptions, type SimulateResult } from "./simulate.js";
 export { WORKLOADS, type Workload, type WorkloadRegion, workloadNamed } from "./workloads.js";

@@ -7,7 +7,7 @@
 import * as abi from "./core/abi.js";
 import { BASE, Core } from "./core/core.js";
 import { checkGeometry, type Geometry, pagesOf, TIMED_GEOMETRY } from "./core/geometry.js";
-import { CLOCK, CPU, DEVICE, MM, SYS, TASK } from "./core/layout.js";
+import { CLOCK, CPU, CTX, DEVICE, MM, SYS, TASK } from "./core/layout.js";
 import type { WasmSource } from "./core/loader.js";
 import { errorOf } from "./core/status.js";
 import { ArgumentError, DisposedError, type ShootdownError } from "./errors.js";
@@ -557,6 +557,21 @@ export class Machine {
     const status = this.core.x.machineStep(BASE, actor, choice);
     if (status < 0) throw errorOf(status, { ...this.geometry });
     return status;
+  }
+
+  /** Actors in the middle of a program, or with an interrupt to take. */
+  busyActors(): number[] {
+    this.alive();
+    const { core, geometry } = this;
+    const isRunning = (ctx: number): boolean => core.read(CTX, core.ctx(ctx), "running") !== 0;
+    const busy: number[] = [];
+    for (let actor = 0; actor < geometry.cpus + geometry.devices; actor++) {
+      const own = isRunning(geometry.tasks + actor);
+      const task = actor < geometry.cpus ? this.taskOn(actor) : -1;
+      const pending = actor < geometry.cpus && core.read(CPU, core.cpu(actor), "ipiPending") !== 0;
+      if (own || pending || (task >= 0 && isRunning(task))) busy.push(actor);
+    }
+    return busy;
   }
 
   /** Steps all actors round robin until nobody can move: for set-up phases. */

@@ -6,7 +6,6 @@ import { BASE } from "./core/core.js";
 import type { Geometry } from "./core/geometry.js";
 import { type Counters, readActorCounters, readCounters } from "./counters.js";
 import { ParallelDriver, parallelBytes } from "./drivers/parallel.js";
-import { checkQuiesced, type Violation } from "./drivers/quiesce.js";
 import { hardwareThreads } from "./drivers/endpoint.js";
 import { ArgumentError, ProgramError } from "./errors.js";
 import type { Catalogue } from "./kernel/catalogue.js";
@@ -14,6 +13,7 @@ import type { Era } from "./kernel/era.js";
 import type { Script } from "./kernel/image.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import type { CostProfile } from "./kernel/profile.js";
+import { checkCore, type Violation } from "./invariants.js";
 import { Machine } from "./machine.js";
 import { canonicalSeed, Random } from "./seed.js";
 import { CPU_STRIDE_PAGES, SHIFT_PAGES, type Workload, workloadNamed } from "./workloads.js";
@@ -195,7 +195,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
     perCpu: Array.from({ length: cpus }, (_, cpu) =>
       withoutTimes(readActorCounters(machine.core, cpu)),
     ),
-    violations: checkQuiesced(machine.core),
+    violations: checkCore(machine.core, { done: true }),
     ...clock,
   };
 }

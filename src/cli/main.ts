@@ -5,6 +5,7 @@ import { addCheck } from "./commands/check.js";
 import { addCompare } from "./commands/compare.js";
 import { addDemo } from "./commands/demo.js";
 import { addReplay } from "./commands/replay.js";
+import { addSample } from "./commands/sample.js";
 import { addSimulate } from "./commands/simulate.js";
 import { EXIT_OK, EXIT_USAGE, reportFailure } from "./io.js";
 
@@ -28,6 +29,7 @@ Examples:
   shootdown compare TRACE --eras double,deduplicated,coupled
   shootdown replay TRACE
   shootdown check cow-order --era defer
+  shootdown sample munmap-user --policy no-wait
   shootdown simulate --driver parallel --cpus 2 --ops 100000
 Exit codes: 0 ok, 1 hazard found or threshold missed, 2 usage or bad input.`,
   );
@@ -35,7 +37,8 @@ Exit codes: 0 ok, 1 hazard found or threshold missed, 2 usage or bad input.`,
 const finish = (code: number): void => {
   process.exitCode = code;
 };
-for (const add of [addDemo, addCompare, addReplay, addCheck, addSimulate]) add(program, finish);
+for (const add of [addDemo, addCompare, addReplay, addCheck, addSample, addSimulate])
+  add(program, finish);
 
 try {
   await program.parseAsync();

@@ -3,6 +3,7 @@ import { ArgumentError } from "../errors.js";
 import { Catalogue } from "../kernel/catalogue.js";
 import { SCENARIOS } from "../scenarios/built-in.js";
 import type { Scenario, Verdict } from "../scenarios/scenario.js";
+import { checkScenario } from "../scenarios/validate.js";
 import {
   checkMaxStates,
   DEFAULT_MAX_STATES,
@@ -82,12 +83,15 @@ function assumptionsOf(scenario: Scenario, exact: boolean, maxStates: number): s
   ];
 }
 
-/** Explores a scenario, given by name or as data. */
+/**
+ * Explores a scenario, given by name or as data.
+ * @throws ArgumentError E_NOENT, E_LIMIT, E_TYPE, E_ADDR_RANGE; CapacityError E_NOMEM
+ */
 export async function check(
   scenario: string | Scenario,
   options: CheckOptions = {},
 ): Promise<CheckResult> {
-  const chosen = typeof scenario === "string" ? scenarioNamed(scenario) : scenario;
+  const chosen = typeof scenario === "string" ? scenarioNamed(scenario) : checkScenario(scenario);
   const catalogue = options.catalogue ?? Catalogue.standard;
   const parts = {
     era: options.era ?? "coupled",

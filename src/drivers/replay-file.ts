@@ -9,7 +9,9 @@ import { decode, describe } from "../program/disassembler.js";
 import { CTX } from "../core/layout.js";
 import * as abi from "../core/abi.js";
 import type { Machine } from "../machine.js";
+import { SCENARIOS } from "../scenarios/built-in.js";
 import type { Scenario, Verdict } from "../scenarios/scenario.js";
+import { checkScenario } from "../scenarios/validate.js";
 import { type CheckResult, scenarioNamed } from "./check.js";
 import { hazardName, type ScheduleStep } from "./explore.js";
 import { actorNames, exploredMachine, type Parts } from "./explored-machine.js";
@@ -26,6 +28,8 @@ export interface ReplayFile extends Parts {
   /** Fingerprint of the assembled programs. */
   readonly image: string;
   readonly scenario: string;
+  /** The scenario itself, unless it is built in. */
+  readonly definition?: Scenario;
   readonly verdict: Verdict;
   /** `actor` or `actor.choice`, in order, separated by blanks. */
   readonly schedule: string;
@@ -181,6 +185,7 @@ export async function makeReplayFile(
     abi: abi.ABI_VERSION,
     image: imageHash(machine.image),
     scenario: scenario.name,
+    ...(SCENARIOS.includes(scenario) ? {} : { definition: scenario }),
     era: result.era,
     policy: result.policy,
     consumer: result.consumer,
@@ -204,6 +209,13 @@ function isReplayFile(value: unknown): value is ReplayFile {
   );
 }
 
+/** The scenario a replay file is about. @throws ArgumentError */
+export function scenarioOf(file: ReplayFile): Scenario {
+  return file.definition === undefined
+    ? scenarioNamed(file.scenario)
+    : checkScenario(file.definition);
+}
+
 /**
  * Runs a replay file again.
  * @throws ShootdownError E_PARSE for something else, E_VERSION when this build does otherwise.
@@ -223,7 +235,7 @@ export async function replay(
       { version: value.version, abi: value.abi },
     );
   }
-  const scenario = scenarioNamed(value.scenario);
+  const scenario = scenarioOf(value);
   const steps: ReplayedStep[] = [];
   let verdict: Verdict = "SAFE";
   const schedule = parseSchedule(value.schedule);

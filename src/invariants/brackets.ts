@@ -1,6 +1,6 @@
 /** Invariants of brackets, gathers and locks: things that are opened must be closed by somebody. */
 import * as abi from "../core/abi.js";
-import { DEVICE, MM } from "../core/layout.js";
+import { CPU, DEVICE, MM, SYS } from "../core/layout.js";
 import { operationName } from "../kernel/operation.js";
 import type { Invariant, View } from "./view.js";
 
@@ -73,14 +73,38 @@ const locksFreeAtRest: Invariant = {
   atRest: true,
   check(view, report) {
     for (let mm = 0; mm < view.mms; mm++) {
-      if (view.core.read(MM, view.core.mm(mm), "mmapLock") !== 0) report(`mmapLock of mm ${mm}`);
+      const row = view.core.mm(mm);
+      if (view.core.read(MM, row, "mmapLock") !== 0) report(`mmapLock of mm ${mm}`);
+      if (view.core.read(MM, row, "tableLock") !== 0) report(`table lock of mm ${mm}`);
     }
+    if (view.core.read(SYS, view.core.sys, "poolLock") !== 0) report("lock of the pools");
     for (let id = 0; id < view.tables; id++) {
       if (view.table(id, "lock") !== 0) report(`page-table lock of table ${id}`);
     }
     for (let device = 0; device < view.devices; device++) {
       const row = view.core.device(device);
       if (view.core.read(DEVICE, row, "lock") !== 0) report(`lock of device ${device}`);
+    }
+  },
+};
+
+/** Fields of a context that mean something only while it runs. */
+const BUSY = ["op", "brackets", "locks", "ptl0", "ptl1", "gCount", "gTables", "list"] as const;
+
+const nothingLeftBehind: Invariant = {
+  name: "NothingLeftBehind",
+  says: "A context that runs nothing holds nothing; at rest no flush request is half done.",
+  atRest: true,
+  check(view, report) {
+    for (let i = 0; i < view.header(abi.H_CONTEXTS); i++) {
+      for (const field of BUSY) {
+        const value = view.ctx(i, field);
+        if (value !== 0) report(`context ${i}: ${field} is ${value}`);
+      }
+    }
+    for (let cpu = 0; cpu < view.cpus; cpu++) {
+      const mm = view.core.read(CPU, view.core.cpu(cpu), "infoMm");
+      if (mm !== 0) report(`CPU ${cpu} has a flush request of mm ${mm - 1}`);
     }
   },
 };
@@ -124,5 +148,6 @@ export const BRACKET_INVARIANTS: readonly Invariant[] = [
   gathersBalance,
   locksHaveHolders,
   locksFreeAtRest,
+  nothingLeftBehind,
   noShadowInsideBracket,
 ];

@@ -10,11 +10,6 @@ function cpuField(view: View, cpu: number, field: keyof typeof CPU.fields): numb
   return view.core.read(CPU, view.core.cpu(cpu), field);
 }
 
-function slotOf(view: View, cpu: number, slot: number): { ctxId: number; tlbGen: number } {
-  const p = view.core.cpu(cpu) + CPU.size + slot * 8;
-  return { ctxId: view.word(p), tlbGen: view.word(p + 4) };
-}
-
 /** The mm a CPU runs, as an index: not lazily, not in the middle of a switch. */
 function runs(view: View, cpu: number): number | null {
   const loaded = cpuField(view, cpu, "loadedMm");
@@ -71,7 +66,7 @@ const slotNeverAhead: Invariant = {
       const newest = view.core.read(MM, view.core.mm(mm), "tlbGen");
       for (let cpu = 0; ctxId !== 0 && cpu < view.cpus; cpu++) {
         for (let i = 0; i < view.header(abi.H_ASIDS); i++) {
-          const slot = slotOf(view, cpu, i);
+          const slot = view.slot(cpu, i);
           if (slot.ctxId === ctxId && slot.tlbGen > newest) {
             report(`CPU ${cpu} slot ${i} is at ${slot.tlbGen}, mm ${mm} at ${newest}`);
           }
@@ -159,7 +154,7 @@ const slotsCurrentAtRest: Invariant = {
     for (let cpu = 0; cpu < view.cpus; cpu++) {
       const mm = runs(view, cpu);
       if (mm === null) continue;
-      const slot = slotOf(view, cpu, cpuField(view, cpu, "asid"));
+      const slot = view.slot(cpu, cpuField(view, cpu, "asid"));
       const newest = view.core.read(MM, view.core.mm(mm), "tlbGen");
       if (slot.tlbGen !== newest) {
         report(`CPU ${cpu} is at ${slot.tlbGen}, mm ${mm} at ${newest}`);
@@ -178,23 +173,56 @@ function checkFresh(view: View, what: string, mm: number, e: CachedEntry, report
   }
 }
 
+/**
+ * mm of each ASID slot whose entries a CPU would use as they are: the slot is as new as the mm. A
+ * CPU that was spared a request flushes before it uses its slot again.
+ */
+function trustedSlots(view: View, cpu: number): Map<number, number> {
+  const trusted = new Map<number, number>();
+  for (let i = 0; i < view.header(abi.H_ASIDS); i++) {
+    const { ctxId, tlbGen } = view.slot(cpu, i);
+    for (let mm = 0; ctxId !== 0 && mm < view.mms; mm++) {
+      const row = view.core.mm(mm);
+      const isOf = view.core.read(MM, row, "ctxId") === ctxId;
+      if (isOf && view.core.read(MM, row, "tlbGen") === tlbGen) trusted.set(i, mm);
+    }
+  }
+  return trusted;
+}
+
 const noStaleAfterQuiesce: Invariant = {
   name: "NoStaleAfterQuiesce",
   says: "When nothing runs, what CPUs and devices may use of an mm agrees with its page table.",
   atRest: true,
   check(view, report) {
     for (let cpu = 0; cpu < view.cpus; cpu++) {
-      const mm = runs(view, cpu);
-      if (mm === null) continue;
-      const asid = cpuField(view, cpu, "asid");
+      const trusted = trustedSlots(view, cpu);
       for (const e of view.tlb(cpu)) {
-        if (e.asid === asid) checkFresh(view, `CPU ${cpu}`, mm, e, report);
+        const mm = trusted.get(e.asid);
+        if (mm !== undefined) checkFresh(view, `CPU ${cpu}`, mm, e, report);
       }
     }
     for (let device = 0; device < view.devices; device++) {
       const mm = view.core.read(DEVICE, view.core.device(device), "mm");
       if (mm === 0) continue;
       for (const e of view.iotlb(device)) checkFresh(view, `device ${device}`, mm - 1, e, report);
+    }
+  },
+};
+
+const walkCacheFresh: Invariant = {
+  name: "WalkCacheFresh",
+  says: "When nothing runs, no CPU caches a page table of its mm that was freed since.",
+  atRest: true,
+  check(view, report) {
+    for (let cpu = 0; cpu < view.cpus; cpu++) {
+      if (runs(view, cpu) === null) continue;
+      const asid = cpuField(view, cpu, "asid");
+      for (const e of view.walkCache(cpu)) {
+        if (e.asid === asid && view.table(e.frame, "gen") !== e.gen) {
+          report(`CPU ${cpu} caches table ${e.frame}, which was freed`);
+        }
+      }
     }
   },
 };
@@ -207,4 +235,5 @@ export const FLUSH_INVARIANTS: readonly Invariant[] = [
   queueReachable,
   slotsCurrentAtRest,
   noStaleAfterQuiesce,
+  walkCacheFresh,
 ];

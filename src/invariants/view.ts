@@ -1,7 +1,7 @@
 /** What the invariants look at: rows of the core, decoded just enough. */
 import * as abi from "../core/abi.js";
 import type { Core } from "../core/core.js";
-import { CTX, ENTRY, FRAME, TABLE } from "../core/layout.js";
+import { CPU, CTX, ENTRY, FRAME, TABLE } from "../core/layout.js";
 
 /** A broken invariant. */
 export interface Violation {
@@ -43,8 +43,10 @@ export interface CachedEntry {
 
 const LOW = 4096;
 
-/** Rows of one core. */
+/** Rows of one core, as they are while it is looked at: nothing may run meanwhile. */
 export class View {
+  private inProgram: number[] | undefined;
+
   constructor(readonly core: Core) {}
 
   header(word: number): number {
@@ -76,9 +78,12 @@ export class View {
   }
 
   /** Contexts in the middle of a program. */
-  running(): number[] {
-    const all = Array.from({ length: this.header(abi.H_CONTEXTS) }, (_, i) => i);
-    return all.filter((i) => this.ctx(i, "running") !== 0);
+  running(): readonly number[] {
+    if (this.inProgram === undefined) {
+      const all = Array.from({ length: this.header(abi.H_CONTEXTS) }, (_, i) => i);
+      this.inProgram = all.filter((i) => this.ctx(i, "running") !== 0);
+    }
+    return this.inProgram;
   }
 
   ctx(index: number, field: keyof typeof CTX.fields): number {
@@ -149,6 +154,18 @@ export class View {
     const words = this.header(abi.H_MASK_WORDS);
     const base = this.core.at(abi.H_OFF_MASK) + mm * words * 4;
     return ((this.word(base + (cpu >> 5) * 4) >>> (cpu & 31)) & 1) === 1;
+  }
+
+  /** Paging-structure entries of a CPU: `frame` is the table. */
+  walkCache(cpu: number): CachedEntry[] {
+    const n = this.header(abi.H_PWC_ENTRIES);
+    return this.cached(this.core.at(abi.H_OFF_PWC) + cpu * n * ENTRY.size, n);
+  }
+
+  /** ASID slot of a CPU. */
+  slot(cpu: number, slot: number): { ctxId: number; tlbGen: number } {
+    const p = this.core.cpu(cpu) + CPU.size + slot * 8;
+    return { ctxId: this.word(p), tlbGen: this.word(p + 4) };
   }
 
   /** csd of a pair: the next one in its list (id + 1), and who locked it (index + 1). */

@@ -18,6 +18,8 @@ export interface Operation {
   readonly source: string;
   /** Runs in the CPU's own context with interrupts off (context switches). */
   readonly onCpu: boolean;
+  /** A deliberately broken variant, there to be caught. */
+  readonly mutant: boolean;
   build(kit: Kit): Program;
 }
 
@@ -28,6 +30,7 @@ interface Options {
   readonly source: string;
   readonly settles: Promise;
   readonly onCpu?: boolean;
+  readonly mutant?: boolean;
 }
 
 const ids = new Map<string, number>();
@@ -63,6 +66,7 @@ export function operation<const P extends readonly string[]>(
     summary: options.summary,
     source: options.source,
     onCpu: options.onCpu ?? false,
+    mutant: options.mutant ?? false,
     build: (kit) => {
       const list = params.map((param) => kit.regs.param(param));
       const regs = Object.fromEntries(params.map((param, i) => [param, list[i]])) as Regs<P>;

@@ -6,17 +6,21 @@ import type { Geometry } from "../core/geometry.js";
 import type { ScriptStep } from "../kernel/image.js";
 
 /** What a verdict can be. Hazards as in notifiers.md 0.5. */
-export type Verdict =
-  | "SAFE"
-  | "UAF"
-  | "PT_UAF"
-  | "ORDER"
-  | "LOSTW"
-  | "STALE"
-  | "NOPROG"
-  | "DEADLOCK"
-  | "UNBAL"
-  | "INCONCLUSIVE";
+export const VERDICTS = [
+  "SAFE",
+  "UAF",
+  "PT_UAF",
+  "ORDER",
+  "LOSTW",
+  "STALE",
+  "NOPROG",
+  "DEADLOCK",
+  "UNBAL",
+  "INCONCLUSIVE",
+] as const;
+
+/** One of {@link VERDICTS}. */
+export type Verdict = (typeof VERDICTS)[number];
 
 /** One actor: a CPU with a thread on it, or a device. */
 export interface ScenarioActor {

@@ -1,5 +1,10 @@
-/** Shapes of the documents that the command line prints with --json. Ints are exact numbers. */
+/**
+ * Shapes of the documents that the command line prints with --json, and of scenario files. Ints are
+ * exact numbers.
+ */
 import { z } from "zod";
+import { scenarioSchema } from "../scenarios/validate.js";
+import { VERDICTS } from "../scenarios/scenario.js";
 
 const count = z.int().min(0);
 const name = z.string().min(1);
@@ -92,18 +97,7 @@ export const replay = z.strictObject({
   counters: z.record(z.string(), count),
 });
 
-const verdict = z.enum([
-  "SAFE",
-  "UAF",
-  "PT_UAF",
-  "ORDER",
-  "LOSTW",
-  "STALE",
-  "NOPROG",
-  "DEADLOCK",
-  "UNBAL",
-  "INCONCLUSIVE",
-]);
+const verdict = z.enum(VERDICTS);
 
 export const check = z.strictObject({
   scenario: name,
@@ -159,7 +153,7 @@ export const simulate = z.strictObject({
   ipis: count,
   counters,
   perCpu: z.array(counters),
-  violations: z.array(z.looseObject({})),
+  violations: z.array(z.strictObject({ invariant: name, detail: name })),
   simulated: z
     .strictObject({ profile: name, ns: count, latencyNsMean: z.number().min(0) })
     .optional(),
@@ -173,6 +167,20 @@ export const simulate = z.strictObject({
     .optional(),
 });
 
+/** `found` is null when no schedule that was tried went wrong, which proves nothing. */
+export const sample = z.strictObject({
+  scenario: name,
+  era: name,
+  policy: name,
+  consumer: name,
+  seed,
+  schedules: count,
+  steps: count,
+  found: z
+    .strictObject({ invariant: name, detail: name, seed, schedule: z.string(), replay: name })
+    .nullable(),
+});
+
 export const error = z.strictObject({
   error: z.strictObject({
     code: z.string().regex(/^E_[A-Z_]+$/),
@@ -182,4 +190,13 @@ export const error = z.strictObject({
 });
 
 /** By file name. */
-export const DOCUMENTS = { compare, replay, check, scenarios, simulate, error };
+export const DOCUMENTS = {
+  compare,
+  replay,
+  check,
+  sample,
+  scenarios,
+  simulate,
+  error,
+  scenario: scenarioSchema,
+};

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
+import { scenarioNamed } from "../../src/index.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const cli = join(root, "dist/cli/main.js");
@@ -68,6 +69,39 @@ describe("the command line", () => {
     expect(conforms("error", refused.stdout)["error"]).toMatchObject({ code: "E_VERSION" });
   });
 
+  test("sample names the invariant; the command it prints finds it again", () => {
+    const args = ["sample", "munmap-user", "--policy", "no-wait"];
+    const first = run(...args, "--json", "--quiet");
+    expect(first.status).toBe(1);
+    const { found } = conforms("sample", first.stdout) as { found: { replay: string } };
+    const [, , ...again] = found.replay.split(" ");
+    const second = run(...again, "--json");
+    expect(second.status).toBe(1);
+    expect((conforms("sample", second.stdout) as { found: object }).found).toEqual(found);
+    expect(run(...args).stdout).toContain(`again: ${found.replay}`);
+    const sound = run("sample", "munmap-user", "--schedules", "50", "--json");
+    expect(sound.status).toBe(0);
+    expect(conforms("sample", sound.stdout)["found"]).toBeNull();
+  });
+
+  test("a scenario file is checked, explored, and travels with its counterexample", () => {
+    const folder = mkdtempSync(join(tmpdir(), "shootdown-"));
+    const file = join(folder, "mine.json");
+    const trail = join(folder, "trail.json");
+    const mine = { ...scenarioNamed("mremap"), name: "mine" };
+    writeFileSync(file, JSON.stringify(mine));
+    conforms("scenario", JSON.stringify(mine));
+    expect(run("check", file, "--era", "double", "--save", trail).status).toBe(1);
+    expect(run("check", "--replay", trail).stdout).toContain("UAF");
+    writeFileSync(file, JSON.stringify({ ...mine, threads: [0, 7] }));
+    const refused = run("check", file, "--json");
+    expect(refused.status).toBe(2);
+    expect(conforms("error", refused.stdout)["error"]).toMatchObject({
+      code: "E_LIMIT",
+      details: { argument: "scenario.threads[1]" },
+    });
+  });
+
   test("compare conforms, and the same seed gives the same bytes", () => {
     const args = ["compare", redis, "--eras", "double,coupled", "--policies", "sync"];
     const first = run(...args, "--seed", "1", "--json", "--quiet");
@@ -100,6 +134,8 @@ describe("the command line", () => {
     ["bounds of zero", ["check", "mremap", "--max-states", "0"], "E_LIMIT"],
     ["bad seed", ["check", "mremap", "--seed", "-1"], "E_TYPE"],
     ["seed past 64 bits", ["check", "mremap", "--seed", "18446744073709551616"], "E_LIMIT"],
+    ["no schedules", ["sample", "mremap", "--schedules", "0"], "E_LIMIT"],
+    ["a scenario file that is none", ["sample", join(root, "package.json")], "E_TYPE"],
     ["bad list", ["compare", redis, "--eras", "double,,coupled"], "E_PARSE"],
     ["no CPUs", ["simulate", "--cpus", "0"], "E_LIMIT"],
     ["too many CPUs", ["simulate", "--cpus", "65"], "E_LIMIT"],
@@ -118,7 +154,7 @@ describe("the command line", () => {
     expect(run("check", "--nope").status).toBe(2);
     expect(run("nope").status).toBe(2);
     expect(run("compare").status).toBe(2);
-    for (const command of ["demo", "compare", "replay", "check", "simulate"]) {
+    for (const command of ["demo", "compare", "replay", "check", "sample", "simulate"]) {
       const { status, stdout } = run(command, "--help");
       expect(status).toBe(0);
       expect(stdout).toContain("Examples:");

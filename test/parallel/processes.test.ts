@@ -1,7 +1,7 @@
 // Jobs from the rings: fork, copy on write, exec, exit and context switches on several threads.
 
 import { expect, test } from "vitest";
-import { checkQuiesced } from "../../src/drivers/quiesce.js";
+import { checkInvariants } from "../../src/invariants.js";
 import { Machine } from "../../src/machine.js";
 import { SIMULATED_GEOMETRY } from "../../src/simulate.js";
 import { withDriver } from "./helpers.js";
@@ -56,7 +56,7 @@ test("fork, copy on write, exit, lazy CPUs: nothing is lost over many rounds", a
         machine.submit(cpu, "mmap", { start: page, end: page + 1, prot: RW }, on(thread));
       }
       expect((await driver.run()).outcome).toBe("idle");
-      expect(checkQuiesced(machine.core)).toEqual([]);
+      expect(checkInvariants(machine, { done: true })).toEqual([]);
     }
     const counters = machine.counters();
     expect(counters.switches).toBeGreaterThan(0);

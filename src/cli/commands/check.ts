@@ -1,10 +1,16 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { check, type CheckResult, listScenarios, scenarioNamed } from "../../drivers/check.js";
-import { formatSchedule, makeReplayFile, replay, stepsOf } from "../../drivers/replay-file.js";
+import { check, type CheckResult, listScenarios } from "../../drivers/check.js";
+import {
+  formatSchedule,
+  makeReplayFile,
+  replay,
+  scenarioOf,
+  stepsOf,
+} from "../../drivers/replay-file.js";
 import { formatSteps, switchesOf } from "../../drivers/step-table.js";
-import { ArgumentError, ShootdownError } from "../../errors.js";
+import { ArgumentError } from "../../errors.js";
 import type { Scenario } from "../../scenarios/scenario.js";
+import { readJson, save, scenarioFrom } from "../files.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import { type CommonOptions, seedOf, withCommon, wholeNumber } from "../options.js";
 import { Progress } from "../progress.js";
@@ -51,24 +57,10 @@ async function formatCheck(result: CheckResult, scenario: Scenario): Promise<str
   );
 }
 
-/** Writes beside the target and renames, so that a full disk leaves no half file. */
-async function save(path: string, text: string): Promise<void> {
-  const temporary = `${path}.part`;
-  await writeFile(temporary, text);
-  await rename(temporary, path);
-}
-
 async function replayFile(path: string, options: Options): Promise<number> {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(path, "utf8"));
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new ShootdownError("E_PARSE", `${path} is not JSON`, { path }, { cause });
-  }
-  const { file, steps, verdict } = await replay(value);
+  const { file, steps, verdict } = await replay(await readJson(path));
   if (options.json === true) await printJson({ ...file, verdict, steps });
-  else await print(`${verdict}\n\n${formatSteps(scenarioNamed(file.scenario), steps)}\n`);
+  else await print(`${verdict}\n\n${formatSteps(scenarioOf(file), steps)}\n`);
   return verdict === "SAFE" ? EXIT_OK : EXIT_FOUND;
 }
 
@@ -80,7 +72,7 @@ async function run(name: string | undefined, options: Options): Promise<number> 
       argument: "scenario",
     });
   }
-  const scenario = scenarioNamed(name);
+  const scenario = await scenarioFrom(name);
   const progress = new Progress(options.quiet === true);
   const result = await check(scenario, {
     era: options.era,
@@ -124,6 +116,7 @@ export function addCheck(program: Command, finish: (code: number) => void): void
     .addHelpText(
       "after",
       `
+SCENARIO is a name from --list, or a file that ends in .json (schema: shootdown/schemas/scenario).
 Examples:
   shootdown check --list
   shootdown check cow-order --era defer

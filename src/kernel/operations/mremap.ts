@@ -60,7 +60,7 @@ function mremapWith(name: string, summary: string, source: string, place: FlushP
   return operation(
     name,
     ["start", "end", "target"],
-    { summary, source, settles: "range" },
+    { summary, source, settles: "range", mutant: place === "unlocked" },
     (kit, { start, end, target }) => [
       op("mmap.write.lock"),
       kit.splitEdges(start, end),

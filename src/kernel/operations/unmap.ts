@@ -50,6 +50,7 @@ export const munmapTablesFirst = operation(
     summary: "mutant: frees page tables before the flush",
     source: "shootdown.md 1.1 G4 and I4; notifiers.md 0.5 PT-UAF",
     settles: "range",
+    mutant: true,
   },
   (kit, { start, end }) => body(kit, start, end, unmapRegionTablesFirst),
 );

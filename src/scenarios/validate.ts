@@ -1,0 +1,161 @@
+/**
+ * Scenarios from outside: checked as a whole before anything is built from them. The shape is a
+ * schema, which the package also ships as JSON Schema; what a schema cannot say is checked after.
+ */
+import { z } from "zod";
+import { checkGeometry, EXPLORED_GEOMETRY, pagesOf } from "../core/geometry.js";
+import { ArgumentError } from "../errors.js";
+import type { ScriptStep } from "../kernel/image.js";
+import { type Scenario, VERDICTS } from "./scenario.js";
+
+/** Deepest nesting of arrays and objects; a scenario needs 8, loops in loops a few more. */
+const DEPTH_MOST = 32;
+const PAGE_PARAMS = new Set(["start", "vpn", "target"]);
+
+const word = z.int().min(0).max(0xffff_ffff);
+const name = z.string().min(1).max(200);
+const size = z
+  .int()
+  .min(0)
+  .max(2 ** 22);
+const verdict = z.enum(VERDICTS);
+
+const step: z.ZodType<ScriptStep> = z.lazy(() =>
+  z.union([
+    z.strictObject({ call: name, args: z.record(z.string(), word).exactOptional() }),
+    z.strictObject({ device: z.enum(["read", "write"]), vpn: word }),
+    z.strictObject({ signal: z.int().min(0).max(7) }),
+    z.strictObject({ await: z.int().min(0).max(7), count: z.int().min(0).max(255) }),
+    z.strictObject({ repeat: word.min(1), steps: z.array(step) }),
+  ]),
+);
+
+const actor = z.strictObject({
+  name,
+  cpu: z.int().min(0).exactOptional(),
+  device: z.int().min(0).exactOptional(),
+  steps: z.array(step),
+});
+
+const sizes = Object.keys(EXPLORED_GEOMETRY).map((key) => [key, size.exactOptional()] as const);
+
+/** The shape of a scenario. */
+export const scenarioSchema = z.strictObject({
+  name,
+  title: z.string(),
+  source: z.string(),
+  story: z.array(z.string()),
+  geometry: z.strictObject(Object.fromEntries(sizes)),
+  mms: z.array(
+    z.strictObject({
+      vmas: z.array(z.strictObject({ start: word, end: word, prot: z.int().min(0).max(31) })),
+    }),
+  ),
+  threads: z.array(z.int().min(0).nullable()).min(1),
+  devices: z.array(z.int().min(0)),
+  watch: z.array(z.strictObject({ mm: z.int().min(0), vpn: word })).exactOptional(),
+  setup: z.array(actor),
+  actors: z.array(actor).min(1),
+  assume: z
+    .strictObject({
+      delayedIpi: z.boolean().exactOptional(),
+      speculativeWalks: z.boolean().exactOptional(),
+    })
+    .exactOptional(),
+  expect: z.record(z.string(), z.record(z.string(), verdict)),
+});
+
+function fail(path: string, says: string, code: "E_TYPE" | "E_LIMIT" | "E_ADDR_RANGE"): never {
+  throw new ArgumentError(code, `scenario${path}: ${says}`, { argument: `scenario${path}` });
+}
+
+function pathOf(path: readonly PropertyKey[]): string {
+  return path.map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
+}
+
+function childrenOf(value: object): unknown[] {
+  return Object.values(value);
+}
+
+/** Without recursion: the input may be nested deeper than any stack. */
+function checkDepth(value: unknown): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEPTH_MOST) fail("", `nested deeper than ${DEPTH_MOST}`, "E_LIMIT");
+    level = level.flatMap((v) => (typeof v === "object" && v !== null ? childrenOf(v) : []));
+  }
+}
+
+/** Pages of steps, as operations and devices see them. */
+function checkPages(steps: readonly ScriptStep[], pages: number, path: string): void {
+  steps.forEach((one, i) => {
+    const at = `${path}[${i}]`;
+    const page = (key: string, value: number, most: number): void => {
+      if (value > most) fail(`${at}.${key}`, `must be 0 to ${most}, got ${value}`, "E_ADDR_RANGE");
+    };
+    if ("steps" in one) checkPages(one.steps, pages, `${at}.steps`);
+    if ("device" in one) page("vpn", one.vpn, pages - 1);
+    if (!("call" in one)) return;
+    for (const [key, value] of Object.entries(one.args ?? {})) {
+      if (PAGE_PARAMS.has(key)) page(`args.${key}`, value, pages - 1);
+      if (key === "end") page(`args.${key}`, value, pages);
+    }
+  });
+}
+
+function checkActors(scenario: Scenario, which: "setup" | "actors", pages: number): void {
+  const taken = new Set<string>();
+  scenario[which].forEach(({ cpu, device, steps }, i) => {
+    const at = `.${which}[${i}]`;
+    if ((cpu === undefined) === (device === undefined)) {
+      fail(at, "must have either cpu or device", "E_TYPE");
+    }
+    const [key, value, rows] =
+      cpu === undefined
+        ? (["device", device ?? 0, scenario.devices.length] as const)
+        : (["cpu", cpu, scenario.threads.length] as const);
+    if (value >= rows) fail(`${at}.${key}`, `there are ${rows}, got ${value}`, "E_LIMIT");
+    if (which === "actors" && taken.has(`${key} ${value}`)) {
+      fail(`${at}.${key}`, `${key} ${value} has a program already`, "E_LIMIT");
+    }
+    taken.add(`${key} ${value}`);
+    checkPages(steps, pages, `${at}.steps`);
+  });
+}
+
+/**
+ * Checks a scenario given as data.
+ * @throws ArgumentError E_TYPE for a wrong shape, E_LIMIT and E_ADDR_RANGE for what does not exist;
+ * `details.argument` is the path of the field.
+ */
+export function checkScenario(value: unknown): Scenario {
+  checkDepth(value);
+  const parsed = scenarioSchema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    fail(pathOf(issue?.path ?? []), issue?.message ?? "is not a scenario", "E_TYPE");
+  }
+  const scenario: Scenario = parsed.data;
+  const mms = scenario.mms.length;
+  const geometry = checkGeometry(
+    { ...scenario.geometry, cpus: scenario.threads.length, mms: Math.max(1, mms) },
+    EXPLORED_GEOMETRY,
+  );
+  const pages = pagesOf(geometry);
+  const isMm = (path: string, mm: number | null): void => {
+    if (mm !== null && mm >= mms) fail(path, `there are ${mms} mms, got ${mm}`, "E_LIMIT");
+  };
+  scenario.threads.forEach((mm, i) => {
+    isMm(`.threads[${i}]`, mm);
+  });
+  scenario.devices.forEach((mm, i) => {
+    isMm(`.devices[${i}]`, mm);
+  });
+  scenario.watch?.forEach(({ mm, vpn }, i) => {
+    isMm(`.watch[${i}].mm`, mm);
+    if (vpn >= pages) fail(`.watch[${i}].vpn`, `must be below ${pages}`, "E_ADDR_RANGE");
+  });
+  checkActors(scenario, "setup", pages);
+  checkActors(scenario, "actors", pages);
+  return scenario;
+}

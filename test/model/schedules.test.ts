@@ -1,0 +1,197 @@
+/**
+ * Random schedules, every named invariant checked after every step: sound parts keep them all, and
+ * every broken part is caught, by name, with a seed and the command that finds it again.
+ */
+import { describe, expect, test } from "vitest";
+import {
+  Catalogue,
+  expectedVerdict,
+  listScenarios,
+  sample,
+  type SampleOptions,
+  type SampleResult,
+} from "../../src/index.js";
+
+const SEED = BigInt(process.env["SHOOTDOWN_SEED"] ?? 1);
+const SOUND_SCHEDULES = Number(process.env["SHOOTDOWN_RUNS"] ?? 60);
+const MUTANT_SCHEDULES = 20_000;
+
+function command({ scenario, era, policy, consumer }: SampleResult, seed: string): string {
+  const parts = `--era ${era} --policy ${policy} --consumer ${consumer}`;
+  return `npx shootdown sample ${scenario} ${parts} --schedules 1 --seed ${seed}`;
+}
+
+function report(result: SampleResult): string {
+  if (result.found === null) return `${result.scenario}: nothing found`;
+  const { invariant, detail, seed } = result.found;
+  return `${invariant} (${detail}), seed ${seed}\n  again: ${command(result, seed)}`;
+}
+
+describe("sound parts", () => {
+  for (const scenario of listScenarios()) {
+    const consumers = scenario.devices.length === 0 ? ["sharing"] : ["sharing", "mirroring"];
+    const parts = ["double", "deduplicated", "coupled"].flatMap((era) =>
+      consumers.flatMap((consumer) =>
+        ["sync", "concurrent"].map((policy) => ({ era, consumer, policy })),
+      ),
+    );
+    const safe = parts.filter(
+      ({ era, consumer }) => expectedVerdict(scenario, era, consumer) === "SAFE",
+    );
+    if (safe.length === 0) continue;
+    test(`${scenario.name} keeps every invariant`, async () => {
+      for (const options of safe) {
+        const result = await sample(scenario, {
+          ...options,
+          schedules: SOUND_SCHEDULES,
+          seed: SEED,
+        });
+        expect(result.found, report(result)).toBeNull();
+        expect(result.steps).toBeGreaterThan(SOUND_SCHEDULES);
+      }
+    });
+  }
+});
+
+interface Row {
+  readonly kind: "eras" | "policies" | "consumers" | "operations";
+  readonly name: string;
+  readonly scenario: string;
+  readonly options: SampleOptions;
+  /** Any of these may be noticed first. */
+  readonly names: RegExp;
+  /** The same without the broken part. */
+  readonly mended: { readonly scenario?: string; readonly options?: SampleOptions };
+}
+
+const mirroring = { consumer: "mirroring" };
+
+const MUTANTS: readonly Row[] = [
+  {
+    kind: "eras",
+    name: "defer",
+    scenario: "cow-order",
+    options: { era: "defer" },
+    names: /^(ReadsInOrder|NoStaleUse)$/,
+    mended: { options: { era: "deduplicated" } },
+  },
+  {
+    kind: "eras",
+    name: "only-end-everywhere",
+    scenario: "nested-gather",
+    options: { era: "only-end-everywhere" },
+    names: /^(NoUseAfterFree|NoStaleUse|NoStaleAfterQuiesce)$/,
+    mended: { options: { era: "double" } },
+  },
+  {
+    kind: "policies",
+    name: "no-wait",
+    scenario: "munmap-user",
+    options: { policy: "no-wait" },
+    names: /^(NoUseAfterFree|SlotsCurrentAtRest|NoStaleAfterQuiesce)$/,
+    mended: { options: {} },
+  },
+  {
+    kind: "policies",
+    name: "local-only",
+    scenario: "munmap-user",
+    options: { policy: "local-only" },
+    names: /^(NoUseAfterFree|SlotsCurrentAtRest|NoStaleAfterQuiesce)$/,
+    mended: { options: {} },
+  },
+  {
+    kind: "policies",
+    name: "ack-first",
+    scenario: "munmap-user",
+    options: { policy: "ack-first" },
+    names: /^(NoUseAfterFree|SlotsCurrentAtRest|NoStaleAfterQuiesce)$/,
+    mended: { options: {} },
+  },
+  {
+    kind: "policies",
+    name: "no-ipi",
+    scenario: "munmap-user",
+    options: { policy: "no-ipi" },
+    names: /^(NoDeadlock|QueueReachable)$/,
+    mended: { options: {} },
+  },
+  {
+    kind: "policies",
+    name: "skip-switching",
+    scenario: "switch-race",
+    options: { policy: "skip-switching" },
+    names: /^(NoUseAfterFree|SlotsCurrentAtRest)$/,
+    mended: { options: {} },
+  },
+  {
+    kind: "consumers",
+    name: "mirroring-no-retry",
+    scenario: "fault-race",
+    options: { consumer: "mirroring-no-retry" },
+    names: /^(NoUseAfterFree|NoShadowInsideBracket|NoStaleAfterQuiesce)$/,
+    mended: { options: mirroring },
+  },
+  {
+    kind: "consumers",
+    name: "mirroring-late-snapshot",
+    scenario: "fault-race",
+    options: { consumer: "mirroring-late-snapshot" },
+    names: /^(NoUseAfterFree|NoShadowInsideBracket|NoStaleAfterQuiesce)$/,
+    mended: { options: mirroring },
+  },
+  {
+    kind: "consumers",
+    name: "mirroring-late-zap",
+    scenario: "fault-race",
+    options: { consumer: "mirroring-late-zap" },
+    names: /^(NoUseAfterFree|NoShadowInsideBracket|NoStaleAfterQuiesce)$/,
+    mended: { options: mirroring },
+  },
+  {
+    kind: "operations",
+    name: "mremap-late-flush",
+    scenario: "mremap-cpu-late-flush",
+    options: {},
+    names: /^NoUseAfterFree$/,
+    mended: { scenario: "mremap-cpu" },
+  },
+  {
+    kind: "operations",
+    name: "munmap-tables-first",
+    scenario: "freed-table-early",
+    options: {},
+    names: /^NoWalkOfFreedTable$/,
+    mended: { scenario: "freed-table" },
+  },
+];
+
+describe("broken parts", () => {
+  test("are all in the table", () => {
+    const { parts } = Catalogue.standard;
+    const all = (["eras", "policies", "consumers", "operations"] as const).flatMap((kind) =>
+      parts[kind].filter(({ mutant }) => mutant).map(({ name }) => `${kind} ${name}`),
+    );
+    expect(MUTANTS.map(({ kind, name }) => `${kind} ${name}`).sort()).toEqual(all.sort());
+  });
+
+  for (const { kind, name, scenario, options, names, mended } of MUTANTS) {
+    test(`${kind}: ${name} is caught`, async () => {
+      const result = await sample(scenario, {
+        ...options,
+        schedules: MUTANT_SCHEDULES,
+        seed: SEED,
+      });
+      console.log(`${name}: ${report(result)}`);
+      expect(result.found?.invariant ?? "nothing").toMatch(names);
+      const seed = result.found?.seed ?? "";
+      const again = await sample(scenario, { ...options, schedules: 1, seed });
+      expect(again.found).toEqual(result.found);
+      const sound = await sample(mended.scenario ?? scenario, {
+        ...(mended.options ?? options),
+        schedules: Math.min(result.schedules * 2, 6_000),
+        seed: SEED,
+      });
+      expect(sound.found, report(sound)).toBeNull();
+    }, 60_000);
+  }
+});
