@@ -196,6 +196,11 @@ export function stateHash(m: usize, out: usize): void {
   store<u64>(out, hashBytes(m + hdr(m, abi.H_STATE_START), m + hdr(m, abi.H_STATE_END), 0));
 }
 
+/** Version of programs and layouts this core was built with. */
+export function abiVersion(): u32 {
+  return abi.ABI_VERSION;
+}
+
 /** Size of row `kind` (0 Sys, 1 Ctx, 2 Cpu, 3 Mm, 4 Task, 5 Device, 6 Frame, 7 Table, …). */
 export function rowSize(kind: i32): u32 {
   switch (kind) {

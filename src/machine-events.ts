@@ -20,25 +20,35 @@ export interface MachineEvent {
 export class EventReader {
   constructor(private readonly core: Core) {}
 
-  /** Hands every record to `onEvent`, oldest first, and empties the log. */
-  drain(onEvent?: (event: MachineEvent) => void): void {
+  /**
+   * Hands every record to `onEvent`, oldest first, and empties the log. If it throws, the records
+   * it was not given stay. True: there were some, and somebody was told.
+   */
+  drain(onEvent?: (event: MachineEvent) => void): boolean {
     const { core } = this;
     const n = core.header[abi.H_LOG_LEN];
-    if (n === 0) return;
-    core.header[abi.H_LOG_LEN] = 0;
-    if (!onEvent) return;
+    if (n === 0) return false;
     const base = core.at(abi.H_OFF_LOG);
-    for (let i = 0; i < n; i++) {
-      const p = base + i * abi.EV_BYTES;
-      onEvent({
-        timeNs: core.readU64(p),
-        actor: core.u16[(p + 8) >> 1],
-        kind: core.u8[p + 10],
-        code: core.u8[p + 11],
-        task: core.u32[(p + 12) >> 2] - 1,
-        a: core.readU64(p + 16),
-        b: core.readU64(p + 24),
-      });
+    let given = onEvent ? 0 : n;
+    try {
+      while (onEvent && given < n) onEvent(this.record(base + given++ * abi.EV_BYTES));
+    } finally {
+      core.u8.copyWithin(base, base + given * abi.EV_BYTES, base + n * abi.EV_BYTES);
+      core.header[abi.H_LOG_LEN] = n - given;
     }
+    return onEvent !== undefined;
+  }
+
+  private record(p: number): MachineEvent {
+    const { core } = this;
+    return {
+      timeNs: core.readU64(p),
+      actor: core.u16[(p + 8) >> 1],
+      kind: core.u8[p + 10],
+      code: core.u8[p + 11],
+      task: core.u32[(p + 12) >> 2] - 1,
+      a: core.readU64(p + 16),
+      b: core.readU64(p + 24),
+    };
   }
 }

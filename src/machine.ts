@@ -4,13 +4,14 @@
  * The embedder is in charge: it submits jobs (kernel operations, accesses) with the earliest time
  * each may start, and advances the clock. Same calls, same results, on any host.
  */
+import { checkIndex, checkOperands, checkPage, checkRange, checkTime } from "./arguments.js";
 import * as abi from "./core/abi.js";
 import { BASE, Core } from "./core/core.js";
-import { checkGeometry, type Geometry, pagesOf, TIMED_GEOMETRY } from "./core/geometry.js";
+import { checkGeometry, type Geometry, TIMED_GEOMETRY } from "./core/geometry.js";
 import { CLOCK, CPU, CTX, DEVICE, MM, SYS, TASK } from "./core/layout.js";
 import type { WasmSource } from "./core/loader.js";
 import { errorOf } from "./core/status.js";
-import { ArgumentError, DisposedError, type ShootdownError } from "./errors.js";
+import { ArgumentError, DisposedError, ShootdownError } from "./errors.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
@@ -63,7 +64,6 @@ const JOB_BYTES_BEFORE_REGISTERS = 16;
 const JOB_REGISTERS = 6;
 /** Steps between two looks at the log. */
 const SLICE = 1 << 22;
-const TIME_LIMIT = 2 ** 52;
 
 let machines = 0;
 
@@ -73,6 +73,7 @@ export class Machine {
   readonly id = ++machines;
   private disposed = false;
   private suspension: ShootdownError | null = null;
+  private advancing = false;
   private readonly reader: EventReader;
   private tasks = 0;
   private devices = 0;
@@ -133,8 +134,12 @@ export class Machine {
     return new Machine(core, image, catalogue, era, policy, profile, geometry);
   }
 
-  /** Idempotent; every later call throws E_DISPOSED. The memory goes with the last reference. */
+  /**
+   * Idempotent; every later call throws E_DISPOSED. The memory goes with the last reference.
+   * @throws ShootdownError E_BUSY from inside a callback of {@link Machine.advance}
+   */
   dispose(): void {
+    this.notAdvancing();
     this.disposed = true;
   }
 
@@ -161,42 +166,12 @@ export class Machine {
 
   private index(name: string, value: number, limit: number): number {
     this.alive();
-    if (typeof value !== "number" || !Number.isInteger(value)) {
-      throw new ArgumentError("E_TYPE", `${name} must be a whole number, got ${String(value)}`, {
-        argument: name,
-      });
-    }
-    if (value < 0 || value >= limit) {
-      throw new ArgumentError("E_LIMIT", `${name} must be 0 to ${limit - 1}, got ${value}`, {
-        argument: name,
-        least: 0,
-        most: limit - 1,
-      });
-    }
-    return value;
+    return checkIndex(name, value, limit);
   }
 
-  /** A page number of this geometry, or one behind the last for the end of a range. */
-  private page(name: string, value: number, end = false): number {
+  private page(name: string, value: number): number {
     this.alive();
-    const pages = pagesOf(this.geometry);
-    if (typeof value !== "number" || !Number.isInteger(value)) {
-      throw new ArgumentError(
-        "E_TYPE",
-        `${name} must be a whole page number, got ${String(value)}`,
-        {
-          argument: name,
-        },
-      );
-    }
-    if (value < 0 || value > (end ? pages : pages - 1)) {
-      const most = end ? pages : pages - 1;
-      throw new ArgumentError("E_ADDR_RANGE", `${name} must be 0 to ${most}, got ${value}`, {
-        argument: name,
-        most,
-      });
-    }
-    return value;
+    return checkPage(name, value, this.geometry);
   }
 
   /** An address space; its index. */
@@ -315,6 +290,8 @@ export class Machine {
     const row = this.core.device(device);
     const pc = (hook: string): number =>
       this.image.entries.get(entryOf.hook(model.name, hook)) ?? 0;
+    // Without its programs it would hear of nothing.
+    this.accessPc(consumer, false);
     this.devices++;
     this.core.write(
       DEVICE,
@@ -339,20 +316,17 @@ export class Machine {
     this.core.writeU64(row + 8, mm);
   }
 
-  /** Maps pages [start, end) of `mm` at once, outside simulated time. */
+  /**
+   * Maps pages [start, end) of `mm` at once, outside simulated time, over what was mapped there.
+   * `prot`: 1 read, 2 write, 4 execute, 8 shared, 16 file; 32, 64 and 128 are the caller's own.
+   * @throws ArgumentError E_EMPTY, E_INVERTED, E_ADDR_RANGE, E_NOENT; CapacityError E_NOMEM
+   */
   mapNow(mm: number, start: number, end: number, prot: number): void {
     this.liveMm(mm);
-    this.range(start, end);
+    checkRange(start, end, this.geometry);
+    this.index("prot", prot, 256);
     const status = this.core.x.machineVmaSet(BASE, mm, start, end, prot);
     if (status < 0) throw errorOf(status, { ...this.geometry });
-  }
-
-  private range(start: number, end: number): void {
-    this.page("start", start);
-    this.page("end", end, true);
-    if (start === end) throw new ArgumentError("E_EMPTY", "start equals end", { argument: "end" });
-    if (end < start)
-      throw new ArgumentError("E_INVERTED", "end is below start", { argument: "end" });
   }
 
   /** The entry that maps `vpn` now: frame and writability, or null. */
@@ -367,49 +341,6 @@ export class Machine {
       writable: (flags & abi.PTE_W) !== 0,
       huge: (flags & abi.PTE_HUGE) !== 0,
     };
-  }
-
-  private checkArgs(name: string, args: Readonly<Record<string, number>>): number[] {
-    const operation = this.catalogue.operation(name);
-    const values = operation.params.map((param) => {
-      const value = args[param];
-      if (value === undefined) {
-        throw new ArgumentError("E_TYPE", `${name} needs ${param}`, { argument: param });
-      }
-      if (param === "start" || param === "vpn" || param === "target")
-        return this.page(param, value);
-      if (param === "end") return this.page(param, value, true);
-      if (
-        typeof value !== "number" ||
-        !Number.isInteger(value) ||
-        value < 0 ||
-        value > 2 ** 32 - 1
-      ) {
-        throw new ArgumentError("E_TYPE", `${name}: ${param} must be a whole number below 2^32`, {
-          argument: param,
-        });
-      }
-      return value;
-    });
-    for (const key of Object.keys(args)) {
-      if (!operation.params.includes(key)) {
-        throw new ArgumentError("E_TYPE", `${name} has no parameter ${key}`, { argument: key });
-      }
-    }
-    if (args["start"] !== undefined && args["end"] !== undefined) {
-      this.range(args["start"], args["end"]);
-    }
-    return values;
-  }
-
-  private checkTime(at: number): number {
-    if (typeof at !== "number" || !Number.isInteger(at) || at < 0 || at > TIME_LIMIT) {
-      throw new ArgumentError("E_TIME", `at must be 0 to 2^52 ns, got ${String(at)}`, {
-        argument: "at",
-        most: TIME_LIMIT,
-      });
-    }
-    return at;
   }
 
   /** True if the actor's job ring has room. */
@@ -445,29 +376,36 @@ export class Machine {
     options: JobOptions = {},
   ): void {
     this.index("cpu", cpu, this.geometry.cpus);
-    const at = this.checkTime(options.at ?? 0);
-    const values = this.checkArgs(name, args);
+    const at = checkTime(options.at ?? 0);
+    const operation = this.catalogue.operation(name);
+    const values = checkOperands(operation, args, this.geometry);
     const pc = this.image.entries.get(name);
     if (pc === undefined) {
       throw new ArgumentError("E_NOENT", `${name} is not in this machine's image`, { value: name });
     }
-    const onCpu = this.catalogue.operation(name).onCpu;
+    const { onCpu } = operation;
     const task = options.task === undefined ? this.taskOn(cpu) : options.task;
     if (!onCpu) this.index("task", task, this.tasks);
     this.push(cpu, pc, onCpu ? 0 : task + 1, at, values);
+  }
+
+  private accessPc(consumer: string, write: boolean): number {
+    const pc = this.image.entries.get(entryOf.access(consumer, write));
+    if (pc === undefined) {
+      throw new ArgumentError("E_NOENT", `consumer ${consumer} is not in this machine's image`, {
+        argument: "consumer",
+        value: consumer,
+      });
+    }
+    return pc;
   }
 
   /** Queues one access of a device to page `vpn`. */
   submitAccess(device: number, consumer: string, vpn: number, write: boolean, at = 0): void {
     this.index("device", device, this.devices);
     this.page("vpn", vpn);
-    this.checkTime(at);
-    const pc = this.image.entries.get(entryOf.access(consumer, write));
-    if (pc === undefined) {
-      throw new ArgumentError("E_NOENT", `consumer ${consumer} is not in this machine's image`, {
-        argument: "consumer",
-      });
-    }
+    checkTime(at);
+    const pc = this.accessPc(consumer, write);
     this.push(this.geometry.cpus + device, pc, 0, at, [vpn]);
   }
 
@@ -479,14 +417,16 @@ export class Machine {
 
   /** An actor's clock, ns. */
   now(actor = 0): number {
-    this.alive();
+    this.index("actor", actor, this.geometry.cpus + this.geometry.devices);
     return this.core.read(CLOCK, this.core.clock(actor), "now");
   }
 
   /**
-   * Advances simulated time: runs every step that starts before `until` (ns). Events recorded on
-   * the way go to `onEvent` in the order of their steps.
-   * @throws CapacityError E_NOMEM when a pool is empty; the machine is as it was before that step.
+   * Advances simulated time: runs every step that starts before `until` (ns), at most `budget`
+   * steps. Events recorded on the way go to `onEvent` in the order of their steps; it may queue
+   * jobs, and those it was not given because it threw come first the next time.
+   * @throws ArgumentError E_TIME, E_LIMIT; ShootdownError E_BUSY from inside `onEvent`;
+   * CapacityError E_NOMEM when a pool is empty: the machine is as it was before that step.
    */
   advance(
     until = Infinity,
@@ -494,20 +434,60 @@ export class Machine {
     budget = Infinity,
   ): AdvanceResult {
     this.alive();
+    this.notAdvancing();
+    if (typeof until !== "number" || !(until >= 0)) {
+      throw new ArgumentError("E_TIME", `until must be 0 or later, got ${String(until)}`, {
+        argument: "until",
+      });
+    }
+    if (budget !== Infinity && !(Number.isInteger(budget) && budget >= 1)) {
+      throw new ArgumentError("E_LIMIT", `budget must be at least 1, got ${String(budget)}`, {
+        argument: "budget",
+        least: 1,
+      });
+    }
+    if (this.geometry.logRecords === 0) {
+      throw new ArgumentError("E_LIMIT", "geometry.logRecords is 0: there is no simulated time", {
+        argument: "logRecords",
+      });
+    }
+    this.advancing = true;
+    try {
+      return this.run(Math.min(until, 2 ** 53), onEvent, budget);
+    } finally {
+      this.advancing = false;
+    }
+  }
+
+  private run(
+    until: number,
+    onEvent: ((event: MachineEvent) => void) | undefined,
+    budget: number,
+  ): AdvanceResult {
     let left = budget;
+    this.reader.drain(onEvent);
     for (;;) {
       const slice = Math.min(SLICE, left);
-      const status = this.core.x.timedAdvance(BASE, Math.min(until, 2 ** 53), slice);
-      this.reader.drain(onEvent);
+      const status = this.core.x.timedAdvance(BASE, until, slice);
+      const told = this.reader.drain(onEvent);
       if (status < 0) throw errorOf(status, { ...this.geometry });
-      if (status === abi.ST_DONE) return "idle";
-      if (status === abi.ST_TIME) return "time";
-      if (status === abi.ST_DEADLOCK) return "deadlock";
       if (status === abi.ST_BUDGET) {
         left -= slice;
         if (left <= 0) return "budget";
       }
+      // Whoever was told of an event may have queued a job.
+      if (told) continue;
+      if (status === abi.ST_DONE) return "idle";
+      if (status === abi.ST_TIME) return "time";
+      if (status === abi.ST_DEADLOCK) return "deadlock";
     }
+  }
+
+  private notAdvancing(): void {
+    if (!this.advancing) return;
+    throw new ShootdownError("E_BUSY", `machine ${this.id} is advancing: not from its callback`, {
+      machine: this.id,
+    });
   }
 
   /** Counters summed over all actors. */
@@ -553,7 +533,9 @@ export class Machine {
 
   /** One step; see `assembly/step.ts` for choices. Returns the status. */
   step(actor: number, choice = 0): number {
-    this.alive();
+    this.index("actor", actor, this.geometry.cpus + this.geometry.devices);
+    this.index("choice", choice, 2 + this.geometry.watch);
+    this.notAdvancing();
     const status = this.core.x.machineStep(BASE, actor, choice);
     if (status < 0) throw errorOf(status, { ...this.geometry });
     return status;

@@ -6,6 +6,7 @@
  * sys, contexts, CPUs, tasks, mms, devices, masks, csd, TLBs, walk caches, IOTLBs, VMAs, batches,
  * watch rows, frames, tables. Everything a driver may forget lies outside it.
  */
+import { CapacityError } from "../errors.js";
 import * as abi from "./abi.js";
 import type { Geometry } from "./geometry.js";
 import { CLOCK, CPU, CTX, DEVICE, ENTRY, FRAME, MM, SYS, TABLE, TASK, VMA } from "./layout.js";
@@ -20,7 +21,13 @@ function align(value: number, to: number): number {
   return Math.ceil(value / to) * to;
 }
 
-/** Header words by index; offsets are relative to the machine's base. */
+/** What 32-bit offsets can address. */
+const BYTES_MOST = 2 ** 32;
+
+/**
+ * Header words by index; offsets are relative to the machine's base.
+ * @throws CapacityError E_NOMEM
+ */
 export function planBlock(g: Geometry, options: number, codeLength: number): Uint32Array {
   const header = new Uint32Array(abi.H_WORDS);
   const actors = g.cpus + g.devices;
@@ -104,5 +111,12 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   at = align(at, 64);
   header[abi.H_STATE_END] = at;
   header[abi.H_TOTAL_BYTES] = at;
+  if (at > BYTES_MOST) {
+    throw new CapacityError(
+      "E_NOMEM",
+      `a machine of this geometry needs ${Math.ceil(at / 2 ** 20)} MiB, the limit is 4096 MiB`,
+      { bytes: at, limit: BYTES_MOST },
+    );
+  }
   return header;
 }

@@ -1,5 +1,6 @@
 /** The core's exports, as TypeScript sees them. Page numbers and times are f64, exact to 2^53. */
 export interface CoreExports {
+  abiVersion(): number;
   machineInit(m: number): number;
   machineNewMm(m: number): number;
   machineSetTask(m: number, task: number, mm: number): void;

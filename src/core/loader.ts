@@ -3,6 +3,7 @@
  * through `process.getBuiltinModule`, so that browser bundlers have nothing to resolve.
  */
 import { ShootdownError } from "../errors.js";
+import { ABI_VERSION } from "./abi.js";
 import type { CoreExports } from "./exports.js";
 
 /** Where the core's bytes come from when the default place does not suit. */
@@ -37,12 +38,19 @@ async function readUrl(url: URL): Promise<BufferSource> {
 
 async function compile(source: WasmSource | undefined): Promise<WebAssembly.Module> {
   if (source instanceof WebAssembly.Module) return source;
-  if (source instanceof ArrayBuffer || source instanceof Uint8Array) {
-    return WebAssembly.compile(source);
+  const isBytes = source instanceof ArrayBuffer || source instanceof Uint8Array;
+  const url = isBytes
+    ? undefined
+    : source === undefined
+      ? new URL("./core.wasm", import.meta.url)
+      : new URL(source, "file:///");
+  const bytes = isBytes ? source : await readUrl(url as URL);
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    const what = url === undefined ? "wasm" : url.href;
+    throw new ShootdownError("E_CORRUPT", `${what} is no WebAssembly module`, {}, { cause });
   }
-  const url =
-    source === undefined ? new URL("./core.wasm", import.meta.url) : new URL(source, "file:///");
-  return WebAssembly.compile(await readUrl(url));
 }
 
 /** The compiled module; the default one is compiled once per process. */
@@ -79,6 +87,17 @@ export async function instantiate(
   module: WebAssembly.Module,
   memory: WebAssembly.Memory,
 ): Promise<CoreExports> {
-  const instance = await WebAssembly.instantiate(module, { env: { memory } });
-  return instance.exports as unknown as CoreExports;
+  let instance: WebAssembly.Instance | undefined;
+  try {
+    instance = await WebAssembly.instantiate(module, { env: { memory } });
+  } catch (cause) {
+    if (!(cause instanceof WebAssembly.LinkError)) throw cause;
+  }
+  const exports = (instance?.exports ?? {}) as unknown as Partial<CoreExports>;
+  if (exports.abiVersion?.() !== ABI_VERSION) {
+    throw new ShootdownError("E_VERSION", "the WebAssembly module is not this package's core", {
+      expected: ABI_VERSION,
+    });
+  }
+  return exports as CoreExports;
 }

@@ -12,8 +12,10 @@ const GEOMETRY = {
   jobs: 2,
 };
 
-async function ready(geometry: Partial<Geometry> = {}) {
-  const machine = await Machine.create({ geometry: { ...GEOMETRY, ...geometry } });
+const EVERY_KIND = Array.from({ length: 32 }, (_, kind) => kind);
+
+async function ready(geometry: Partial<Geometry> = {}, record: number[] = []) {
+  const machine = await Machine.create({ geometry: { ...GEOMETRY, ...geometry }, record });
   const mm = machine.newMm();
   machine.mapNow(mm, 16, 32, 3);
   machine.place(0, machine.newTask(mm));
@@ -45,7 +47,23 @@ const CALLS: readonly (readonly [string, string, (m: Machine) => void])[] = [
   ["an access of no device", "E_LIMIT", (m) => m.submitAccess(0, "sharing", 16, false)],
   ["an empty mapping", "E_EMPTY", (m) => m.mapNow(0, 40, 40, 3)],
   ["an unknown script", "E_NOENT", (m) => m.startScript(0, "nope")],
+  ["a BigInt page", "E_TYPE", (m) => m.submit(0, "write", { vpn: 16n as unknown as number })],
+  ["a page as text", "E_TYPE", (m) => m.submit(0, "write", { vpn: "0x10" as unknown as number })],
+  ["a page past 2^53", "E_ADDR_RANGE", (m) => m.submit(0, "write", { vpn: 2 ** 53 + 2 })],
+  ["an inherited argument", "E_TYPE", (m) => m.submit(0, "write", inherited({ vpn: 16 }))],
+  ["a protection with unknown bits", "E_LIMIT", (m) => m.mapNow(0, 40, 41, 256)],
+  ["a step of no actor", "E_LIMIT", (m) => m.step(3)],
+  ["a choice there is not", "E_LIMIT", (m) => m.step(0, 2)],
+  ["the clock of no actor", "E_LIMIT", (m) => m.now(3)],
+  ["an end of time that is none", "E_TIME", (m) => m.advance(NaN)],
+  ["time running backwards", "E_TIME", (m) => m.advance(-1)],
+  ["no budget", "E_LIMIT", (m) => m.advance(Infinity, undefined, 0)],
+  ["half a budget", "E_LIMIT", (m) => m.advance(Infinity, undefined, 1.5)],
 ];
+
+function inherited(args: Record<string, number>): Record<string, number> {
+  return Object.create(args) as Record<string, number>;
+}
 
 describe("bad input", () => {
   for (const [what, code, call] of CALLS) {
@@ -77,6 +95,48 @@ describe("bad input", () => {
     expect([16, 17, 18].map((vpn) => machine.walk(0, vpn) !== null)).toEqual([true, true, false]);
   });
 
+  test("a callback may queue jobs, but not advance, step or dispose: E_BUSY", async () => {
+    const { machine } = await ready({}, EVERY_KIND);
+    machine.submit(0, "write", { vpn: 16 });
+    const codes: unknown[] = [];
+    const attempt = (call: () => unknown): void => {
+      try {
+        call();
+      } catch (error) {
+        codes.push((error as { code?: unknown }).code);
+      }
+    };
+    machine.advance(Infinity, () => {
+      if (codes.length > 0) return;
+      attempt(() => machine.advance());
+      attempt(() => machine.step(0));
+      attempt(() => {
+        machine.dispose();
+      });
+      machine.submit(0, "write", { vpn: 17 });
+    });
+    expect(codes).toEqual(["E_BUSY", "E_BUSY", "E_BUSY"]);
+    expect(machine.walk(0, 17)).not.toBeNull();
+  });
+
+  test("events that a throwing callback was not given come first the next time", async () => {
+    const told = async (breakAt: number): Promise<string[]> => {
+      const { machine } = await ready({}, EVERY_KIND);
+      const events: string[] = [];
+      for (const vpn of [16, 17]) machine.submit(0, "write", { vpn });
+      const take = (event: object): void => {
+        events.push(JSON.stringify(event));
+        if (events.length === breakAt) throw new Error("enough");
+      };
+      if (breakAt > 0) expect(() => machine.advance(Infinity, take)).toThrow("enough");
+      expect(machine.advance(Infinity, take)).toBe("idle");
+      return events;
+    };
+    const all = await told(0);
+    expect(all.length).toBeGreaterThan(3);
+    for (let at = 1; at <= all.length; at++) expect(await told(at)).toEqual(all);
+  });
+
   test("after dispose everything is E_DISPOSED, and disposing again is nothing", async () => {
     const { machine } = await ready();
     machine.dispose();
@@ -106,6 +166,43 @@ describe("bad input", () => {
     });
   }
 
+  test("a machine past 4 GiB is E_NOMEM, before anything is allocated", async () => {
+    const geometry = { cpus: 1024, tlbSets: 4096, tlbWays: 16, tables: 1 << 18, frames: 1 << 22 };
+    const most = {
+      ...geometry,
+      devices: 64,
+      iotlbSets: 65_536,
+      iotlbWays: 16,
+      vmas: 65_530,
+      mms: 1024,
+    };
+    await expect(Machine.create({ geometry: most })).rejects.toMatchObject({
+      code: "E_NOMEM",
+      details: { limit: 2 ** 32 },
+    });
+  });
+
+  test("a core that is none: E_CORRUPT for rubbish, E_VERSION for another module", async () => {
+    const rubbish = new Uint8Array([0, 1, 2, 3]);
+    const empty = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    await expect(Machine.create({ wasm: rubbish })).rejects.toMatchObject({ code: "E_CORRUPT" });
+    await expect(Machine.create({ wasm: empty })).rejects.toMatchObject({ code: "E_VERSION" });
+  });
+
+  test("a consumer that the machine was not built with is refused, not silently deaf", async () => {
+    const machine = await Machine.create({ geometry: GEOMETRY, consumers: ["sharing"] });
+    const mm = machine.newMm();
+    expect(() => machine.attach("mirroring", mm)).toThrow(
+      expect.objectContaining({ code: "E_NOENT" }) as Error,
+    );
+    expect(machine.attach("sharing", mm)).toBe(0);
+  });
+
+  test("a machine without a log has no simulated time", async () => {
+    const machine = await Machine.create({ geometry: { ...GEOMETRY, logRecords: 0 } });
+    expect(() => machine.advance()).toThrow(expect.objectContaining({ code: "E_LIMIT" }) as Error);
+  });
+
   test("names of parts: unknown and taken", async () => {
     await expect(Machine.create({ era: "nope" })).rejects.toMatchObject({ code: "E_NOENT" });
     const era = Catalogue.standard.era("double");
@@ -116,6 +213,30 @@ describe("bad input", () => {
 });
 
 describe("exhausted pools, at every size until it succeeds", () => {
+  test("mms and VMAs: E_NOMEM, nothing half done, and room that is freed can be used", async () => {
+    const { machine, mm } = await ready({ vmas: 2 });
+    machine.newMm();
+    const full = expect.objectContaining({ code: "E_NOMEM" }) as Error;
+    const before = machine.stateHash();
+    expect(() => machine.newMm()).toThrow(full);
+    machine.mapNow(mm, 40, 48, 3);
+    const two = machine.stateHash();
+    expect(two).not.toBe(before);
+    // A third one, and a hole in the middle of one, which would be two.
+    for (const [start, end] of [
+      [60, 61],
+      [20, 21],
+    ] as const) {
+      expect(() => {
+        machine.mapNow(mm, start, end, 1);
+      }).toThrow(full);
+      expect(machine.stateHash()).toBe(two);
+    }
+    machine.mapNow(mm, 16, 48, 3);
+    machine.mapNow(mm, 60, 61, 3);
+    expect(machine.protectionOf(mm, 60)).toBe(3);
+  });
+
   for (const field of ["frames", "tables"] as const) {
     test(`${field}: CapacityError, the state stays as it was before the step`, async () => {
       let failures = 0;
