@@ -14,15 +14,20 @@ function checkWhole(name: string, value: unknown): asserts value is number {
   });
 }
 
+/** A whole number from `least` to `most`. @throws ArgumentError E_TYPE, E_LIMIT */
+export function checkWithin(name: string, value: unknown, least: number, most: number): number {
+  checkWhole(name, value);
+  if (value >= least && value <= most) return value;
+  throw new ArgumentError("E_LIMIT", `${name} must be ${least} to ${most}, got ${value}`, {
+    argument: name,
+    least,
+    most,
+  });
+}
+
 /** A whole number in [0, limit). @throws ArgumentError E_TYPE, E_LIMIT */
 export function checkIndex(name: string, value: unknown, limit: number): number {
-  checkWhole(name, value);
-  if (value >= 0 && value < limit) return value;
-  throw new ArgumentError("E_LIMIT", `${name} must be 0 to ${limit - 1}, got ${value}`, {
-    argument: name,
-    least: 0,
-    most: limit - 1,
-  });
+  return checkWithin(name, value, 0, limit - 1);
 }
 
 /** A page of the geometry; `end`: or the one behind the last. @throws E_TYPE, E_ADDR_RANGE */

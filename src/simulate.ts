@@ -2,6 +2,7 @@
  * simulate(): one call from a workload's name to its result, with the driver as a choice. The two
  * clocks never meet: a timed result has simulated time, a parallel one has wall time.
  */
+import { checkWithin } from "./arguments.js";
 import { BASE } from "./core/core.js";
 import type { Geometry } from "./core/geometry.js";
 import { type Counters, readActorCounters, readCounters } from "./counters.js";
@@ -98,22 +99,6 @@ export const SIMULATED_GEOMETRY: Partial<Geometry> = {
   jobs: 8,
 };
 
-function count(name: string, value: number, least: number, most: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value)) {
-    throw new ArgumentError("E_TYPE", `${name} must be a whole number, got ${String(value)}`, {
-      argument: name,
-    });
-  }
-  if (value < least || value > most) {
-    throw new ArgumentError("E_LIMIT", `${name} must be ${least} to ${most}, got ${value}`, {
-      argument: name,
-      least,
-      most,
-    });
-  }
-  return value;
-}
-
 interface Plan {
   readonly scripts: Script[];
   readonly regions: { start: number; end: number; prot: number }[];
@@ -156,11 +141,11 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
       argument: "driver",
     });
   }
-  const cpus = count("cpus", options.cpus ?? 2, 1, 64);
-  const asked = count("ops", options.ops ?? 10_000, 1, 1e9);
+  const cpus = checkWithin("cpus", options.cpus ?? 2, 1, 64);
+  const asked = checkWithin("ops", options.ops ?? 10_000, 1, 1e9);
   const seed = canonicalSeed(options.seed ?? 1);
   const most = Math.min(cpus, hardwareThreads());
-  const workers = count("workers", options.workers ?? most, 1, cpus);
+  const workers = checkWithin("workers", options.workers ?? most, 1, cpus);
   const workload =
     typeof options.workload === "object"
       ? options.workload

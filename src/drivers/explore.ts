@@ -2,6 +2,7 @@
  * The exploring driver: every interleaving, breadth first, until the space is exhausted, a hazard
  * is committed, or the bounds are reached (which is never called safe).
  */
+import { checkWithin } from "../arguments.js";
 import * as abi from "../core/abi.js";
 import { BASE } from "../core/core.js";
 import { errorOf } from "../core/status.js";
@@ -69,14 +70,7 @@ export function hazardName(code: number): Verdict {
 
 /** @throws ArgumentError E_TYPE, E_LIMIT */
 export function checkMaxStates(value: number): number {
-  if (typeof value !== "number" || !(value >= 1 && value <= MAX_STATES) || value % 1 !== 0) {
-    throw new ArgumentError(
-      "E_LIMIT",
-      `maxStates must be a whole number from 1 to ${MAX_STATES}, got ${String(value)}`,
-      { argument: "maxStates", least: 1, most: MAX_STATES },
-    );
-  }
-  return value;
+  return checkWithin("maxStates", value, 1, MAX_STATES);
 }
 
 /** Explores from the machine's present state, which its script actors have not left yet. */

@@ -11,6 +11,7 @@ import { type Remote, wrap } from "comlink";
 import * as abi from "../core/abi.js";
 import { DEVICE } from "../core/layout.js";
 import { errorOf } from "../core/status.js";
+import { checkWithin } from "../arguments.js";
 import { ArgumentError, DisposedError, ShootdownError, WorkerError } from "../errors.js";
 import type { Machine } from "../machine.js";
 import { Control, controlBytes } from "./control.js";
@@ -57,22 +58,6 @@ export function parallelBytes(workers: number): number {
   return controlBytes(workers);
 }
 
-function wholeNumber(name: string, value: number, least: number, most: number): number {
-  if (typeof value !== "number" || !Number.isInteger(value)) {
-    throw new ArgumentError("E_TYPE", `${name} must be a whole number, got ${String(value)}`, {
-      argument: name,
-    });
-  }
-  if (value < least || value > most) {
-    throw new ArgumentError("E_LIMIT", `${name} must be ${least} to ${most}, got ${value}`, {
-      argument: name,
-      least,
-      most,
-    });
-  }
-  return value;
-}
-
 /** See the file comment. Use {@link ParallelDriver.create}, and {@link close} it. */
 export class ParallelDriver {
   private readonly members: Member[] = [];
@@ -98,8 +83,8 @@ export class ParallelDriver {
   static async create(machine: Machine, options: ParallelOptions = {}): Promise<ParallelDriver> {
     const { cpus } = machine.geometry;
     const standard = Math.min(cpus, hardwareThreads());
-    const workers = wholeNumber("workers", options.workers ?? standard, 1, cpus);
-    const stuckMs = wholeNumber("stuckMs", options.stuckMs ?? 1_200, 200, 60_000);
+    const workers = checkWithin("workers", options.workers ?? standard, 1, cpus);
+    const stuckMs = checkWithin("stuckMs", options.stuckMs ?? 1_200, 200, 60_000);
     checkMachine(machine, workers);
     const driver = new ParallelDriver(machine, workers, stuckMs);
     try {
@@ -294,7 +279,7 @@ export class ParallelDriver {
 
   /** Ends one worker as a crash would. For tests of what happens then. */
   async kill(worker: number): Promise<void> {
-    await this.members[wholeNumber("worker", worker, 0, this.workers - 1)].thread.terminate();
+    await this.members[checkWithin("worker", worker, 0, this.workers - 1)].thread.terminate();
   }
 
   /** Ends all workers. Idempotent; a run under way fails with E_WORKER_LOST. */

@@ -3,9 +3,9 @@
  * step. It proves nothing, but it does not run out of memory either, and what it finds has a name,
  * a seed, and a schedule that can be run again.
  */
+import { checkWithin } from "../arguments.js";
 import * as abi from "../core/abi.js";
 import { CTX } from "../core/layout.js";
-import { ArgumentError } from "../errors.js";
 import { checkCore } from "../invariants.js";
 import { Catalogue } from "../kernel/catalogue.js";
 import type { Machine } from "../machine.js";
@@ -183,17 +183,6 @@ function runSchedule(
   return { schedule, broken: null };
 }
 
-function checkSchedules(value: number): number {
-  if (typeof value !== "number" || !(value >= 1 && value <= SCHEDULES_MOST) || value % 1 !== 0) {
-    throw new ArgumentError(
-      "E_LIMIT",
-      `schedules must be a whole number from 1 to ${SCHEDULES_MOST}, got ${String(value)}`,
-      { argument: "schedules", least: 1, most: SCHEDULES_MOST },
-    );
-  }
-  return value;
-}
-
 /**
  * Tries random schedules of a scenario, given by name or as data, until one goes wrong.
  * @throws ArgumentError E_NOENT, E_LIMIT, E_TYPE; CapacityError E_NOMEM
@@ -203,7 +192,7 @@ export async function sample(
   options: SampleOptions = {},
 ): Promise<SampleResult> {
   const chosen = typeof scenario === "string" ? scenarioNamed(scenario) : checkScenario(scenario);
-  const most = checkSchedules(options.schedules ?? SCHEDULES);
+  const most = checkWithin("schedules", options.schedules ?? SCHEDULES, 1, SCHEDULES_MOST);
   const first = canonicalSeed(options.seed ?? 1);
   const parts = {
     era: options.era ?? "coupled",
