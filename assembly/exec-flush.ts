@@ -15,7 +15,7 @@ import {
 import {
   clockAt, count, cpuAt, ctxIndex, deviceAt, hdr, maskAt, mmAt, taskAt,
 } from "./machine";
-import { hazard } from "./oracle";
+import { hazard } from "./hazard";
 import { maskHas, maskHasOther } from "./mask";
 import { Cpu, Ctx, Device, Mm, Task } from "./rows";
 import { chooseSlot, finishSwitch, loadSlot, markSwitch, setLazy, unlazy } from "./sched";

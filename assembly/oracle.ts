@@ -11,28 +11,16 @@
  *
  * Watched pages (H_WATCH of them) carry a version in their frame; rows per watched page:
  *   ver u8, at u8[K] versions of all pages when it was last written; per observer: floor u8[K].
- * The first hazard stays in Sys.hazard (it is explored state); all are counted and logged.
  */
 import * as abi from "../src/core/abi";
-import { cas32, get16, Plain } from "./atomics";
+import { get16, Plain } from "./atomics";
 import { condemn, entryAsid, entryCondemned, entryVpn, entryWritable } from "./cache";
 import {
-  asidSlot, count, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, sysAt, tlbAt,
+  asidSlot, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, tlbAt,
 } from "./machine";
-import { Ctx, Entry, Sys } from "./rows";
-import { logEvent } from "./log";
+import { Ctx, Entry } from "./rows";
+import { hazard } from "./hazard";
 import { frameGen, frameRefs, softWalk } from "./walk";
-
-/** Commits a hazard. The first one stays: of two CPUs that race here, exactly one claims it. */
-export function hazard<F>(m: usize, actor: u32, code: u32, vpn: u64, pfn: u32): void {
-  const sys = sysAt(m);
-  if (cas32<F>(changetype<usize>(sys) + offsetof<Sys>("hazard"), 0, code | (actor << 8))) {
-    sys.hazardVpn = vpn;
-    sys.hazardPfn = pfn;
-  }
-  count(m, actor, abi.CT_HAZARDS, 1);
-  logEvent(m, actor, abi.EV_HAZARD, code, vpn, pfn);
-}
 
 /**
  * Does an operation that has not returned yet cover this page?

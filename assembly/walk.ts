@@ -12,7 +12,7 @@ import { get32, get64 } from "./atomics";
 import { walkFill, walkFind } from "./cache";
 import { clockAt, entryAt, frameAt, hdr, mmAt, pwcAt, tableAt } from "./machine";
 import { Entry, Frame, Table } from "./rows";
-import { hazard } from "./oracle";
+import { hazard } from "./hazard";
 
 // @ts-ignore: decorator
 @inline
