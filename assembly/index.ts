@@ -218,3 +218,5 @@ export function rowSize(kind: i32): u32 {
     default: return 0;
   }
 }
+
+export * from "./interval-tree/exports";

@@ -84,3 +84,11 @@ export {
 } from "./drivers/parallel.js";
 export { simulate, type SimulateOptions, type SimulateResult } from "./simulate.js";
 export { WORKLOADS, type Workload, type WorkloadRegion, workloadNamed } from "./workloads.js";
+export {
+  type Interval,
+  type IntervalHandle,
+  IntervalTree,
+  type IntervalTreeOptions,
+  PAGE_LIMIT,
+} from "./interval-tree.js";
+export { INTERVAL_TREE_INVARIANTS, validateIntervalTree } from "./interval-tree-validator.js";

@@ -26,4 +26,39 @@ export interface CoreExports {
   exploreRun(x: number, m: number, budget: number): number;
   stateHash(m: number, out: number): void;
   rowSize(kind: number): number;
+  treeInit(t: number, nodes: number, handles: number): void;
+  treeWiden(t: number, nodes: number, handles: number): void;
+  treeBytes(nodes: number, handles: number): number;
+  treeNodesFor(n: number): number;
+  treeNodesLeft(t: number): number;
+  treeHas(t: number, slot: number, generation: number): number;
+  treeInsert(t: number, start: number, last: number, value: number): number;
+  treeRemove(t: number, slot: number): void;
+  treeMove(t: number, slot: number, start: number, last: number): number;
+  treeSetValue(t: number, slot: number, value: number): void;
+  treeRead(t: number, slot: number, out: number): void;
+  treeFirst(t: number, start: number, last: number): number;
+  treeScan(
+    t: number,
+    start: number,
+    last: number,
+    after: number,
+    out: number,
+    most: number,
+    whole: number,
+  ): number;
+  treeCount(t: number, start: number, last: number): number;
+  treeLowest(t: number): number;
+  treeHighest(t: number): number;
+  treeLargest(t: number): number;
+  treeFirstGap(t: number, length: number, from: number, to: number): number;
+  treeClear(t: number): void;
+  treeBegin(t: number): void;
+  treeAppend(t: number, at: number, n: number, values: number, out: number): void;
+  treeFinish(t: number): void;
+  treeCompact(t: number, to: number, nodes: number): void;
+  treeFirstBatch(t: number, at: number, n: number, out: number): void;
+  treeCountBatch(t: number, at: number, n: number, out: number): void;
+  treeInsertBatch(t: number, at: number, n: number, values: number, out: number): number;
+  treeRemoveBatch(t: number, at: number, n: number): void;
 }

@@ -1,0 +1,235 @@
+/**
+ * Rows of an interval tree: a B+ tree of 16-wide nodes over closed intervals [start, last] of pages
+ * in [0, 2^52), each node augmented with the largest `last` below it.
+ *
+ *   at t: header (u32 words), then nodes, then handles
+ *   node: last i64[16] · start i64[16] · ref u32[16] · handle u32[16] · count, parent, level
+ *         leaf: an entry's last, start, value and handle slot
+ *         inner: a child's largest last, lower bound of its starts, id
+ *   handle: {leaf u32, generation u32}; a free one holds the next free slot + 1
+ *
+ * Ids and slots stored in fields are + 1 where 0 must mean "none". Slots behind `count` hold last
+ * -1, start 2^63 - 1 and ref 0, so that comparisons of all sixteen need no mask. Everything is
+ * relative to t: a tree can be copied, and can live inside a machine.
+ *
+ * Order: start, then insertion. Invariants by name: see validate.ts.
+ */
+
+export const H_ROOT: i32 = 0; // node id
+export const H_LEVELS: i32 = 1;
+export const H_COUNT: i32 = 2; // entries
+export const H_NODE_CAP: i32 = 3;
+export const H_NODES: i32 = 4; // nodes used so far, the free ones included
+export const H_FREE_NODE: i32 = 5; // list through `parent`
+export const H_FREE_NODES: i32 = 6;
+export const H_HANDLE_CAP: i32 = 7;
+export const H_HANDLES: i32 = 8;
+export const H_FREE_HANDLE: i32 = 9;
+export const H_OFF_HANDLES: i32 = 10;
+export const H_VERSION: i32 = 11; // + 1 with every change
+export const H_BYTES: usize = 64;
+
+export const FAN: u32 = 16;
+export const NODE_BYTES: usize = 448;
+export const O_START: usize = 128;
+export const O_REF: usize = 256;
+export const O_HANDLE: usize = 320;
+export const O_COUNT: usize = 384;
+export const O_PARENT: usize = 388;
+export const O_LEVEL: usize = 392;
+export const HANDLE_BYTES: usize = 8;
+/** Bits of a generation that are told: odd while the slot is in use. */
+export const GENERATIONS: u32 = 0x3ffffff;
+
+/** `last` of an empty slot: below every page. */
+export const EMPTY_LAST: i64 = -1;
+/** `start` of an empty slot: above every page. */
+export const EMPTY_START: i64 = i64.MAX_VALUE;
+
+// @ts-ignore: decorator
+@inline
+export function word(t: usize, w: i32): u32 {
+  return load<u32>(t + ((<usize>w) << 2));
+}
+
+// @ts-ignore: decorator
+@inline
+export function setWord(t: usize, w: i32, value: u32): void {
+  store<u32>(t + ((<usize>w) << 2), value);
+}
+
+// @ts-ignore: decorator
+@inline
+export function nodeAt(t: usize, id: u32): usize {
+  return t + H_BYTES + (<usize>(id - 1)) * NODE_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+export function idOf(t: usize, n: usize): u32 {
+  return <u32>((n - t - H_BYTES) / NODE_BYTES) + 1;
+}
+
+// @ts-ignore: decorator
+@inline
+export function handleAt(t: usize, slot: u32): usize {
+  return t + word(t, H_OFF_HANDLES) + (<usize>slot) * HANDLE_BYTES;
+}
+
+/** Address of `last` of slot i; its `start` is O_START behind. */
+// @ts-ignore: decorator
+@inline
+export function slot64(n: usize, i: u32): usize {
+  return n + ((<usize>i) << 3);
+}
+
+/** Address that `ref` (O_REF) and `handle` (O_HANDLE) of slot i are behind. */
+// @ts-ignore: decorator
+@inline
+export function slot32(n: usize, i: u32): usize {
+  return n + ((<usize>i) << 2);
+}
+
+// @ts-ignore: decorator
+@inline
+export function lastOf(n: usize, i: u32): i64 {
+  return load<i64>(slot64(n, i));
+}
+
+// @ts-ignore: decorator
+@inline
+export function startOf(n: usize, i: u32): i64 {
+  return load<i64>(slot64(n, i), O_START);
+}
+
+// @ts-ignore: decorator
+@inline
+export function refOf(n: usize, i: u32): u32 {
+  return load<u32>(slot32(n, i), O_REF);
+}
+
+// @ts-ignore: decorator
+@inline
+export function handleOf(n: usize, i: u32): u32 {
+  return load<u32>(slot32(n, i), O_HANDLE);
+}
+
+// @ts-ignore: decorator
+@inline
+export function countOf(n: usize): u32 {
+  return load<u32>(n, O_COUNT);
+}
+
+// @ts-ignore: decorator
+@inline
+export function parentOf(n: usize): u32 {
+  return load<u32>(n, O_PARENT);
+}
+
+/** Sixteen 64-bit comparison results, four v128 of four after narrowing, as sixteen bits. */
+// @ts-ignore: decorator
+@inline
+function bits(a: v128, b: v128, c: v128, d: v128): u32 {
+  const low = i16x8.narrow_i32x4_s(a, b);
+  const high = i16x8.narrow_i32x4_s(c, d);
+  return <u32>i8x16.bitmask(i8x16.narrow_i16x8_s(low, high));
+}
+
+// @ts-ignore: decorator
+@inline
+function four(a: v128, b: v128): v128 {
+  return i32x4.shuffle(a, b, 0, 2, 4, 6);
+}
+
+/** Slots of the i64[16] at `p` that are >= x. */
+// @ts-ignore: decorator
+@inline
+export function maskGe(p: usize, x: v128): u32 {
+  return bits(
+    four(i64x2.ge_s(v128.load(p), x), i64x2.ge_s(v128.load(p, 16), x)),
+    four(i64x2.ge_s(v128.load(p, 32), x), i64x2.ge_s(v128.load(p, 48), x)),
+    four(i64x2.ge_s(v128.load(p, 64), x), i64x2.ge_s(v128.load(p, 80), x)),
+    four(i64x2.ge_s(v128.load(p, 96), x), i64x2.ge_s(v128.load(p, 112), x)),
+  );
+}
+
+/** Slots of the i64[16] at `p` that are <= x. */
+// @ts-ignore: decorator
+@inline
+export function maskLe(p: usize, x: v128): u32 {
+  return bits(
+    four(i64x2.le_s(v128.load(p), x), i64x2.le_s(v128.load(p, 16), x)),
+    four(i64x2.le_s(v128.load(p, 32), x), i64x2.le_s(v128.load(p, 48), x)),
+    four(i64x2.le_s(v128.load(p, 64), x), i64x2.le_s(v128.load(p, 80), x)),
+    four(i64x2.le_s(v128.load(p, 96), x), i64x2.le_s(v128.load(p, 112), x)),
+  );
+}
+
+/** Slot of the u32[16] at `p` that holds x; it must be there once. */
+// @ts-ignore: decorator
+@inline
+export function find32(p: usize, x: u32): u32 {
+  const v = i32x4.splat(x);
+  return ctz<u32>(bits(
+    i32x4.eq(v128.load(p), v), i32x4.eq(v128.load(p, 16), v),
+    i32x4.eq(v128.load(p, 32), v), i32x4.eq(v128.load(p, 48), v),
+  ));
+}
+
+// @ts-ignore: decorator
+@inline
+function larger(a: v128, b: v128): v128 {
+  return v128.bitselect(a, b, i64x2.gt_s(a, b));
+}
+
+/** Largest `last` of a node, -1 if it is empty. */
+// @ts-ignore: decorator
+@inline
+export function largestLast(n: usize): i64 {
+  const a = larger(larger(v128.load(n), v128.load(n, 16)),
+    larger(v128.load(n, 32), v128.load(n, 48)));
+  const b = larger(larger(v128.load(n, 64), v128.load(n, 80)),
+    larger(v128.load(n, 96), v128.load(n, 112)));
+  const c = larger(a, b);
+  return max<i64>(i64x2.extract_lane(c, 0), i64x2.extract_lane(c, 1));
+}
+
+// @ts-ignore: decorator
+@inline
+export function clearSlot(n: usize, i: u32): void {
+  store<i64>(slot64(n, i), EMPTY_LAST);
+  store<i64>(slot64(n, i), EMPTY_START, O_START);
+  store<u32>(slot32(n, i), 0, O_REF);
+  store<u32>(slot32(n, i), 0, O_HANDLE);
+}
+
+/** Empties the slots of a node from `from` on. */
+export function clearSlots(n: usize, from: u32): void {
+  for (let i = from; i < FAN; i++) clearSlot(n, i);
+}
+
+/** A node of `level` (0: leaf) without entries. There must be room. */
+export function newNode(t: usize, level: u32): usize {
+  let id = word(t, H_FREE_NODE);
+  if (id != 0) {
+    setWord(t, H_FREE_NODE, parentOf(nodeAt(t, id)));
+    setWord(t, H_FREE_NODES, word(t, H_FREE_NODES) - 1);
+  } else {
+    id = word(t, H_NODES) + 1;
+    setWord(t, H_NODES, id);
+  }
+  const n = nodeAt(t, id);
+  clearSlots(n, 0);
+  store<u32>(n, 0, O_COUNT);
+  store<u32>(n, 0, O_PARENT);
+  store<u32>(n, level, O_LEVEL);
+  return n;
+}
+
+export function freeNode(t: usize, n: usize): void {
+  clearSlots(n, 0);
+  store<u32>(n, 0, O_COUNT);
+  store<u32>(n, word(t, H_FREE_NODE), O_PARENT);
+  setWord(t, H_FREE_NODE, idOf(t, n));
+  setWord(t, H_FREE_NODES, word(t, H_FREE_NODES) + 1);
+}

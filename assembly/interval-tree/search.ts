@@ -1,0 +1,128 @@
+/**
+ * Queries. The first overlap with [start, last] lies under the leftmost child whose largest last
+ * reaches start: of the entries that do not end before start it is the first, and if even that one
+ * starts after last there is none. So a query reads one array a level.
+ */
+import {
+  countOf, find32, GENERATIONS, H_COUNT, H_LEVELS, H_ROOT, handleAt, handleOf, idOf, largestLast,
+  lastOf, maskGe, maskLe, nodeAt, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, startOf, word,
+} from "./node";
+
+/** Slots of `n` that may hold, or lead to, overlaps with [x, y]. */
+// @ts-ignore: decorator
+@inline
+function overlapping(n: usize, x: v128, y: v128): u32 {
+  return maskGe(n, x) & maskLe(n + O_START, y);
+}
+
+/** Handle slot + 1 of the first entry that overlaps [start, last], or 0. */
+export function first(t: usize, start: i64, last: i64): u32 {
+  let n = nodeAt(t, word(t, H_ROOT));
+  const x = i64x2.splat(start);
+  for (let level = word(t, H_LEVELS); level > 0; level--) {
+    const mask = maskGe(n, x);
+    if (mask == 0) return 0;
+    const i = ctz<u32>(mask);
+    if (level == 1) return startOf(n, i) <= last ? handleOf(n, i) + 1 : 0;
+    n = nodeAt(t, refOf(n, i));
+  }
+  return 0;
+}
+
+/** A handle as the host sees it: generation * 2^26 + slot, exact in a double. */
+// @ts-ignore: decorator
+@inline
+export function handleNumber(t: usize, slot: u32): f64 {
+  return <f64>(((<u64>(load<u32>(handleAt(t, slot), 4) & GENERATIONS)) << 26) | slot);
+}
+
+/**
+ * Overlaps with [start, last], ascending, behind the entry of handle slot `after` - 1 (0: from the
+ * beginning): at most `most` of them to `out`, f64 each: handles, or with `whole` records of start,
+ * last, value, handle. Returns how many there were, counting stops at `most`.
+ */
+export function scan(
+  t: usize, start: i64, last: i64, after: u32, out: usize, most: u32, whole: bool,
+): u32 {
+  const x = i64x2.splat(start);
+  const y = i64x2.splat(last);
+  let n = nodeAt(t, after == 0 ? word(t, H_ROOT) : load<u32>(handleAt(t, after - 1)));
+  let mask = overlapping(n, x, y);
+  if (after != 0) mask &= <u32>0xfffffffe << find32(n + O_HANDLE, after - 1);
+  let found: u32 = 0;
+  let p = out;
+  for (;;) {
+    if (load<u32>(n, O_LEVEL) == 0) {
+      for (; mask != 0; mask &= mask - 1) {
+        if (found == most) return found;
+        const i = ctz<u32>(mask);
+        if (whole) {
+          store<f64>(p, <f64>startOf(n, i));
+          store<f64>(p, <f64>lastOf(n, i), 8);
+          store<f64>(p, <f64>refOf(n, i), 16);
+          p += 24;
+        }
+        if (out != 0) store<f64>(p, handleNumber(t, handleOf(n, i)));
+        p += 8;
+        found++;
+      }
+      // Entries start in order: one behind `last` ends the search.
+      const count = countOf(n);
+      if (count != 0 && startOf(n, count - 1) > last) return found;
+    }
+    while (mask == 0) {
+      const parent = parentOf(n);
+      if (parent == 0) return found;
+      const up = nodeAt(t, parent);
+      const at = find32(up + O_REF, idOf(t, n));
+      mask = overlapping(up, x, y) & (<u32>0xfffffffe << at);
+      n = up;
+    }
+    n = nodeAt(t, refOf(n, ctz<u32>(mask)));
+    mask = overlapping(n, x, y);
+  }
+  return found;
+}
+
+/** Entries that overlap [start, last]. */
+export function count(t: usize, start: i64, last: i64): u32 {
+  return scan(t, start, last, 0, 0, 0xffffffff, false);
+}
+
+/** Handle slot + 1 of the first entry in order, or 0. */
+export function lowest(t: usize): u32 {
+  let n = nodeAt(t, word(t, H_ROOT));
+  while (load<u32>(n, O_LEVEL) != 0) n = nodeAt(t, refOf(n, 0));
+  return countOf(n) == 0 ? 0 : handleOf(n, 0) + 1;
+}
+
+/** Handle slot + 1 of the last entry in order, or 0. */
+export function highest(t: usize): u32 {
+  let n = nodeAt(t, word(t, H_ROOT));
+  while (load<u32>(n, O_LEVEL) != 0) n = nodeAt(t, refOf(n, countOf(n) - 1));
+  const i = countOf(n);
+  return i == 0 ? 0 : handleOf(n, i - 1) + 1;
+}
+
+/** Largest last of all entries, -1 if there is none. */
+export function largest(t: usize): i64 {
+  return largestLast(nodeAt(t, word(t, H_ROOT)));
+}
+
+/** Lowest page g in [from, to] such that no entry overlaps [g, g + length - 1], or -1. */
+export function firstGap(t: usize, length: i64, from: i64, to: i64): i64 {
+  let g = from;
+  if (word(t, H_COUNT) == 0) return g <= to ? g : -1;
+  while (g <= to) {
+    // Runs of entries that leave no room are passed leaf by leaf.
+    const hit = first(t, g, g + length - 1);
+    if (hit == 0) return g;
+    const n = nodeAt(t, load<u32>(handleAt(t, hit - 1)));
+    const entries = countOf(n);
+    for (let i = find32(n + O_HANDLE, hit - 1); i < entries; i++) {
+      if (startOf(n, i) >= g + length) break;
+      if (lastOf(n, i) >= g) g = lastOf(n, i) + 1;
+    }
+  }
+  return -1;
+}

@@ -1,0 +1,537 @@
+/**
+ * A dynamic interval tree for address ranges: closed intervals [start, last] of pages in [0, 2^52),
+ * each with a 32-bit value. Duplicates are allowed; the order is start, then insertion.
+ *
+ * Entries are named by handles, plain numbers that are never 0 and become stale when their entry
+ * goes. Where many are returned they come as a Float64Array, and -1 stands for none.
+ */
+import { checkWithin } from "./arguments.js";
+import type { WasmSource } from "./core/loader.js";
+import { StructureMemory } from "./core/structure-memory.js";
+import { ArgumentError, CapacityError, DisposedError, ShootdownError } from "./errors.js";
+
+/** Names an entry. Stale once its entry was removed. */
+export type IntervalHandle = number;
+
+/** An entry of an {@link IntervalTree}. */
+export interface Interval {
+  readonly start: number;
+  /** The last page, itself included. */
+  readonly last: number;
+  readonly value: number;
+  readonly handle: IntervalHandle;
+}
+
+/** How large a tree may become. */
+export interface IntervalTreeOptions {
+  /** Most entries, 1 to 2^25; 2^24 by default. */
+  readonly limit?: number;
+  /** Entries to make room for at once; 64 by default. */
+  readonly capacity?: number;
+  /** Most bytes of memory; 4 GiB by default. */
+  readonly maxBytes?: number;
+  readonly wasm?: WasmSource;
+}
+
+type Pages = ArrayLike<number>;
+
+/** Pages are below this. */
+export const PAGE_LIMIT = 2 ** 52;
+
+const LIMIT_MOST = 2 ** 25;
+const SLOTS = 2 ** 26;
+const VALUES = 2 ** 32;
+const BATCH = 2048;
+const IN = 1024;
+const VALUES_AT = IN + BATCH * 16;
+const OUT = VALUES_AT + BATCH * 4;
+const OUT_BYTES = BATCH * 32;
+/** Where the tree is. */
+const TREE = OUT + OUT_BYTES;
+const RECORD_WORDS = 4;
+
+/** Words of the header: as in assembly/interval-tree/node.ts. */
+const H_LEVELS = 1;
+const H_COUNT = 2;
+const H_NODE_CAP = 3;
+const H_HANDLE_CAP = 7;
+const H_HANDLES = 8;
+const H_VERSION = 11;
+
+let trees = 0;
+
+/** See the file comment. Made by {@link IntervalTree.create}. */
+export class IntervalTree implements Iterable<Interval> {
+  private readonly id = ++trees;
+  private disposed = false;
+
+  private constructor(
+    private readonly memory: StructureMemory,
+    /** Most entries it may hold. */
+    readonly limit: number,
+  ) {}
+
+  /**
+   * An empty tree.
+   * @throws ArgumentError E_TYPE, E_LIMIT; CapacityError E_NOMEM
+   */
+  static async create(options: IntervalTreeOptions = {}): Promise<IntervalTree> {
+    const limit = checkWithin("limit", options.limit ?? 2 ** 24, 1, LIMIT_MOST);
+    const capacity = checkWithin("capacity", options.capacity ?? 64, 1, limit);
+    const maxBytes = checkWithin("maxBytes", options.maxBytes ?? 2 ** 32, 1, 2 ** 32);
+    const memory = await StructureMemory.create(TREE + 4096, maxBytes, options.wasm);
+    const nodes = memory.x.treeNodesFor(capacity) + 8;
+    memory.ensure(TREE + memory.x.treeBytes(nodes, capacity));
+    memory.x.treeInit(TREE, nodes, capacity);
+    return new IntervalTree(memory, limit);
+  }
+
+  /** Entries. */
+  get size(): number {
+    return this.word(H_COUNT);
+  }
+
+  /** Levels of nodes: what a query reads. */
+  get levels(): number {
+    return this.word(H_LEVELS);
+  }
+
+  /** Bytes of memory it takes. */
+  get bytes(): number {
+    return this.memory.bytes;
+  }
+
+  private word(index: number): number {
+    if (this.disposed) {
+      throw new DisposedError("E_DISPOSED", `interval tree ${this.id} was disposed`, {
+        tree: this.id,
+      });
+    }
+    return this.memory.u32[(TREE >> 2) + index];
+  }
+
+  /** Adds an entry. @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_INVERTED; CapacityError */
+  insert(start: number, last: number, value = 0): IntervalHandle {
+    checkInterval(start, last);
+    checkValue(value);
+    if (this.word(H_COUNT) >= this.limit) throw this.full();
+    const { x } = this.memory;
+    const handle = x.treeInsert(TREE, start, last, value);
+    if (handle >= 0) return handle;
+    this.makeRoom(1);
+    return x.treeInsert(TREE, start, last, value);
+  }
+
+  /**
+   * Adds many, in their order; their handles. All or none.
+   * @throws as {@link insert}; E_LIMIT when the lists differ in length
+   */
+  insertMany(starts: Pages, lasts: Pages, values?: Pages): Float64Array {
+    const n = checkLists(starts, lasts, values);
+    if (this.word(H_COUNT) + n > this.limit) throw this.full(n);
+    const handles = new Float64Array(n);
+    let done = 0;
+    try {
+      while (done < n) {
+        const count = this.give(starts, lasts, values, done);
+        const taken = this.memory.x.treeInsertBatch(TREE, IN, count, VALUES_AT, OUT);
+        this.take(handles, done, taken);
+        done += taken;
+        if (taken < count) this.makeRoom(n - done);
+      }
+    } catch (error) {
+      this.removeMany(handles.subarray(0, done));
+      throw error;
+    }
+    return handles;
+  }
+
+  /**
+   * Fills an empty tree, densely: several times as fast as inserting. Their handles, in the order
+   * given; entries of equal start keep that order.
+   * @throws as {@link insertMany}; E_EXISTS when the tree is not empty
+   */
+  load(starts: Pages, lasts: Pages, values?: Pages): Float64Array {
+    const n = checkLists(starts, lasts, values);
+    if (this.word(H_COUNT) !== 0) {
+      throw new ArgumentError("E_EXISTS", `the tree has ${this.size} entries, load wants none`, {
+        argument: "this",
+      });
+    }
+    if (n > this.limit) throw this.full(n);
+    const { x } = this.memory;
+    this.widen(x.treeNodesFor(n) + 8, n);
+    const order = orderOf(starts);
+    const pick = (list: Pages): Pages => order?.map((i) => list[i]) ?? list;
+    const handles = new Float64Array(n);
+    x.treeBegin(TREE);
+    const sorted = order === null ? handles : new Float64Array(n);
+    this.inBatches(
+      pick(starts),
+      pick(lasts),
+      values === undefined ? undefined : pick(values),
+      (at, count) => {
+        x.treeAppend(TREE, IN, count, VALUES_AT, OUT);
+        this.take(sorted, at, count);
+      },
+    );
+    x.treeFinish(TREE);
+    order?.forEach((from, to) => {
+      handles[from] = sorted[to];
+    });
+    return handles;
+  }
+
+  /** Is this the handle of an entry? */
+  has(handle: IntervalHandle): boolean {
+    this.word(H_COUNT);
+    if (!Number.isSafeInteger(handle) || handle < 0) return false;
+    return this.memory.x.treeHas(TREE, handle % SLOTS, Math.floor(handle / SLOTS)) !== 0;
+  }
+
+  /** Slot of a handle. @throws ArgumentError E_TYPE, E_NOENT */
+  private slot(handle: IntervalHandle): number {
+    if (this.has(handle)) return handle % SLOTS;
+    if (typeof handle !== "number") {
+      throw new ArgumentError("E_TYPE", `handle must be a number, got ${String(handle)}`, {
+        argument: "handle",
+      });
+    }
+    throw new ArgumentError("E_NOENT", `handle ${handle} is stale, or not of this tree`, {
+      argument: "handle",
+      value: handle,
+    });
+  }
+
+  /** Removes an entry. @throws ArgumentError E_NOENT for a stale handle, E_TYPE */
+  remove(handle: IntervalHandle): void {
+    this.memory.x.treeRemove(TREE, this.slot(handle));
+  }
+
+  /** Removes many. All or none. @throws ArgumentError E_NOENT, also for one named twice; E_TYPE */
+  removeMany(handles: ArrayLike<IntervalHandle>): void {
+    const slots = Uint32Array.from(handles, (handle) => this.slot(handle));
+    if (new Set(slots).size !== slots.length) {
+      throw new ArgumentError("E_NOENT", "a handle is named twice", { argument: "handles" });
+    }
+    for (let at = 0; at < slots.length; at += BATCH) {
+      const part = slots.subarray(at, at + BATCH);
+      this.memory.u32.set(part, IN >> 2);
+      this.memory.x.treeRemoveBatch(TREE, IN, part.length);
+    }
+  }
+
+  /** What an entry is. @throws ArgumentError E_NOENT, E_TYPE */
+  get(handle: IntervalHandle): Interval {
+    this.memory.x.treeRead(TREE, this.slot(handle), OUT);
+    const [start, last, value] = this.memory.f64.subarray(OUT >> 3, (OUT >> 3) + 3);
+    return { start, last, value, handle };
+  }
+
+  /** Gives an entry another value. @throws ArgumentError E_NOENT, E_TYPE, E_LIMIT */
+  setValue(handle: IntervalHandle, value: number): void {
+    checkValue(value);
+    this.memory.x.treeSetValue(TREE, this.slot(handle), value);
+  }
+
+  /**
+   * Moves an entry: its handle and value stay, among equal starts it becomes the last.
+   * @throws ArgumentError E_NOENT, E_TYPE, E_ADDR_RANGE, E_INVERTED; CapacityError
+   */
+  update(handle: IntervalHandle, start: number, last: number): void {
+    checkInterval(start, last);
+    const slot = this.slot(handle);
+    if (this.memory.x.treeMove(TREE, slot, start, last) !== 0) return;
+    this.makeRoom(1);
+    this.memory.x.treeMove(TREE, slot, start, last);
+  }
+
+  /** Handle of the first entry that overlaps [start, last], or undefined. */
+  first(start: number, last = start): IntervalHandle | undefined {
+    checkInterval(start, last);
+    this.word(H_COUNT);
+    const handle = this.memory.x.treeFirst(TREE, start, last);
+    return handle < 0 ? undefined : handle;
+  }
+
+  /** Of each interval, the handle of the first entry that overlaps it, or -1. */
+  firstMany(starts: Pages, lasts: Pages): Float64Array {
+    return this.ask(starts, lasts, "treeFirstBatch");
+  }
+
+  /** Of each interval, how many entries overlap it. */
+  countMany(starts: Pages, lasts: Pages): Float64Array {
+    return this.ask(starts, lasts, "treeCountBatch");
+  }
+
+  private ask(starts: Pages, lasts: Pages, what: "treeFirstBatch" | "treeCountBatch") {
+    const results = new Float64Array(checkLists(starts, lasts));
+    this.word(H_COUNT);
+    this.inBatches(starts, lasts, undefined, (at, count) => {
+      this.memory.x[what](TREE, IN, count, OUT);
+      this.take(results, at, count);
+    });
+    return results;
+  }
+
+  /** How many entries overlap [start, last]. */
+  count(start: number, last = start): number {
+    checkInterval(start, last);
+    this.word(H_COUNT);
+    return this.memory.x.treeCount(TREE, start, last);
+  }
+
+  /**
+   * Handles of all entries that overlap [start, last], ascending. With `into` they are written
+   * there, as many as fit, and what is returned is the part of it that was written.
+   */
+  all(start: number, last = start, into?: Float64Array): Float64Array {
+    checkInterval(start, last);
+    this.word(H_COUNT);
+    const { x } = this.memory;
+    const room = OUT_BYTES / 8;
+    const parts: number[] = [];
+    let after = 0;
+    let written = 0;
+    for (;;) {
+      const most = into === undefined ? room : Math.min(room, into.length - written);
+      if (most === 0) break;
+      const found = x.treeScan(TREE, start, last, after, OUT, most, 0);
+      const handles = this.memory.f64.subarray(OUT >> 3, (OUT >> 3) + found);
+      if (into !== undefined) into.set(handles, written);
+      else if (found < room && after === 0) return handles.slice();
+      else parts.push(...handles);
+      written += found;
+      if (found < most) break;
+      after = (handles[found - 1] % SLOTS) + 1;
+    }
+    return into === undefined ? Float64Array.from(parts) : into.subarray(0, written);
+  }
+
+  /** Handles of all entries that hold page `page`, ascending. */
+  stab(page: number, into?: Float64Array): Float64Array {
+    return this.all(page, page, into);
+  }
+
+  /**
+   * The entries that overlap [start, last], ascending. The tree must not change meanwhile.
+   * @throws ShootdownError E_BUSY from the iterator when it has
+   */
+  *overlaps(start = 0, last = PAGE_LIMIT - 1): Generator<Interval, void, undefined> {
+    checkInterval(start, last);
+    const version = this.word(H_VERSION);
+    let after = 0;
+    for (;;) {
+      const found = this.memory.x.treeScan(TREE, start, last, after, OUT, BATCH, 1);
+      const from = OUT >> 3;
+      const records = this.memory.f64.slice(from, from + found * RECORD_WORDS);
+      for (let i = 0; i < records.length; i += RECORD_WORDS) {
+        const [first, end, value, handle] = records.subarray(i, i + RECORD_WORDS);
+        yield { start: first, last: end, value, handle };
+        if (this.word(H_VERSION) !== version) {
+          throw new ShootdownError("E_BUSY", "the tree was changed while it was iterated over", {
+            tree: this.id,
+          });
+        }
+      }
+      if (found < BATCH) return;
+      after = (records[records.length - 1] % SLOTS) + 1;
+    }
+  }
+
+  /** All entries, ascending. The tree must not change meanwhile. */
+  [Symbol.iterator](): Generator<Interval, void, undefined> {
+    return this.overlaps();
+  }
+
+  /** The first entry in order, or undefined. */
+  min(): Interval | undefined {
+    return this.end(this.memory.x.treeLowest(TREE));
+  }
+
+  /** The last entry in order (the one that starts last), or undefined. */
+  max(): Interval | undefined {
+    return this.end(this.memory.x.treeHighest(TREE));
+  }
+
+  private end(handle: number): Interval | undefined {
+    this.word(H_COUNT);
+    return handle < 0 ? undefined : this.get(handle);
+  }
+
+  /** The largest `last` of all entries, or undefined. */
+  maxLast(): number | undefined {
+    this.word(H_COUNT);
+    const last = this.memory.x.treeLargest(TREE);
+    return last < 0 ? undefined : last;
+  }
+
+  /**
+   * The lowest page in [from, to] at which `length` pages are free, all of them below 2^52, or
+   * undefined: what an address-space allocator asks.
+   */
+  firstGap(length: number, from = 0, to = PAGE_LIMIT - 1): number | undefined {
+    checkWithin("length", length, 1, PAGE_LIMIT);
+    checkInterval(from, to);
+    this.word(H_COUNT);
+    const top = Math.min(to, PAGE_LIMIT - length);
+    const gap = from > top ? -1 : this.memory.x.treeFirstGap(TREE, length, from, top);
+    return gap < 0 ? undefined : gap;
+  }
+
+  /** Removes everything. Every handle becomes stale; memory stays. */
+  clear(): void {
+    this.word(H_COUNT);
+    this.memory.x.treeClear(TREE);
+  }
+
+  /** A tree of its own with the same entries, under the same handles. */
+  async clone(): Promise<IntervalTree> {
+    this.word(H_COUNT);
+    return new IntervalTree(await this.memory.copy(), this.limit);
+  }
+
+  /**
+   * Rebuilds the tree with dense nodes; handles stay valid.
+   * @throws CapacityError E_NOMEM, with nothing changed: it needs room for a second tree meanwhile
+   */
+  compact(): void {
+    const { x } = this.memory;
+    const nodes = x.treeNodesFor(this.word(H_COUNT)) + 8;
+    const handles = this.word(H_HANDLE_CAP);
+    const old = x.treeBytes(this.word(H_NODE_CAP), handles);
+    const bytes = x.treeBytes(nodes, handles);
+    const to = Math.ceil((TREE + old) / 64) * 64;
+    this.memory.ensure(to + bytes);
+    x.treeCompact(TREE, to, nodes);
+    this.memory.u8.copyWithin(TREE, to, to + bytes);
+  }
+
+  /** Idempotent; every later call throws E_DISPOSED. */
+  dispose(): void {
+    this.disposed = true;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  private full(more = 1): CapacityError {
+    return new CapacityError(
+      "E_LIMIT",
+      `the tree may hold ${this.limit} entries, not ${more} more`,
+      {
+        argument: "limit",
+        limit: this.limit,
+      },
+    );
+  }
+
+  /** Room for at least one insertion, and likely for `more`; nothing is changed if there is none. */
+  private makeRoom(more: number): void {
+    const { x } = this.memory;
+    const needed = Math.ceil(more / 8) + this.word(H_LEVELS) + 2;
+    const nodes = this.word(H_NODE_CAP);
+    const missing = needed - x.treeNodesLeft(TREE);
+    const handles = this.word(H_HANDLE_CAP);
+    const wanted = this.word(H_COUNT) + more;
+    this.widen(
+      missing <= 0 ? nodes : nodes + Math.max(missing, nodes >> 1),
+      wanted <= handles
+        ? handles
+        : Math.max(wanted, Math.min(this.limit, handles + (handles >> 1))),
+    );
+  }
+
+  private widen(nodes: number, handles: number): void {
+    const most = Math.max(nodes, this.word(H_NODE_CAP));
+    const slots = Math.max(handles, this.word(H_HANDLE_CAP));
+    if (most === this.word(H_NODE_CAP) && slots === this.word(H_HANDLE_CAP)) return;
+    this.memory.ensure(TREE + this.memory.x.treeBytes(most, slots));
+    this.memory.x.treeWiden(TREE, most, slots);
+  }
+
+  /** Hands the core a batch of lists from `at` on; how many there are in it. */
+  private give(starts: Pages, lasts: Pages, values: Pages | undefined, at: number): number {
+    const { f64, u32 } = this.memory;
+    const count = Math.min(BATCH, starts.length - at);
+    for (let i = 0; i < count; i++) {
+      f64[(IN >> 3) + i * 2] = starts[at + i];
+      f64[(IN >> 3) + i * 2 + 1] = lasts[at + i];
+      u32[(VALUES_AT >> 2) + i] = values?.[at + i] ?? 0;
+    }
+    return count;
+  }
+
+  private inBatches(
+    starts: Pages,
+    lasts: Pages,
+    values: Pages | undefined,
+    run: (at: number, count: number) => void,
+  ): void {
+    for (let at = 0; at < starts.length; at += BATCH) {
+      run(at, this.give(starts, lasts, values, at));
+    }
+  }
+
+  private take(to: Float64Array, at: number, count: number): void {
+    to.set(this.memory.f64.subarray(OUT >> 3, (OUT >> 3) + count), at);
+  }
+
+  /** Memory and the place of the tree in it, for {@link validateIntervalTree}. */
+  raw(): { readonly u32: Uint32Array; readonly tree: number } {
+    this.word(H_HANDLES);
+    return { u32: this.memory.u32, tree: TREE };
+  }
+}
+
+function isPage(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < PAGE_LIMIT;
+}
+
+function checkInterval(start: number, last: number): void {
+  if (isPage(start) && isPage(last) && start <= last) return;
+  for (const [argument, value] of [
+    ["start", start],
+    ["last", last],
+  ] as const) {
+    const got: string = String(value);
+    if (!Number.isInteger(value)) {
+      const message = `${argument} must be a whole page number, got ${got}`;
+      throw new ArgumentError("E_TYPE", message, { argument });
+    }
+    if (!isPage(value)) {
+      const message = `${argument} must be 0 to 2^52 - 1, got ${got}`;
+      throw new ArgumentError("E_ADDR_RANGE", message, { argument, most: PAGE_LIMIT - 1 });
+    }
+  }
+  throw new ArgumentError("E_INVERTED", `last (${last}) is below start (${start})`, {
+    argument: "last",
+  });
+}
+
+function checkValue(value: number): void {
+  checkWithin("value", value, 0, VALUES - 1);
+}
+
+function checkLists(starts: Pages, lasts: Pages, values?: Pages): number {
+  const n = starts.length;
+  if (lasts.length !== n || (values !== undefined && values.length !== n)) {
+    throw new ArgumentError("E_LIMIT", `starts, lasts and values must be of one length (${n})`, {
+      argument: lasts.length === n ? "values" : "lasts",
+    });
+  }
+  for (let i = 0; i < n; i++) {
+    checkInterval(starts[i], lasts[i]);
+    if (values !== undefined) checkValue(values[i]);
+  }
+  return n;
+}
+
+/** Indices by start, stable; null when they ascend already. */
+function orderOf(starts: Pages): number[] | null {
+  let ascends = true;
+  for (let i = 1; i < starts.length && ascends; i++) ascends = starts[i - 1] <= starts[i];
+  if (ascends) return null;
+  return Array.from({ length: starts.length }, (_, i) => i).sort((a, b) => starts[a] - starts[b]);
+}
