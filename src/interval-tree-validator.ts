@@ -4,14 +4,15 @@ import type { Violation } from "./invariants.js";
 
 /** Words and places, as in assembly/interval-tree/node.ts. */
 const HEADER_BYTES = 64;
-const NODE_WORDS = 112;
+const NODE_WORDS = 128;
 const FAN = 16;
 const START = 32;
 const REF = 64;
 const HANDLE = 80;
-const COUNT = 96;
-const PARENT = 97;
-const LEVEL = 98;
+const GENERATION = 96;
+const COUNT = 112;
+const PARENT = 113;
+const LEVEL = 114;
 
 interface Header {
   readonly root: number;
@@ -119,6 +120,10 @@ class Reader {
     const handle = this.u32[n + HANDLE + i];
     if (this.homes.has(handle)) this.report("HandlesPointHome", `handle ${handle} is used twice`);
     this.homes.set(handle, id);
+    const generation = this.u32[this.header.handlesAt + handle * 2 + 1];
+    if (this.u32[n + GENERATION + i] !== generation) {
+      this.report("HandlesPointHome", `handle ${handle} is of another generation in node ${id}`);
+    }
   }
 
   private child(
@@ -149,7 +154,8 @@ class Reader {
         this.i64(n + i * 2) === -1n &&
         this.i64(n + START + i * 2) === 2n ** 63n - 1n &&
         this.u32[n + REF + i] === 0 &&
-        this.u32[n + HANDLE + i] === 0;
+        this.u32[n + HANDLE + i] === 0 &&
+        this.u32[n + GENERATION + i] === 0;
       if (!isEmpty) this.report("EmptySlotsAreEmpty", `node ${id} slot ${i}`);
     }
   }

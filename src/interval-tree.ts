@@ -6,6 +6,7 @@
  * goes. Where many are returned they come as a Float64Array, and -1 stands for none.
  */
 import { checkWithin } from "./arguments.js";
+import type { CoreExports } from "./core/exports.js";
 import type { WasmSource } from "./core/loader.js";
 import { StructureMemory } from "./core/structure-memory.js";
 import { ArgumentError, CapacityError, DisposedError, ShootdownError } from "./errors.js";
@@ -41,11 +42,16 @@ export const PAGE_LIMIT = 2 ** 52;
 const LIMIT_MOST = 2 ** 25;
 const SLOTS = 2 ** 26;
 const VALUES = 2 ** 32;
+/** What the core returns when a tree holds as much as it may. */
+const FULL = -3;
 const BATCH = 2048;
+/** Batches: starts, then lasts, f64 each; then values, u32. */
 const IN = 1024;
-const VALUES_AT = IN + BATCH * 16;
+const LASTS = IN + BATCH * 8;
+const VALUES_AT = LASTS + BATCH * 8;
 const OUT = VALUES_AT + BATCH * 4;
 const OUT_BYTES = BATCH * 32;
+const ROOM = OUT_BYTES / 8;
 /** Where the tree is. */
 const TREE = OUT + OUT_BYTES;
 const RECORD_WORDS = 4;
@@ -63,13 +69,15 @@ let trees = 0;
 /** See the file comment. Made by {@link IntervalTree.create}. */
 export class IntervalTree implements Iterable<Interval> {
   private readonly id = ++trees;
-  private disposed = false;
+  private x: CoreExports;
 
   private constructor(
     private readonly memory: StructureMemory,
     /** Most entries it may hold. */
     readonly limit: number,
-  ) {}
+  ) {
+    this.x = memory.x;
+  }
 
   /**
    * An empty tree.
@@ -82,7 +90,7 @@ export class IntervalTree implements Iterable<Interval> {
     const memory = await StructureMemory.create(TREE + 4096, maxBytes, options.wasm);
     const nodes = memory.x.treeNodesFor(capacity) + 8;
     memory.ensure(TREE + memory.x.treeBytes(nodes, capacity));
-    memory.x.treeInit(TREE, nodes, capacity);
+    memory.x.treeInit(TREE, nodes, capacity, limit);
     return new IntervalTree(memory, limit);
   }
 
@@ -102,24 +110,19 @@ export class IntervalTree implements Iterable<Interval> {
   }
 
   private word(index: number): number {
-    if (this.disposed) {
-      throw new DisposedError("E_DISPOSED", `interval tree ${this.id} was disposed`, {
-        tree: this.id,
-      });
-    }
+    this.x.treeNodesLeft(TREE); // throws when disposed
     return this.memory.u32[(TREE >> 2) + index];
   }
 
   /** Adds an entry. @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_INVERTED; CapacityError */
   insert(start: number, last: number, value = 0): IntervalHandle {
-    checkInterval(start, last);
-    checkValue(value);
-    if (this.word(H_COUNT) >= this.limit) throw this.full();
-    const { x } = this.memory;
-    const handle = x.treeInsert(TREE, start, last, value);
+    if (!isInterval(start, last)) failInterval(start, last);
+    if (value >>> 0 !== value) failValue(value);
+    const handle = this.x.treeInsert(TREE, start, last, value);
     if (handle >= 0) return handle;
+    if (handle === FULL) throw this.full();
     this.makeRoom(1);
-    return x.treeInsert(TREE, start, last, value);
+    return this.x.treeInsert(TREE, start, last, value);
   }
 
   /**
@@ -127,7 +130,7 @@ export class IntervalTree implements Iterable<Interval> {
    * @throws as {@link insert}; E_LIMIT when the lists differ in length
    */
   insertMany(starts: Pages, lasts: Pages, values?: Pages): Float64Array {
-    const n = checkLists(starts, lasts, values);
+    const n = this.checkLists(starts, lasts, values);
     if (this.word(H_COUNT) + n > this.limit) throw this.full(n);
     const handles = new Float64Array(n);
     let done = 0;
@@ -152,7 +155,7 @@ export class IntervalTree implements Iterable<Interval> {
    * @throws as {@link insertMany}; E_EXISTS when the tree is not empty
    */
   load(starts: Pages, lasts: Pages, values?: Pages): Float64Array {
-    const n = checkLists(starts, lasts, values);
+    const n = this.checkLists(starts, lasts, values);
     if (this.word(H_COUNT) !== 0) {
       throw new ArgumentError("E_EXISTS", `the tree has ${this.size} entries, load wants none`, {
         argument: "this",
@@ -184,28 +187,19 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Is this the handle of an entry? */
   has(handle: IntervalHandle): boolean {
-    this.word(H_COUNT);
-    if (!Number.isSafeInteger(handle) || handle < 0) return false;
-    return this.memory.x.treeHas(TREE, handle % SLOTS, Math.floor(handle / SLOTS)) !== 0;
+    return isPage(handle) && this.x.treeHas(TREE, slotOf(handle), generationOf(handle)) !== 0;
   }
 
   /** Slot of a handle. @throws ArgumentError E_TYPE, E_NOENT */
   private slot(handle: IntervalHandle): number {
-    if (this.has(handle)) return handle % SLOTS;
-    if (typeof handle !== "number") {
-      throw new ArgumentError("E_TYPE", `handle must be a number, got ${String(handle)}`, {
-        argument: "handle",
-      });
-    }
-    throw new ArgumentError("E_NOENT", `handle ${handle} is stale, or not of this tree`, {
-      argument: "handle",
-      value: handle,
-    });
+    return this.has(handle) ? slotOf(handle) : failHandle(handle);
   }
 
   /** Removes an entry. @throws ArgumentError E_NOENT for a stale handle, E_TYPE */
   remove(handle: IntervalHandle): void {
-    this.memory.x.treeRemove(TREE, this.slot(handle));
+    const isGone =
+      isPage(handle) && this.x.treeRemove(TREE, slotOf(handle), generationOf(handle)) !== 0;
+    if (!isGone) failHandle(handle);
   }
 
   /** Removes many. All or none. @throws ArgumentError E_NOENT, also for one named twice; E_TYPE */
@@ -230,7 +224,7 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Gives an entry another value. @throws ArgumentError E_NOENT, E_TYPE, E_LIMIT */
   setValue(handle: IntervalHandle, value: number): void {
-    checkValue(value);
+    if (value >>> 0 !== value) failValue(value);
     this.memory.x.treeSetValue(TREE, this.slot(handle), value);
   }
 
@@ -239,18 +233,22 @@ export class IntervalTree implements Iterable<Interval> {
    * @throws ArgumentError E_NOENT, E_TYPE, E_ADDR_RANGE, E_INVERTED; CapacityError
    */
   update(handle: IntervalHandle, start: number, last: number): void {
-    checkInterval(start, last);
-    const slot = this.slot(handle);
-    if (this.memory.x.treeMove(TREE, slot, start, last) !== 0) return;
-    this.makeRoom(1);
-    this.memory.x.treeMove(TREE, slot, start, last);
+    if (!isInterval(start, last)) failInterval(start, last);
+    if (!isPage(handle)) failHandle(handle);
+    const slot = slotOf(handle);
+    const generation = generationOf(handle);
+    let moved = this.x.treeMove(TREE, slot, generation, start, last);
+    if (moved < 0) {
+      this.makeRoom(1);
+      moved = this.x.treeMove(TREE, slot, generation, start, last);
+    }
+    if (moved === 0) failHandle(handle);
   }
 
   /** Handle of the first entry that overlaps [start, last], or undefined. */
   first(start: number, last = start): IntervalHandle | undefined {
-    checkInterval(start, last);
-    this.word(H_COUNT);
-    const handle = this.memory.x.treeFirst(TREE, start, last);
+    if (!isInterval(start, last)) failInterval(start, last);
+    const handle = this.x.treeFirst(TREE, start, last);
     return handle < 0 ? undefined : handle;
   }
 
@@ -265,52 +263,58 @@ export class IntervalTree implements Iterable<Interval> {
   }
 
   private ask(starts: Pages, lasts: Pages, what: "treeFirstBatch" | "treeCountBatch") {
-    const results = new Float64Array(checkLists(starts, lasts));
-    this.word(H_COUNT);
-    this.inBatches(starts, lasts, undefined, (at, count) => {
-      this.memory.x[what](TREE, IN, count, OUT);
+    const results = new Float64Array(sameLength(starts, lasts));
+    for (let at = 0; at < results.length; at += BATCH) {
+      const count = this.give(starts, lasts, undefined, at);
+      this.x[what](TREE, IN, count, OUT);
       this.take(results, at, count);
-    });
+    }
     return results;
   }
 
   /** How many entries overlap [start, last]. */
   count(start: number, last = start): number {
-    checkInterval(start, last);
-    this.word(H_COUNT);
-    return this.memory.x.treeCount(TREE, start, last);
+    if (!isInterval(start, last)) failInterval(start, last);
+    return this.x.treeCount(TREE, start, last);
+  }
+
+  /** Handles of all entries that overlap [start, last], ascending. */
+  all(start: number, last = start): Float64Array {
+    const few = this.scan(start, last, 0, ROOM);
+    const { f64 } = this.memory;
+    if (few < ROOM) return f64.slice(OUT >> 3, (OUT >> 3) + few);
+    const all = new Float64Array(this.count(start, last));
+    this.allInto(all, start, last);
+    return all;
   }
 
   /**
-   * Handles of all entries that overlap [start, last], ascending. With `into` they are written
-   * there, as many as fit, and what is returned is the part of it that was written.
+   * Writes the handles of all entries that overlap [start, last] into `into`, ascending, as many as
+   * fit; how many that were.
    */
-  all(start: number, last = start, into?: Float64Array): Float64Array {
-    checkInterval(start, last);
-    this.word(H_COUNT);
-    const { x } = this.memory;
-    const room = OUT_BYTES / 8;
-    const parts: number[] = [];
+  allInto(into: Float64Array, start: number, last = start): number {
+    const from = OUT >> 3;
     let after = 0;
     let written = 0;
     for (;;) {
-      const most = into === undefined ? room : Math.min(room, into.length - written);
-      if (most === 0) break;
-      const found = x.treeScan(TREE, start, last, after, OUT, most, 0);
-      const handles = this.memory.f64.subarray(OUT >> 3, (OUT >> 3) + found);
-      if (into !== undefined) into.set(handles, written);
-      else if (found < room && after === 0) return handles.slice();
-      else parts.push(...handles);
+      const most = Math.min(ROOM, into.length - written);
+      const found = this.scan(start, last, after, most);
+      const { f64 } = this.memory;
+      for (let i = 0; i < found; i++) into[written + i] = f64[from + i];
       written += found;
-      if (found < most) break;
-      after = (handles[found - 1] % SLOTS) + 1;
+      if (found < most || written === into.length) return written;
+      after = slotOf(into[written - 1]) + 1;
     }
-    return into === undefined ? Float64Array.from(parts) : into.subarray(0, written);
+  }
+
+  private scan(start: number, last: number, after: number, most: number): number {
+    if (!isInterval(start, last)) failInterval(start, last);
+    return this.x.treeScan(TREE, start, last, after, OUT, most, 0);
   }
 
   /** Handles of all entries that hold page `page`, ascending. */
-  stab(page: number, into?: Float64Array): Float64Array {
-    return this.all(page, page, into);
+  stab(page: number): Float64Array {
+    return this.all(page, page);
   }
 
   /**
@@ -318,11 +322,11 @@ export class IntervalTree implements Iterable<Interval> {
    * @throws ShootdownError E_BUSY from the iterator when it has
    */
   *overlaps(start = 0, last = PAGE_LIMIT - 1): Generator<Interval, void, undefined> {
-    checkInterval(start, last);
+    if (!isInterval(start, last)) failInterval(start, last);
     const version = this.word(H_VERSION);
     let after = 0;
     for (;;) {
-      const found = this.memory.x.treeScan(TREE, start, last, after, OUT, BATCH, 1);
+      const found = this.x.treeScan(TREE, start, last, after, OUT, BATCH, 1);
       const from = OUT >> 3;
       const records = this.memory.f64.slice(from, from + found * RECORD_WORDS);
       for (let i = 0; i < records.length; i += RECORD_WORDS) {
@@ -335,7 +339,7 @@ export class IntervalTree implements Iterable<Interval> {
         }
       }
       if (found < BATCH) return;
-      after = (records[records.length - 1] % SLOTS) + 1;
+      after = slotOf(records[records.length - 1]) + 1;
     }
   }
 
@@ -346,23 +350,19 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** The first entry in order, or undefined. */
   min(): Interval | undefined {
-    return this.end(this.memory.x.treeLowest(TREE));
+    const handle = this.x.treeLowest(TREE);
+    return handle < 0 ? undefined : this.get(handle);
   }
 
   /** The last entry in order (the one that starts last), or undefined. */
   max(): Interval | undefined {
-    return this.end(this.memory.x.treeHighest(TREE));
-  }
-
-  private end(handle: number): Interval | undefined {
-    this.word(H_COUNT);
+    const handle = this.x.treeHighest(TREE);
     return handle < 0 ? undefined : this.get(handle);
   }
 
   /** The largest `last` of all entries, or undefined. */
   maxLast(): number | undefined {
-    this.word(H_COUNT);
-    const last = this.memory.x.treeLargest(TREE);
+    const last = this.x.treeLargest(TREE);
     return last < 0 ? undefined : last;
   }
 
@@ -372,17 +372,15 @@ export class IntervalTree implements Iterable<Interval> {
    */
   firstGap(length: number, from = 0, to = PAGE_LIMIT - 1): number | undefined {
     checkWithin("length", length, 1, PAGE_LIMIT);
-    checkInterval(from, to);
-    this.word(H_COUNT);
+    if (!isInterval(from, to)) failInterval(from, to);
     const top = Math.min(to, PAGE_LIMIT - length);
-    const gap = from > top ? -1 : this.memory.x.treeFirstGap(TREE, length, from, top);
+    const gap = from > top ? -1 : this.x.treeFirstGap(TREE, length, from, top);
     return gap < 0 ? undefined : gap;
   }
 
   /** Removes everything. Every handle becomes stale; memory stays. */
   clear(): void {
-    this.word(H_COUNT);
-    this.memory.x.treeClear(TREE);
+    this.x.treeClear(TREE);
   }
 
   /** A tree of its own with the same entries, under the same handles. */
@@ -409,7 +407,12 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Idempotent; every later call throws E_DISPOSED. */
   dispose(): void {
-    this.disposed = true;
+    const { id } = this;
+    this.x = new Proxy(this.memory.x, {
+      get() {
+        throw new DisposedError("E_DISPOSED", `interval tree ${id} was disposed`, { tree: id });
+      },
+    });
   }
 
   [Symbol.dispose](): void {
@@ -427,20 +430,21 @@ export class IntervalTree implements Iterable<Interval> {
     );
   }
 
-  /** Room for at least one insertion, and likely for `more`; nothing is changed if there is none. */
+  /**
+   * Room for at least one insertion, and likely for `more`, growing by half if there is memory for
+   * that. Nothing is changed if there is none.
+   */
   private makeRoom(more: number): void {
-    const { x } = this.memory;
-    const needed = Math.ceil(more / 8) + this.word(H_LEVELS) + 2;
+    const wanted = Math.max(this.word(H_COUNT) + more, this.word(H_HANDLE_CAP));
     const nodes = this.word(H_NODE_CAP);
-    const missing = needed - x.treeNodesLeft(TREE);
-    const handles = this.word(H_HANDLE_CAP);
-    const wanted = this.word(H_COUNT) + more;
-    this.widen(
-      missing <= 0 ? nodes : nodes + Math.max(missing, nodes >> 1),
-      wanted <= handles
-        ? handles
-        : Math.max(wanted, Math.min(this.limit, handles + (handles >> 1))),
-    );
+    const missing = this.word(H_LEVELS) + 2 - this.x.treeNodesLeft(TREE);
+    const many = Math.max(missing, Math.ceil(more / 8), nodes >> 1);
+    try {
+      const handles = Math.max(wanted, Math.min(this.limit, wanted + (wanted >> 1)));
+      this.widen(nodes + many, handles);
+    } catch {
+      this.widen(nodes + Math.max(0, missing), wanted);
+    }
   }
 
   private widen(nodes: number, handles: number): void {
@@ -451,16 +455,29 @@ export class IntervalTree implements Iterable<Interval> {
     this.memory.x.treeWiden(TREE, most, slots);
   }
 
-  /** Hands the core a batch of lists from `at` on; how many there are in it. */
+  /**
+   * Hands the core a batch of lists from `at` on; how many there are in it.
+   * @throws ArgumentError for what is no interval
+   */
   private give(starts: Pages, lasts: Pages, values: Pages | undefined, at: number): number {
-    const { f64, u32 } = this.memory;
     const count = Math.min(BATCH, starts.length - at);
-    for (let i = 0; i < count; i++) {
-      f64[(IN >> 3) + i * 2] = starts[at + i];
-      f64[(IN >> 3) + i * 2 + 1] = lasts[at + i];
-      u32[(VALUES_AT >> 2) + i] = values?.[at + i] ?? 0;
+    copyPages(this.memory.f64, IN >> 3, starts, at, count);
+    copyPages(this.memory.f64, LASTS >> 3, lasts, at, count);
+    const { u32 } = this.memory;
+    if (values === undefined) u32.fill(0, VALUES_AT >> 2, (VALUES_AT >> 2) + count);
+    else for (let i = 0; i < count; i++) u32[(VALUES_AT >> 2) + i] = values[at + i];
+    const good = this.x.treeCheckBatch(IN, count);
+    return good === count ? count : failInterval(starts[at + good], lasts[at + good]);
+  }
+
+  /** Checks lists before anything is changed; their length. */
+  private checkLists(starts: Pages, lasts: Pages, values?: Pages): number {
+    const n = sameLength(starts, lasts, values);
+    for (let i = 0; values !== undefined && i < n; i++) {
+      if (values[i] >>> 0 !== values[i]) failValue(values[i]);
     }
-    return count;
+    for (let at = 0; at < n; at += BATCH) this.give(starts, lasts, undefined, at);
+    return n;
   }
 
   private inBatches(
@@ -485,47 +502,74 @@ export class IntervalTree implements Iterable<Interval> {
   }
 }
 
-function isPage(value: unknown): value is number {
-  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < PAGE_LIMIT;
+function isPage(value: number): boolean {
+  return (
+    typeof value === "number" && value >= 0 && value < PAGE_LIMIT && Math.floor(value) === value
+  );
 }
 
-function checkInterval(start: number, last: number): void {
-  if (isPage(start) && isPage(last) && start <= last) return;
+function isInterval(start: number, last: number): boolean {
+  return isPage(start) && isPage(last) && start <= last;
+}
+
+function slotOf(handle: IntervalHandle): number {
+  return handle % SLOTS;
+}
+
+function generationOf(handle: IntervalHandle): number {
+  return Math.floor(handle / SLOTS);
+}
+
+function failInterval(start: unknown, last: unknown): never {
   for (const [argument, value] of [
     ["start", start],
     ["last", last],
   ] as const) {
-    const got: string = String(value);
-    if (!Number.isInteger(value)) {
-      const message = `${argument} must be a whole page number, got ${got}`;
+    if (typeof value !== "number" || !Number.isInteger(value)) {
+      const message = `${argument} must be a whole page number, got ${String(value)}`;
       throw new ArgumentError("E_TYPE", message, { argument });
     }
     if (!isPage(value)) {
-      const message = `${argument} must be 0 to 2^52 - 1, got ${got}`;
+      const message = `${argument} must be 0 to 2^52 - 1, got ${value}`;
       throw new ArgumentError("E_ADDR_RANGE", message, { argument, most: PAGE_LIMIT - 1 });
     }
   }
-  throw new ArgumentError("E_INVERTED", `last (${last}) is below start (${start})`, {
+  throw new ArgumentError("E_INVERTED", `last (${String(last)}) is below start`, {
     argument: "last",
   });
 }
 
-function checkValue(value: number): void {
+function failValue(value: unknown): never {
   checkWithin("value", value, 0, VALUES - 1);
+  throw new ArgumentError("E_TYPE", "value must not be negative zero", { argument: "value" });
 }
 
-function checkLists(starts: Pages, lasts: Pages, values?: Pages): number {
-  const n = starts.length;
-  if (lasts.length !== n || (values !== undefined && values.length !== n)) {
-    throw new ArgumentError("E_LIMIT", `starts, lasts and values must be of one length (${n})`, {
-      argument: lasts.length === n ? "values" : "lasts",
+function failHandle(handle: unknown): never {
+  if (typeof handle !== "number") {
+    throw new ArgumentError("E_TYPE", `handle must be a number, got ${String(handle)}`, {
+      argument: "handle",
     });
   }
-  for (let i = 0; i < n; i++) {
-    checkInterval(starts[i], lasts[i]);
-    if (values !== undefined) checkValue(values[i]);
-  }
-  return n;
+  throw new ArgumentError("E_NOENT", `handle ${handle} is stale, or not of this tree`, {
+    argument: "handle",
+    value: handle,
+  });
+}
+
+function sameLength(starts: Pages, lasts: Pages, values?: Pages): number {
+  const n = starts.length;
+  if (lasts.length === n && (values === undefined || values.length === n)) return n;
+  throw new ArgumentError("E_LIMIT", `starts, lasts and values must be of one length (${n})`, {
+    argument: lasts.length === n ? "values" : "lasts",
+  });
+}
+
+function copyPages(to: Float64Array, at: number, from: Pages, first: number, n: number): void {
+  if (from instanceof Float64Array) to.set(from.subarray(first, first + n), at);
+  // What is no number becomes one that is no page.
+  else
+    for (let i = 0; i < n; i++)
+      to[at + i] = typeof from[first + i] === "number" ? from[first + i] : NaN;
 }
 
 /** Indices by start, stable; null when they ascend already. */

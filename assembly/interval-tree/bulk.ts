@@ -2,18 +2,18 @@
 import { adopt, copySlot, newHandle, setChild } from "./insert";
 import {
   countOf, find32, H_BYTES, H_COUNT, H_FREE_HANDLE, H_FREE_NODE, H_FREE_NODES, H_HANDLE_CAP,
-  H_HANDLES, H_LEVELS, H_NODE_CAP, H_NODES, H_OFF_HANDLES, H_ROOT, H_VERSION, handleAt,
-  HANDLE_BYTES, idOf, newNode, NODE_BYTES, nodeAt, O_COUNT, O_HANDLE, O_LEVEL, O_REF, O_START,
-  parentOf, refOf, setWord, slot32, slot64, word,
+  H_HANDLES, H_LEVELS, H_LIMIT, H_NODE_CAP, H_NODES, H_OFF_HANDLES, H_ROOT, H_VERSION, handleAt,
+  HANDLE_BYTES, handleNumber, idOf, LASTS, newNode, NODE_BYTES, nodeAt, O_COUNT, O_GENERATION,
+  O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, setWord, slot32, slot64, word,
 } from "./node";
-import { handleNumber } from "./search";
 
 /** Entries a node is filled with: two slots are left for insertions before the first split. */
 const FILL: u32 = 14;
 
 /** An empty tree with room for `nodes` nodes and `handles` handles. */
-export function init(t: usize, nodes: u32, handles: u32): void {
+export function init(t: usize, nodes: u32, handles: u32, limit: u32): void {
   memory.fill(t, 0, H_BYTES);
+  setWord(t, H_LIMIT, limit);
   setWord(t, H_NODE_CAP, nodes);
   setWord(t, H_HANDLE_CAP, handles);
   setWord(t, H_OFF_HANDLES, <u32>(H_BYTES + (<usize>nodes) * NODE_BYTES));
@@ -98,8 +98,8 @@ export function begin(t: usize): void {
 }
 
 /**
- * Appends `n` entries that start no earlier than those before: records of two f64, start and last,
- * at `at`, u32 values at `values`; handles, f64 each, to `out`. Nothing may be asked before finish.
+ * Appends `n` entries that start no earlier than those before: f64 starts at `at`, lasts LASTS
+ * behind, u32 values at `values`; handles, f64 each, to `out`. Nothing may be asked before finish.
  */
 export function append(t: usize, at: usize, n: u32, values: usize, out: usize): void {
   let count = word(t, H_COUNT);
@@ -108,15 +108,17 @@ export function append(t: usize, at: usize, n: u32, values: usize, out: usize): 
   for (let i: u32 = 0; i < n; i++) {
     const k = count % FILL;
     if (k == 0) leaf = newNode(t, 0);
-    const p = at + ((<usize>i) << 4);
+    const p = at + ((<usize>i) << 3);
     const handle = newHandle(t);
-    store<i64>(slot64(leaf, k), <i64>load<f64>(p, 8));
+    store<i64>(slot64(leaf, k), <i64>load<f64>(p, LASTS));
     store<i64>(slot64(leaf, k), <i64>load<f64>(p), O_START);
     store<u32>(slot32(leaf, k), load<u32>(values + ((<usize>i) << 2)), O_REF);
     store<u32>(slot32(leaf, k), handle, O_HANDLE);
     store<u32>(leaf, k + 1, O_COUNT);
-    store<u32>(handleAt(t, handle), idOf(t, leaf));
-    store<f64>(out + ((<usize>i) << 3), handleNumber(t, handle));
+    const row = handleAt(t, handle);
+    store<u32>(slot32(leaf, k), load<u32>(row, 4), O_GENERATION);
+    store<u32>(row, idOf(t, leaf));
+    store<f64>(out + ((<usize>i) << 3), handleNumber(leaf, k));
     count++;
   }
   setWord(t, H_COUNT, count);
@@ -149,7 +151,7 @@ function nextLeaf(t: usize, leaf: usize): usize {
 
 /** Copies the tree at `t` to `to` with dense nodes and the same handles. `to` has `nodes` nodes. */
 export function compact(t: usize, to: usize, nodes: u32): void {
-  init(to, nodes, word(t, H_HANDLE_CAP));
+  init(to, nodes, word(t, H_HANDLE_CAP), word(t, H_LIMIT));
   const handles = word(t, H_HANDLES);
   memory.copy(to + word(to, H_OFF_HANDLES), t + word(t, H_OFF_HANDLES),
     (<usize>handles) * HANDLE_BYTES);

@@ -3,19 +3,24 @@
  * everything was checked by the host: a call that needs room is made when there is room.
  */
 import { append, begin, bytesFor, clear, compact, finish, init, nodesFor, widen } from "./bulk";
-import { attach, hasRoom, hasRoomToMove, insert, nodesLeft } from "./insert";
+import { attach, fits, hasRoom, hasRoomToMove, insert, nodesLeft } from "./insert";
 import {
-  find32, GENERATIONS, H_HANDLES, handleAt, lastOf, nodeAt, O_HANDLE, O_REF, refOf, slot32, startOf,
-  word,
+  find32, GENERATIONS, H_COUNT, H_HANDLES, H_LIMIT, handleAt, handleNumber, lastOf, LASTS, nodeAt,
+  O_HANDLE, O_REF, refOf, slot32, startOf, word,
 } from "./node";
 import { detach, remove } from "./remove";
-import { count, first, firstGap, handleNumber, highest, largest, lowest, scan } from "./search";
+import { count, first, firstGap, highest, largest, lowest, scan } from "./search";
 
 /** No entry. */
 const NONE: f64 = -1;
 
-export function treeInit(t: usize, nodes: u32, handles: u32): void {
-  init(t, nodes, handles);
+/** There is no room: more memory would do. */
+const NO_ROOM: f64 = -2;
+/** There are as many entries as there may be. */
+const FULL: f64 = -3;
+
+export function treeInit(t: usize, nodes: u32, handles: u32, limit: u32): void {
+  init(t, nodes, handles, limit);
 }
 
 export function treeWiden(t: usize, nodes: u32, handles: u32): void {
@@ -41,24 +46,30 @@ export function treeHas(t: usize, slot: u32, generation: u32): bool {
     (load<u32>(handleAt(t, slot), 4) & GENERATIONS) == generation;
 }
 
-/** The handle of the new entry, or -1: no room. */
+/** The handle of the new entry, NO_ROOM or FULL. */
 export function treeInsert(t: usize, start: f64, last: f64, value: u32): f64 {
-  if (!hasRoom(t)) return NONE;
-  return handleNumber(t, insert(t, <i64>start, <i64>last, value));
+  if (word(t, H_COUNT) >= word(t, H_LIMIT)) return FULL;
+  const room = hasRoom(t);
+  if (!room && !fits(t, <i64>start)) return NO_ROOM;
+  return insert(t, <i64>start, <i64>last, value, room);
 }
 
-export function treeRemove(t: usize, slot: u32): void {
+/** False: the handle is stale. */
+export function treeRemove(t: usize, slot: u32, generation: u32): bool {
+  if (!treeHas(t, slot, generation)) return false;
   remove(t, slot);
+  return true;
 }
 
-/** False: no room. */
-export function treeMove(t: usize, slot: u32, start: f64, last: f64): bool {
-  if (!hasRoomToMove(t)) return false;
+/** 1: done, 0: the handle is stale, -2: NO_ROOM. */
+export function treeMove(t: usize, slot: u32, generation: u32, start: f64, last: f64): i32 {
+  if (!treeHas(t, slot, generation)) return 0;
+  if (!hasRoomToMove(t)) return <i32>NO_ROOM;
   const n = nodeAt(t, load<u32>(handleAt(t, slot)));
   const value = refOf(n, find32(n + O_HANDLE, slot));
   detach(t, slot);
-  attach(t, slot, <i64>start, <i64>last, value);
-  return true;
+  attach(t, slot, <i64>start, <i64>last, value, true);
+  return 1;
 }
 
 export function treeSetValue(t: usize, slot: u32, value: u32): void {
@@ -75,15 +86,16 @@ export function treeRead(t: usize, slot: u32, out: usize): void {
   store<f64>(out, <f64>refOf(n, i), 16);
 }
 
+/** `found`: address of a leaf's slot32, or 0. */
 // @ts-ignore: decorator
 @inline
-function handleOr(t: usize, found: u32): f64 {
-  return found == 0 ? NONE : handleNumber(t, found - 1);
+function handleOr(found: usize): f64 {
+  return found == 0 ? NONE : handleNumber(found, 0);
 }
 
 /** Handle of the first overlap, or -1. */
 export function treeFirst(t: usize, start: f64, last: f64): f64 {
-  return handleOr(t, first(t, <i64>start, <i64>last));
+  return handleOr(first(t, <i64>start, <i64>last));
 }
 
 /** See scan in search.ts. `after`: handle slot + 1. */
@@ -99,12 +111,12 @@ export function treeCount(t: usize, start: f64, last: f64): u32 {
 
 /** Handle of the first entry in order, or -1. */
 export function treeLowest(t: usize): f64 {
-  return handleOr(t, lowest(t));
+  return lowest(t);
 }
 
 /** Handle of the last entry in order, or -1. */
 export function treeHighest(t: usize): f64 {
-  return handleOr(t, highest(t));
+  return highest(t);
 }
 
 /** Largest last, -1 if the tree is empty. */
@@ -138,21 +150,33 @@ export function treeCompact(t: usize, to: usize, nodes: u32): void {
   compact(t, to, nodes);
 }
 
-// Batches: `n` records of two f64, start and last, at `at`; eight bytes of result each at `out`.
+// Batches: `n` f64 starts at `at`, lasts LASTS behind; eight bytes of result each at `out`.
+
+/** Index of the first that is no interval of whole pages below 2^52, or n. */
+export function treeCheckBatch(at: usize, n: u32): u32 {
+  for (let i: u32 = 0; i < n; i++) {
+    const p = at + ((<usize>i) << 3);
+    const start = load<f64>(p);
+    const last = load<f64>(p, LASTS);
+    const whole = start == Math.floor(start) && last == Math.floor(last);
+    if (!(whole && start >= 0 && start <= last && last < 4503599627370496)) return i;
+  }
+  return n;
+}
 
 export function treeFirstBatch(t: usize, at: usize, n: u32, out: usize): void {
   for (let i: u32 = 0; i < n; i++) {
-    const p = at + ((<usize>i) << 4);
-    const found = first(t, <i64>load<f64>(p), <i64>load<f64>(p, 8));
-    store<f64>(out + ((<usize>i) << 3), handleOr(t, found));
+    const p = at + ((<usize>i) << 3);
+    const found = first(t, <i64>load<f64>(p), <i64>load<f64>(p, LASTS));
+    store<f64>(out + ((<usize>i) << 3), handleOr(found));
   }
 }
 
 export function treeCountBatch(t: usize, at: usize, n: u32, out: usize): void {
   for (let i: u32 = 0; i < n; i++) {
-    const p = at + ((<usize>i) << 4);
+    const p = at + ((<usize>i) << 3);
     store<f64>(out + ((<usize>i) << 3),
-      <f64>count(t, <i64>load<f64>(p), <i64>load<f64>(p, 8)));
+      <f64>count(t, <i64>load<f64>(p), <i64>load<f64>(p, LASTS)));
   }
 }
 
@@ -160,10 +184,10 @@ export function treeCountBatch(t: usize, at: usize, n: u32, out: usize): void {
 export function treeInsertBatch(t: usize, at: usize, n: u32, values: usize, out: usize): u32 {
   for (let i: u32 = 0; i < n; i++) {
     if (!hasRoom(t)) return i;
-    const p = at + ((<usize>i) << 4);
-    const slot = insert(t, <i64>load<f64>(p), <i64>load<f64>(p, 8),
-      load<u32>(values + ((<usize>i) << 2)));
-    store<f64>(out + ((<usize>i) << 3), handleNumber(t, slot));
+    const p = at + ((<usize>i) << 3);
+    const handle = insert(t, <i64>load<f64>(p), <i64>load<f64>(p, LASTS),
+      load<u32>(values + ((<usize>i) << 2)), true);
+    store<f64>(out + ((<usize>i) << 3), handle);
   }
   return n;
 }

@@ -4,9 +4,9 @@
  */
 import {
   clearSlots, countOf, FAN, H_COUNT, H_FREE_HANDLE, H_FREE_NODES, H_HANDLE_CAP,
-  H_HANDLES, H_LEVELS, H_NODE_CAP, H_NODES, H_ROOT, H_VERSION, handleAt, handleOf, idOf,
-  largestLast, lastOf, maskLe, newNode, nodeAt, O_COUNT, O_HANDLE, O_LEVEL, O_PARENT, O_REF,
-  O_START, refOf, setWord, slot32, slot64, startOf, word,
+  H_HANDLES, H_LEVELS, H_NODE_CAP, H_NODES, H_ROOT, H_VERSION, handleAt, handleNumber, handleOf,
+  idOf, largestLast, lastOf, maskLe, newNode, nodeAt, O_COUNT, O_GENERATION, O_HANDLE, O_LEVEL,
+  O_PARENT, O_REF, O_START, refOf, setWord, slot32, slot64, startOf, word,
 } from "./node";
 
 /** Nodes an insertion may need: one a level, and a new root. */
@@ -29,6 +29,18 @@ export function hasRoom(t: usize): bool {
   return handle && nodesLeft(t) >= nodesToInsert(t);
 }
 
+/** Can one that starts at `start` be inserted without a new node? Its leaf must have a free slot. */
+export function fits(t: usize, start: i64): bool {
+  if (word(t, H_FREE_HANDLE) == 0 && word(t, H_HANDLES) == word(t, H_HANDLE_CAP)) return false;
+  const x = i64x2.splat(start);
+  let n = nodeAt(t, word(t, H_ROOT));
+  while (load<u32>(n, O_LEVEL) != 0) {
+    const before = popcnt<u32>(maskLe(n + O_START, x));
+    n = nodeAt(t, refOf(n, before == 0 ? 0 : before - 1));
+  }
+  return countOf(n) < FAN;
+}
+
 /** Can an entry be taken out and put in elsewhere without growing? */
 export function hasRoomToMove(t: usize): bool {
   return nodesLeft(t) >= nodesToInsert(t);
@@ -42,6 +54,7 @@ export function copySlot(from: usize, i: u32, to: usize, k: u32): void {
   store<i64>(slot64(to, k), startOf(from, i), O_START);
   store<u32>(slot32(to, k), refOf(from, i), O_REF);
   store<u32>(slot32(to, k), handleOf(from, i), O_HANDLE);
+  store<u32>(slot32(to, k), load<u32>(slot32(from, i), O_GENERATION), O_GENERATION);
 }
 
 /** Makes slot `i` free by moving those behind it; counts it in. */
@@ -67,6 +80,7 @@ export function setChild(t: usize, p: usize, i: u32, c: usize): void {
   store<i64>(slot64(p, i), startOf(c, 0), O_START);
   store<u32>(slot32(p, i), idOf(t, c), O_REF);
   store<u32>(slot32(p, i), 0, O_HANDLE);
+  store<u32>(slot32(p, i), 0, O_GENERATION);
   store<u32>(c, idOf(t, p), O_PARENT);
 }
 
@@ -101,16 +115,21 @@ function raiseRoot(t: usize): usize {
   return root;
 }
 
-/** Puts handle slot `handle` into the tree. There must be room (hasRoomToMove). */
-export function attach(t: usize, handle: u32, start: i64, last: i64, value: u32): void {
+/**
+ * Puts handle slot `handle` into the tree, which must have room (hasRoomToMove, or else fits and not
+ * `splits`). The handle as the host sees it.
+ */
+export function attach(
+  t: usize, handle: u32, start: i64, last: i64, value: u32, splits: bool,
+): f64 {
   const x = i64x2.splat(start);
   let n = nodeAt(t, word(t, H_ROOT));
-  if (countOf(n) == FAN) n = raiseRoot(t);
+  if (splits && countOf(n) == FAN) n = raiseRoot(t);
   for (let level = load<u32>(n, O_LEVEL); level > 0; level--) {
     const before = popcnt<u32>(maskLe(n + O_START, x));
     let i = before == 0 ? 0 : before - 1;
     let c = nodeAt(t, refOf(n, i));
-    if (countOf(c) == FAN) {
+    if (splits && countOf(c) == FAN) {
       const r = split(t, n, i, c, start);
       if (start >= startOf(r, 0)) {
         c = r;
@@ -128,9 +147,12 @@ export function attach(t: usize, handle: u32, start: i64, last: i64, value: u32)
   store<i64>(slot64(n, i), start, O_START);
   store<u32>(slot32(n, i), value, O_REF);
   store<u32>(slot32(n, i), handle, O_HANDLE);
-  store<u32>(handleAt(t, handle), idOf(t, n));
+  const row = handleAt(t, handle);
+  store<u32>(slot32(n, i), load<u32>(row, 4), O_GENERATION);
+  store<u32>(row, idOf(t, n));
   setWord(t, H_COUNT, word(t, H_COUNT) + 1);
   setWord(t, H_VERSION, word(t, H_VERSION) + 1);
+  return handleNumber(n, i);
 }
 
 /** A handle slot under a new generation, an odd one. There must be room. */
@@ -148,9 +170,7 @@ export function newHandle(t: usize): u32 {
   return slot;
 }
 
-/** Inserts an entry; its handle slot. There must be room (hasRoom). */
-export function insert(t: usize, start: i64, last: i64, value: u32): u32 {
-  const handle = newHandle(t);
-  attach(t, handle, start, last, value);
-  return handle;
+/** Inserts an entry; its handle as the host sees it. As attach, and a handle must be free. */
+export function insert(t: usize, start: i64, last: i64, value: u32, splits: bool): f64 {
+  return attach(t, newHandle(t), start, last, value, splits);
 }

@@ -3,8 +3,8 @@
  * in [0, 2^52), each node augmented with the largest `last` below it.
  *
  *   at t: header (u32 words), then nodes, then handles
- *   node: last i64[16] · start i64[16] · ref u32[16] · handle u32[16] · count, parent, level
- *         leaf: an entry's last, start, value and handle slot
+ *   node: last i64[16] · start i64[16] · ref, handle, generation u32[16] · count, parent, level
+ *         leaf: an entry's last, start, value, handle slot and that slot's generation
  *         inner: a child's largest last, lower bound of its starts, id
  *   handle: {leaf u32, generation u32}; a free one holds the next free slot + 1
  *
@@ -27,17 +27,21 @@ export const H_HANDLES: i32 = 8;
 export const H_FREE_HANDLE: i32 = 9;
 export const H_OFF_HANDLES: i32 = 10;
 export const H_VERSION: i32 = 11; // + 1 with every change
+export const H_LIMIT: i32 = 12; // most entries
 export const H_BYTES: usize = 64;
 
 export const FAN: u32 = 16;
-export const NODE_BYTES: usize = 448;
+export const NODE_BYTES: usize = 512;
 export const O_START: usize = 128;
 export const O_REF: usize = 256;
 export const O_HANDLE: usize = 320;
-export const O_COUNT: usize = 384;
-export const O_PARENT: usize = 388;
-export const O_LEVEL: usize = 392;
+export const O_GENERATION: usize = 384;
+export const O_COUNT: usize = 448;
+export const O_PARENT: usize = 452;
+export const O_LEVEL: usize = 456;
 export const HANDLE_BYTES: usize = 8;
+/** Batches: bytes from a start to its last. */
+export const LASTS: usize = 16384;
 /** Bits of a generation that are told: odd while the slot is in use. */
 export const GENERATIONS: u32 = 0x3ffffff;
 
@@ -112,6 +116,14 @@ export function refOf(n: usize, i: u32): u32 {
 @inline
 export function handleOf(n: usize, i: u32): u32 {
   return load<u32>(slot32(n, i), O_HANDLE);
+}
+
+/** A handle as the host sees it: generation * 2^26 + slot, exact in a double. */
+// @ts-ignore: decorator
+@inline
+export function handleNumber(n: usize, i: u32): f64 {
+  const generation = <u64>(load<u32>(slot32(n, i), O_GENERATION) & GENERATIONS);
+  return <f64>((generation << 26) | handleOf(n, i));
 }
 
 // @ts-ignore: decorator
@@ -201,6 +213,7 @@ export function clearSlot(n: usize, i: u32): void {
   store<i64>(slot64(n, i), EMPTY_START, O_START);
   store<u32>(slot32(n, i), 0, O_REF);
   store<u32>(slot32(n, i), 0, O_HANDLE);
+  store<u32>(slot32(n, i), 0, O_GENERATION);
 }
 
 /** Empties the slots of a node from `from` on. */

@@ -4,8 +4,8 @@
  * starts after last there is none. So a query reads one array a level.
  */
 import {
-  countOf, find32, GENERATIONS, H_COUNT, H_LEVELS, H_ROOT, handleAt, handleOf, idOf, largestLast,
-  lastOf, maskGe, maskLe, nodeAt, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, startOf, word,
+  countOf, find32, H_COUNT, H_LEVELS, H_ROOT, handleAt, handleNumber, idOf, largestLast, lastOf,
+  maskGe, maskLe, nodeAt, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, slot32, startOf, word,
 } from "./node";
 
 /** Slots of `n` that may hold, or lead to, overlaps with [x, y]. */
@@ -15,25 +15,20 @@ function overlapping(n: usize, x: v128, y: v128): u32 {
   return maskGe(n, x) & maskLe(n + O_START, y);
 }
 
-/** Handle slot + 1 of the first entry that overlaps [start, last], or 0. */
-export function first(t: usize, start: i64, last: i64): u32 {
+/** Address of the leaf slot (slot32) of the first entry that overlaps [start, last], or 0. */
+// @ts-ignore: decorator
+@inline
+export function first(t: usize, start: i64, last: i64): usize {
   let n = nodeAt(t, word(t, H_ROOT));
   const x = i64x2.splat(start);
   for (let level = word(t, H_LEVELS); level > 0; level--) {
     const mask = maskGe(n, x);
     if (mask == 0) return 0;
     const i = ctz<u32>(mask);
-    if (level == 1) return startOf(n, i) <= last ? handleOf(n, i) + 1 : 0;
+    if (level == 1) return startOf(n, i) <= last ? slot32(n, i) : 0;
     n = nodeAt(t, refOf(n, i));
   }
   return 0;
-}
-
-/** A handle as the host sees it: generation * 2^26 + slot, exact in a double. */
-// @ts-ignore: decorator
-@inline
-export function handleNumber(t: usize, slot: u32): f64 {
-  return <f64>(((<u64>(load<u32>(handleAt(t, slot), 4) & GENERATIONS)) << 26) | slot);
 }
 
 /**
@@ -62,7 +57,7 @@ export function scan(
           store<f64>(p, <f64>refOf(n, i), 16);
           p += 24;
         }
-        if (out != 0) store<f64>(p, handleNumber(t, handleOf(n, i)));
+        if (out != 0) store<f64>(p, handleNumber(n, i));
         p += 8;
         found++;
       }
@@ -89,19 +84,19 @@ export function count(t: usize, start: i64, last: i64): u32 {
   return scan(t, start, last, 0, 0, 0xffffffff, false);
 }
 
-/** Handle slot + 1 of the first entry in order, or 0. */
-export function lowest(t: usize): u32 {
+/** Handle of the first entry in order, or -1. */
+export function lowest(t: usize): f64 {
   let n = nodeAt(t, word(t, H_ROOT));
   while (load<u32>(n, O_LEVEL) != 0) n = nodeAt(t, refOf(n, 0));
-  return countOf(n) == 0 ? 0 : handleOf(n, 0) + 1;
+  return countOf(n) == 0 ? -1 : handleNumber(n, 0);
 }
 
-/** Handle slot + 1 of the last entry in order, or 0. */
-export function highest(t: usize): u32 {
+/** Handle of the last entry in order, or -1. */
+export function highest(t: usize): f64 {
   let n = nodeAt(t, word(t, H_ROOT));
   while (load<u32>(n, O_LEVEL) != 0) n = nodeAt(t, refOf(n, countOf(n) - 1));
   const i = countOf(n);
-  return i == 0 ? 0 : handleOf(n, i - 1) + 1;
+  return i == 0 ? -1 : handleNumber(n, i - 1);
 }
 
 /** Largest last of all entries, -1 if there is none. */
@@ -117,9 +112,10 @@ export function firstGap(t: usize, length: i64, from: i64, to: i64): i64 {
     // Runs of entries that leave no room are passed leaf by leaf.
     const hit = first(t, g, g + length - 1);
     if (hit == 0) return g;
-    const n = nodeAt(t, load<u32>(handleAt(t, hit - 1)));
+    const slot = load<u32>(hit, O_HANDLE);
+    const n = nodeAt(t, load<u32>(handleAt(t, slot)));
     const entries = countOf(n);
-    for (let i = find32(n + O_HANDLE, hit - 1); i < entries; i++) {
+    for (let i = find32(n + O_HANDLE, slot); i < entries; i++) {
       if (startOf(n, i) >= g + length) break;
       if (lastOf(n, i) >= g) g = lastOf(n, i) + 1;
     }
