@@ -29,7 +29,7 @@ export function hasRoom(t: usize): bool {
   return handle && nodesLeft(t) >= nodesToInsert(t);
 }
 
-/** Can one that starts at `start` be inserted without a new node? Its leaf must have a free slot. */
+/** Can one that starts at `start` be inserted without a new node? Its leaf must have room. */
 export function fits(t: usize, start: i64): bool {
   if (word(t, H_FREE_HANDLE) == 0 && word(t, H_HANDLES) == word(t, H_HANDLE_CAP)) return false;
   const x = i64x2.splat(start);
@@ -116,8 +116,8 @@ function raiseRoot(t: usize): usize {
 }
 
 /**
- * Puts handle slot `handle` into the tree, which must have room (hasRoomToMove, or else fits and not
- * `splits`). The handle as the host sees it.
+ * Puts handle slot `handle` into the tree, which must have room (hasRoomToMove, or else fits and
+ * not `splits`). The handle as the host sees it.
  */
 export function attach(
   t: usize, handle: u32, start: i64, last: i64, value: u32, splits: bool,

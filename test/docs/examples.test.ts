@@ -10,12 +10,13 @@ function node(...args: string[]): { status: number | null; stdout: string; stder
   return spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
 }
 
-/** The only fenced block of a language in a document. */
-function block(document: string, language: string): string {
+/** The fenced block of a language that holds `mark`, of which a document has one. */
+function block(document: string, language: string, mark = ""): string {
   const text = readFileSync(join(root, document), "utf8");
-  const found = [...text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm"))];
+  const all = text.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm"));
+  const found = [...all].map(([, code]) => code).filter((code) => code.includes(mark));
   expect(found).toHaveLength(1);
-  return found[0][1];
+  return found[0];
 }
 
 describe("what the documents show", () => {
@@ -38,10 +39,30 @@ describe("what the documents show", () => {
   test("the example of the README runs", () => {
     const folder = join(root, "build", "readme");
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "example.mjs"), block("README.md", "js"));
+    writeFileSync(join(folder, "example.mjs"), block("README.md", "js", "Machine"));
     const { status, stdout } = node(join(folder, "example.mjs"));
     expect(status).toBe(0);
     expect(stdout).toMatch(/^\d+ 2 null/);
+  });
+
+  test("the data-structure example of the README does what its comments say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const shown = block("README.md", "js", "IntervalTree");
+    const told = shown
+      .replace(/^(tree\.first\(.*?\)) === heap;.*$/m, "console.log($1 === heap);")
+      .replace(/^(tree\.(firstGap|firstMany|has)\(.*?\));.*$/gm, "console.log($1);");
+    writeFileSync(join(folder, "structures.mjs"), `${told}\nconsole.log(tree.has(heap));\n`);
+    const { stdout } = node(join(folder, "structures.mjs"));
+    const [first, one, two, gap, many, stale] = stdout.trim().split("\n");
+    expect([first, one, two, gap, stale]).toEqual([
+      "true",
+      "256 511 1",
+      "384 384 2",
+      "512",
+      "false",
+    ]);
+    expect(many).toMatch(/^Float64Array\(2\) \[ \d+, -1 \]$/);
   });
 
   test("examples/ run", () => {
