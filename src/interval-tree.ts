@@ -265,7 +265,7 @@ export class IntervalTree implements Iterable<Interval> {
   private ask(starts: Pages, lasts: Pages, what: "treeFirstBatch" | "treeCountBatch") {
     const results = new Float64Array(sameLength(starts, lasts));
     for (let at = 0; at < results.length; at += BATCH) {
-      const count = this.give(starts, lasts, undefined, at);
+      const count = this.givePages(starts, lasts, at);
       this.x[what](TREE, IN, count, OUT);
       this.take(results, at, count);
     }
@@ -460,14 +460,25 @@ export class IntervalTree implements Iterable<Interval> {
    * @throws ArgumentError for what is no interval
    */
   private give(starts: Pages, lasts: Pages, values: Pages | undefined, at: number): number {
-    const count = Math.min(BATCH, starts.length - at);
-    copyPages(this.memory.f64, IN >> 3, starts, at, count);
-    copyPages(this.memory.f64, LASTS >> 3, lasts, at, count);
+    const count = this.givePages(starts, lasts, at);
     const { u32 } = this.memory;
     if (values === undefined) u32.fill(0, VALUES_AT >> 2, (VALUES_AT >> 2) + count);
     else for (let i = 0; i < count; i++) u32[(VALUES_AT >> 2) + i] = values[at + i];
+    return count;
+  }
+
+  private givePages(starts: Pages, lasts: Pages, at: number): number {
+    const count = Math.min(BATCH, starts.length - at);
+    const { f64 } = this.memory;
+    copyPages(f64, IN >> 3, starts, at, count);
+    copyPages(f64, LASTS >> 3, lasts, at, count);
+    // The core looks at pairs.
+    if (count % 2 === 1) f64[(IN >> 3) + count] = f64[(LASTS >> 3) + count] = 0;
     const good = this.x.treeCheckBatch(IN, count);
-    return good === count ? count : failInterval(starts[at + good], lasts[at + good]);
+    for (let i = good; i < count; i++) {
+      if (!isInterval(starts[at + i], lasts[at + i])) failInterval(starts[at + i], lasts[at + i]);
+    }
+    return count;
   }
 
   /** Checks lists before anything is changed; their length. */
@@ -476,7 +487,7 @@ export class IntervalTree implements Iterable<Interval> {
     for (let i = 0; values !== undefined && i < n; i++) {
       if (values[i] >>> 0 !== values[i]) failValue(values[i]);
     }
-    for (let at = 0; at < n; at += BATCH) this.give(starts, lasts, undefined, at);
+    for (let at = 0; at < n; at += BATCH) this.givePages(starts, lasts, at);
     return n;
   }
 

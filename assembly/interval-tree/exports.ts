@@ -9,7 +9,9 @@ import {
   O_HANDLE, O_REF, refOf, slot32, startOf, word,
 } from "./node";
 import { detach, remove } from "./remove";
-import { count, first, firstGap, highest, largest, lowest, scan } from "./search";
+import {
+  ALL, count, first, firstGap, firstOf, highest, largest, leavesOf, lowest, scan, scanFrom,
+} from "./search";
 
 /** No entry. */
 const NONE: f64 = -1;
@@ -152,31 +154,49 @@ export function treeCompact(t: usize, to: usize, nodes: u32): void {
 
 // Batches: `n` f64 starts at `at`, lasts LASTS behind; eight bytes of result each at `out`.
 
-/** Index of the first that is no interval of whole pages below 2^52, or n. */
+/** Index of the first pair that holds what is no interval of whole pages below 2^52, or n. */
 export function treeCheckBatch(at: usize, n: u32): u32 {
-  for (let i: u32 = 0; i < n; i++) {
-    const p = at + ((<usize>i) << 3);
-    const start = load<f64>(p);
-    const last = load<f64>(p, LASTS);
-    const whole = start == Math.floor(start) && last == Math.floor(last);
-    if (!(whole && start >= 0 && start <= last && last < 4503599627370496)) return i;
+  const zero = f64x2.splat(0);
+  const limit = f64x2.splat(4503599627370496);
+  for (let i: u32 = 0; i < n; i += 2) {
+    const start = v128.load(at + ((<usize>i) << 3));
+    const last = v128.load(at + ((<usize>i) << 3), LASTS);
+    const whole = v128.and(f64x2.eq(start, f64x2.floor(start)), f64x2.eq(last, f64x2.floor(last)));
+    const order = v128.and(f64x2.ge(start, zero), f64x2.le(start, last));
+    if (!i64x2.all_true(v128.and(v128.and(whole, order), f64x2.lt(last, limit)))) return i;
   }
   return n;
 }
 
-export function treeFirstBatch(t: usize, at: usize, n: u32, out: usize): void {
+/** The f64 of `n` queries become i64, in place. */
+function toPages(at: usize, n: u32): void {
   for (let i: u32 = 0; i < n; i++) {
     const p = at + ((<usize>i) << 3);
-    const found = first(t, <i64>load<f64>(p), <i64>load<f64>(p, LASTS));
-    store<f64>(out + ((<usize>i) << 3), handleOr(found));
+    store<i64>(p, <i64>load<f64>(p));
+    store<i64>(p, <i64>load<f64>(p, LASTS), LASTS);
+  }
+}
+
+export function treeFirstBatch(t: usize, at: usize, n: u32, out: usize): void {
+  toPages(at, n);
+  leavesOf(t, at, n, out);
+  for (let i: u32 = 0; i < n; i++) {
+    const p = at + ((<usize>i) << 3);
+    const to = out + ((<usize>i) << 3);
+    store<f64>(to, firstOf(load<u32>(to), load<i64>(p), load<i64>(p, LASTS)));
   }
 }
 
 export function treeCountBatch(t: usize, at: usize, n: u32, out: usize): void {
+  toPages(at, n);
+  leavesOf(t, at, n, out);
   for (let i: u32 = 0; i < n; i++) {
     const p = at + ((<usize>i) << 3);
-    store<f64>(out + ((<usize>i) << 3),
-      <f64>count(t, <i64>load<f64>(p), <i64>load<f64>(p, LASTS)));
+    const to = out + ((<usize>i) << 3);
+    const leaf = <usize>load<u32>(to);
+    let count: u32 = 0;
+    if (leaf != 0) count = scanFrom(t, leaf, ALL, load<i64>(p), load<i64>(p, LASTS), 0, 0, false);
+    store<f64>(to, <f64>count);
   }
 }
 

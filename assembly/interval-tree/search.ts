@@ -8,6 +8,9 @@ import {
   maskGe, maskLe, nodeAt, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, slot32, startOf, word,
 } from "./node";
 
+/** Every slot of a node. */
+export const ALL: u32 = 0xffff;
+
 /** Slots of `n` that may hold, or lead to, overlaps with [x, y]. */
 // @ts-ignore: decorator
 @inline
@@ -32,6 +35,41 @@ export function first(t: usize, start: i64, last: i64): usize {
 }
 
 /**
+ * For each of `n` queries (i64 starts at `at`) the address of the leaf that its first overlap is
+ * in, u32 at every eighth byte of `out`; 0: nothing ends that late.
+ *
+ * Level by level for all of them: the reads of one query wait for each other, those of different
+ * queries do not, so the machine has many cache misses under way at once. Only the root can have no
+ * child that reaches far enough: bounds are exact.
+ */
+export function leavesOf(t: usize, at: usize, n: u32, out: usize): void {
+  const root = nodeAt(t, word(t, H_ROOT));
+  const top = largestLast(root);
+  for (let k: u32 = 0; k < n; k++) {
+    const reaches = load<i64>(at + ((<usize>k) << 3)) <= top;
+    store<u32>(out + ((<usize>k) << 3), reaches ? <u32>root : 0);
+  }
+  for (let level = word(t, H_LEVELS); level > 1; level--) {
+    for (let k: u32 = 0; k < n; k++) {
+      const p = out + ((<usize>k) << 3);
+      const node = <usize>load<u32>(p);
+      if (node == 0) continue;
+      const mask = maskGe(node, v128.load64_splat(at + ((<usize>k) << 3)));
+      store<u32>(p, <u32>nodeAt(t, refOf(node, ctz<u32>(mask))));
+    }
+  }
+}
+
+/** Handle of the first entry of `leaf` (see leavesOf) that overlaps [start, last], or -1. */
+// @ts-ignore: decorator
+@inline
+export function firstOf(leaf: usize, start: i64, last: i64): f64 {
+  if (leaf == 0) return -1;
+  const i = ctz<u32>(maskGe(leaf, i64x2.splat(start)));
+  return startOf(leaf, i) <= last ? handleNumber(leaf, i) : -1;
+}
+
+/**
  * Overlaps with [start, last], ascending, behind the entry of handle slot `after` - 1 (0: from the
  * beginning): at most `most` of them to `out`, f64 each: handles, or with `whole` records of start,
  * last, value, handle. Returns how many there were, counting stops at `most`.
@@ -39,15 +77,30 @@ export function first(t: usize, start: i64, last: i64): usize {
 export function scan(
   t: usize, start: i64, last: i64, after: u32, out: usize, most: u32, whole: bool,
 ): u32 {
+  if (after == 0) {
+    return scanFrom(t, nodeAt(t, word(t, H_ROOT)), ALL, start, last, out, most, whole);
+  }
+  const n = nodeAt(t, load<u32>(handleAt(t, after - 1)));
+  const behind = <u32>0xfffffffe << find32(n + O_HANDLE, after - 1);
+  return scanFrom(t, n, behind, start, last, out, most, whole);
+}
+
+/** As scan, from the slots `slots` of node `from` on. */
+export function scanFrom(
+  t: usize, from: usize, slots: u32, start: i64, last: i64, out: usize, most: u32, whole: bool,
+): u32 {
   const x = i64x2.splat(start);
   const y = i64x2.splat(last);
-  let n = nodeAt(t, after == 0 ? word(t, H_ROOT) : load<u32>(handleAt(t, after - 1)));
-  let mask = overlapping(n, x, y);
-  if (after != 0) mask &= <u32>0xfffffffe << find32(n + O_HANDLE, after - 1);
+  let n = from;
+  let mask = overlapping(n, x, y) & slots;
   let found: u32 = 0;
   let p = out;
   for (;;) {
     if (load<u32>(n, O_LEVEL) == 0) {
+      if (out == 0) {
+        found += popcnt<u32>(mask);
+        mask = 0;
+      }
       for (; mask != 0; mask &= mask - 1) {
         if (found == most) return found;
         const i = ctz<u32>(mask);
@@ -57,13 +110,13 @@ export function scan(
           store<f64>(p, <f64>refOf(n, i), 16);
           p += 24;
         }
-        if (out != 0) store<f64>(p, handleNumber(n, i));
+        store<f64>(p, handleNumber(n, i));
         p += 8;
         found++;
       }
       // Entries start in order: one behind `last` ends the search.
-      const count = countOf(n);
-      if (count != 0 && startOf(n, count - 1) > last) return found;
+      const entries = countOf(n);
+      if (entries != 0 && startOf(n, entries - 1) > last) return found;
     }
     while (mask == 0) {
       const parent = parentOf(n);
