@@ -8,7 +8,7 @@ import type { Geometry } from "./core/geometry.js";
 import { type Counters, readActorCounters, readCounters } from "./counters.js";
 import { ParallelDriver, parallelBytes } from "./drivers/parallel.js";
 import { hardwareThreads } from "./drivers/endpoint.js";
-import { ArgumentError, ProgramError } from "./errors.js";
+import { ArgumentError } from "./errors.js";
 import type { Catalogue } from "./kernel/catalogue.js";
 import type { Era } from "./kernel/era.js";
 import type { Script } from "./kernel/image.js";
@@ -61,7 +61,7 @@ export interface SimulateResult {
   readonly ipis: number;
   readonly counters: SharedCounters;
   readonly perCpu: readonly SharedCounters[];
-  /** Invariants of the idle machine that do not hold. */
+  /** Invariants of the idle machine that do not hold; `NoDeadlock` if it did not get that far. */
   readonly violations: readonly Violation[];
   /** Simulated time; timed driver only. */
   readonly simulated?: {
@@ -131,8 +131,8 @@ function withoutTimes(counters: Counters): SharedCounters {
 /**
  * Runs a workload to its end and checks the machine it leaves behind.
  *
- * @throws ArgumentError for a bad option; CapacityError; ProgramError when the timed driver finds a
- * deadlock; WorkerError when the parallel one does, or loses a worker.
+ * A deadlock is a violation; only the parallel driver, whose workers hang in it, throws.
+ * @throws ArgumentError for a bad option; CapacityError; WorkerError for a dead or stuck worker
  */
 export async function simulate(options: SimulateOptions = {}): Promise<SimulateResult> {
   const driver = options.driver ?? "timed";
@@ -165,6 +165,12 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
   start(machine, plan);
   const clock = driver === "timed" ? runTimed(machine) : await runParallel(machine, workers);
   const counters = readCounters(machine.core);
+  const violations = checkCore(machine.core, { done: true });
+  const stuck = machine.busyActors();
+  if (stuck.length > 0) {
+    const detail = `CPUs ${stuck.join(", ")} wait, and nobody can go on`;
+    violations.unshift({ invariant: "NoDeadlock", detail });
+  }
   return {
     driver,
     workload: workload.name,
@@ -172,7 +178,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
     policy: machine.policy.name,
     cpus,
     seed: String(seed),
-    ops: { asked, done: plan.done },
+    ops: { asked, done: stuck.length === 0 ? plan.done : counters.operations },
     shootdowns: counters.sends,
     messages: counters.messages,
     ipis: counters.ipis,
@@ -180,7 +186,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
     perCpu: Array.from({ length: cpus }, (_, cpu) =>
       withoutTimes(readActorCounters(machine.core, cpu)),
     ),
-    violations: checkCore(machine.core, { done: true }),
+    violations,
     ...clock,
   };
 }
@@ -196,11 +202,7 @@ function start(machine: Machine, plan: Plan): void {
 
 function runTimed(machine: Machine): Pick<SimulateResult, "simulated"> {
   machine.core.x.timedRearm(BASE);
-  if (machine.advance() === "deadlock") {
-    throw new ProgramError("E_PROGRAM", "deadlock: some CPU waits, and none can go on", {
-      policy: machine.policy.name,
-    });
-  }
+  machine.advance();
   const { flushRequests, latencyNs } = machine.counters();
   let ns = 0;
   for (let cpu = 0; cpu < machine.geometry.cpus; cpu++) ns = Math.max(ns, machine.now(cpu));

@@ -118,6 +118,17 @@ describe("the command line", () => {
     expect(run("replay", madvise, "--min-f1", "100").status).toBe(1);
   });
 
+  test("a deadlock is something that was found: exit 1", () => {
+    const { status, stdout } = run("simulate", "--policy", "no-ipi", "--ops", "100", "--json");
+    expect(status).toBe(1);
+    const { violations, ops } = conforms("simulate", stdout) as {
+      violations: { invariant: string }[];
+      ops: { asked: number; done: number };
+    };
+    expect(violations[0]).toMatchObject({ invariant: "NoDeadlock" });
+    expect(ops.done).toBeLessThan(ops.asked);
+  });
+
   test("simulate conforms under both drivers", () => {
     conforms("simulate", run("simulate", "--cpus", "4", "--ops", "200", "--json").stdout);
     const args = ["--driver", "parallel", "--cpus", "2", "--ops", "500", "--json"];
