@@ -42,8 +42,10 @@ export const PAGE_LIMIT = 2 ** 52;
 const LIMIT_MOST = 2 ** 25;
 const SLOTS = 2 ** 26;
 const VALUES = 2 ** 32;
-/** What the core returns when a tree holds as much as it may. */
+/** What the core returns for no room, for as many entries as there may be, for no interval. */
+const NO_ROOM = -2;
 const FULL = -3;
+const INVALID = -4;
 const BATCH = 2048;
 /** Batches: starts, then lasts, f64 each; then values, u32. */
 const IN = 1024;
@@ -116,10 +118,11 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Adds an entry. @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_INVERTED; CapacityError */
   insert(start: number, last: number, value = 0): IntervalHandle {
-    if (!isInterval(start, last)) failInterval(start, last);
+    if (!areNumbers(start, last)) failInterval(start, last);
     if (value >>> 0 !== value) failValue(value);
     const handle = this.x.treeInsert(TREE, start, last, value);
     if (handle >= 0) return handle;
+    if (handle === INVALID) failInterval(start, last);
     if (handle === FULL) throw this.full();
     this.makeRoom(1);
     return this.x.treeInsert(TREE, start, last, value);
@@ -187,7 +190,7 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Is this the handle of an entry? */
   has(handle: IntervalHandle): boolean {
-    return isPage(handle) && this.x.treeHas(TREE, slotOf(handle), generationOf(handle)) !== 0;
+    return typeof handle === "number" && this.x.treeSlot(TREE, handle) >= 0;
   }
 
   /** Slot of a handle. @throws ArgumentError E_TYPE, E_NOENT */
@@ -197,9 +200,8 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Removes an entry. @throws ArgumentError E_NOENT for a stale handle, E_TYPE */
   remove(handle: IntervalHandle): void {
-    const isGone =
-      isPage(handle) && this.x.treeRemove(TREE, slotOf(handle), generationOf(handle)) !== 0;
-    if (!isGone) failHandle(handle);
+    const isNumber = typeof handle === "number";
+    if (!isNumber || this.x.treeRemove(TREE, handle) === 0) failHandle(handle);
   }
 
   /** Removes many. All or none. @throws ArgumentError E_NOENT, also for one named twice; E_TYPE */
@@ -233,22 +235,22 @@ export class IntervalTree implements Iterable<Interval> {
    * @throws ArgumentError E_NOENT, E_TYPE, E_ADDR_RANGE, E_INVERTED; CapacityError
    */
   update(handle: IntervalHandle, start: number, last: number): void {
-    if (!isInterval(start, last)) failInterval(start, last);
-    if (!isPage(handle)) failHandle(handle);
-    const slot = slotOf(handle);
-    const generation = generationOf(handle);
-    let moved = this.x.treeMove(TREE, slot, generation, start, last);
-    if (moved < 0) {
+    if (!areNumbers(start, last)) failInterval(start, last);
+    if (typeof handle !== "number") failHandle(handle);
+    let moved = this.x.treeMove(TREE, handle, start, last);
+    if (moved === NO_ROOM) {
       this.makeRoom(1);
-      moved = this.x.treeMove(TREE, slot, generation, start, last);
+      moved = this.x.treeMove(TREE, handle, start, last);
     }
     if (moved === 0) failHandle(handle);
+    if (moved === INVALID) failInterval(start, last);
   }
 
   /** Handle of the first entry that overlaps [start, last], or undefined. */
   first(start: number, last = start): IntervalHandle | undefined {
-    if (!isInterval(start, last)) failInterval(start, last);
+    if (!areNumbers(start, last)) failInterval(start, last);
     const handle = this.x.treeFirst(TREE, start, last);
+    if (handle === INVALID) failInterval(start, last);
     return handle < 0 ? undefined : handle;
   }
 
@@ -523,12 +525,13 @@ function isInterval(start: number, last: number): boolean {
   return isPage(start) && isPage(last) && start <= last;
 }
 
-function slotOf(handle: IntervalHandle): number {
-  return handle % SLOTS;
+/** The core looks at the rest. */
+function areNumbers(start: unknown, last: unknown): boolean {
+  return typeof start === "number" && typeof last === "number";
 }
 
-function generationOf(handle: IntervalHandle): number {
-  return Math.floor(handle / SLOTS);
+function slotOf(handle: IntervalHandle): number {
+  return handle & (SLOTS - 1);
 }
 
 function failInterval(start: unknown, last: unknown): never {

@@ -1,12 +1,12 @@
 /**
- * What the host calls. Pages are f64 (exact below 2^53), entries are named by handle slots, and
- * everything was checked by the host: a call that needs room is made when there is room.
+ * What the host calls. Pages and handles are f64 (exact below 2^53). What is called most checks its
+ * arguments itself; everything else was checked by the host.
  */
 import { append, begin, bytesFor, clear, compact, finish, init, nodesFor, widen } from "./bulk";
 import { attach, fits, hasRoom, hasRoomToMove, insert, nodesLeft } from "./insert";
 import {
   find32, GENERATIONS, H_COUNT, H_HANDLES, H_LIMIT, handleAt, handleNumber, lastOf, LASTS, nodeAt,
-  O_HANDLE, O_REF, refOf, slot32, startOf, word,
+  O_HANDLE, O_REF, PAGES, refOf, SLOT_BITS, SLOT_MASK, slot32, startOf, word,
 } from "./node";
 import { detach, remove } from "./remove";
 import {
@@ -20,6 +20,8 @@ const NONE: f64 = -1;
 const NO_ROOM: f64 = -2;
 /** There are as many entries as there may be. */
 const FULL: f64 = -3;
+/** Not a closed interval of whole pages below 2^52. */
+const INVALID: f64 = -4;
 
 export function treeInit(t: usize, nodes: u32, handles: u32, limit: u32): void {
   init(t, nodes, handles, limit);
@@ -42,14 +44,27 @@ export function treeNodesLeft(t: usize): u32 {
   return nodesLeft(t);
 }
 
-/** Is this handle slot in use under this generation? Generations of free ones are even. */
-export function treeHas(t: usize, slot: u32, generation: u32): bool {
-  return slot < word(t, H_HANDLES) &&
-    (load<u32>(handleAt(t, slot), 4) & GENERATIONS) == generation;
+/** Slot of a handle in use, or -1. Generations are odd while a slot is in use. */
+export function treeSlot(t: usize, handle: f64): i32 {
+  const whole = <u64>handle;
+  const slot = <u32>whole & SLOT_MASK;
+  if (<f64>whole != handle || slot >= word(t, H_HANDLES)) return -1;
+  const generation = load<u32>(handleAt(t, slot), 4) & GENERATIONS;
+  return (generation & 1) != 0 && whole >> SLOT_BITS == <u64>generation ? <i32>slot : -1;
 }
 
-/** The handle of the new entry, NO_ROOM or FULL. */
+/** Is it a closed interval of whole pages below 2^52? */
+// @ts-ignore: decorator
+@inline
+function isInterval(start: f64, last: f64): bool {
+  const s = <i64>start;
+  const l = <i64>last;
+  return <f64>s == start && <f64>l == last && s >= 0 && s <= l && l < PAGES;
+}
+
+/** The handle of the new entry, NO_ROOM, FULL or INVALID. */
 export function treeInsert(t: usize, start: f64, last: f64, value: u32): f64 {
+  if (!isInterval(start, last)) return INVALID;
   if (word(t, H_COUNT) >= word(t, H_LIMIT)) return FULL;
   const room = hasRoom(t);
   if (!room && !fits(t, <i64>start)) return NO_ROOM;
@@ -57,15 +72,18 @@ export function treeInsert(t: usize, start: f64, last: f64, value: u32): f64 {
 }
 
 /** False: the handle is stale. */
-export function treeRemove(t: usize, slot: u32, generation: u32): bool {
-  if (!treeHas(t, slot, generation)) return false;
+export function treeRemove(t: usize, handle: f64): bool {
+  const slot = treeSlot(t, handle);
+  if (slot < 0) return false;
   remove(t, slot);
   return true;
 }
 
-/** 1: done, 0: the handle is stale, -2: NO_ROOM. */
-export function treeMove(t: usize, slot: u32, generation: u32, start: f64, last: f64): i32 {
-  if (!treeHas(t, slot, generation)) return 0;
+/** 1: done, 0: the handle is stale, -2: NO_ROOM, -4: INVALID. */
+export function treeMove(t: usize, handle: f64, start: f64, last: f64): i32 {
+  const slot = treeSlot(t, handle);
+  if (slot < 0) return 0;
+  if (!isInterval(start, last)) return <i32>INVALID;
   if (!hasRoomToMove(t)) return <i32>NO_ROOM;
   const n = nodeAt(t, load<u32>(handleAt(t, slot)));
   const value = refOf(n, find32(n + O_HANDLE, slot));
@@ -95,8 +113,9 @@ function handleOr(found: usize): f64 {
   return found == 0 ? NONE : handleNumber(found, 0);
 }
 
-/** Handle of the first overlap, or -1. */
+/** Handle of the first overlap, -1 or INVALID. */
 export function treeFirst(t: usize, start: f64, last: f64): f64 {
+  if (!isInterval(start, last)) return INVALID;
   return handleOr(first(t, <i64>start, <i64>last));
 }
 
@@ -157,7 +176,7 @@ export function treeCompact(t: usize, to: usize, nodes: u32): void {
 /** Index of the first pair that holds what is no interval of whole pages below 2^52, or n. */
 export function treeCheckBatch(at: usize, n: u32): u32 {
   const zero = f64x2.splat(0);
-  const limit = f64x2.splat(4503599627370496);
+  const limit = f64x2.splat(<f64>PAGES);
   for (let i: u32 = 0; i < n; i += 2) {
     const start = v128.load(at + ((<usize>i) << 3));
     const last = v128.load(at + ((<usize>i) << 3), LASTS);

@@ -3,10 +3,10 @@
  * always has a free slot, and the bounds above the new entry are widened in passing.
  */
 import {
-  clearSlots, countOf, FAN, H_COUNT, H_FREE_HANDLE, H_FREE_NODES, H_HANDLE_CAP,
-  H_HANDLES, H_LEVELS, H_NODE_CAP, H_NODES, H_ROOT, H_VERSION, handleAt, handleNumber, handleOf,
-  idOf, largestLast, lastOf, maskLe, newNode, nodeAt, O_COUNT, O_GENERATION, O_HANDLE, O_LEVEL,
-  O_PARENT, O_REF, O_START, refOf, setWord, slot32, slot64, startOf, word,
+  clearSlots, countOf, FAN, H_COUNT, H_FREE_HANDLE, H_FREE_NODES, H_HANDLE_CAP, H_HANDLES,
+  H_LEVELS, H_NODE_CAP, H_NODES, H_ROOT, H_VERSION, handleAt, handleNumber, handleOf, idOf, isFull,
+  largestLast, lastOf, maskLe, newNode, nodeAt, O_COUNT, O_GENERATION, O_HANDLE, O_LEVEL, O_PARENT,
+  O_REF, O_START, refOf, setWord, shiftUp, slot32, slot64, startOf, word,
 } from "./node";
 
 /** Nodes an insertion may need: one a level, and a new root. */
@@ -38,7 +38,7 @@ export function fits(t: usize, start: i64): bool {
     const before = popcnt<u32>(maskLe(n + O_START, x));
     n = nodeAt(t, refOf(n, before == 0 ? 0 : before - 1));
   }
-  return countOf(n) < FAN;
+  return !isFull(n);
 }
 
 /** Can an entry be taken out and put in elsewhere without growing? */
@@ -60,7 +60,7 @@ export function copySlot(from: usize, i: u32, to: usize, k: u32): void {
 /** Makes slot `i` free by moving those behind it; counts it in. */
 function openSlot(n: usize, i: u32): void {
   const count = countOf(n);
-  for (let k = count; k > i; k--) copySlot(n, k - 1, n, k);
+  shiftUp(n, i, count);
   store<u32>(n, count + 1, O_COUNT);
 }
 
@@ -124,12 +124,12 @@ export function attach(
 ): f64 {
   const x = i64x2.splat(start);
   let n = nodeAt(t, word(t, H_ROOT));
-  if (splits && countOf(n) == FAN) n = raiseRoot(t);
+  if (splits && isFull(n)) n = raiseRoot(t);
   for (let level = load<u32>(n, O_LEVEL); level > 0; level--) {
     const before = popcnt<u32>(maskLe(n + O_START, x));
     let i = before == 0 ? 0 : before - 1;
     let c = nodeAt(t, refOf(n, i));
-    if (splits && countOf(c) == FAN) {
+    if (splits && isFull(c)) {
       const r = split(t, n, i, c, start);
       if (start >= startOf(r, 0)) {
         c = r;

@@ -42,6 +42,11 @@ export const O_LEVEL: usize = 456;
 export const HANDLE_BYTES: usize = 8;
 /** Batches: bytes from a start to its last. */
 export const LASTS: usize = 16384;
+/** Pages are below this. */
+export const PAGES: i64 = 1 << 52;
+/** A handle is generation << SLOT_BITS | slot. */
+export const SLOT_BITS: u64 = 26;
+export const SLOT_MASK: u32 = 0x3ffffff;
 /** Bits of a generation that are told: odd while the slot is in use. */
 export const GENERATIONS: u32 = 0x3ffffff;
 
@@ -123,7 +128,7 @@ export function handleOf(n: usize, i: u32): u32 {
 @inline
 export function handleNumber(n: usize, i: u32): f64 {
   const generation = <u64>(load<u32>(slot32(n, i), O_GENERATION) & GENERATIONS);
-  return <f64>((generation << 26) | handleOf(n, i));
+  return <f64>((generation << SLOT_BITS) | handleOf(n, i));
 }
 
 // @ts-ignore: decorator
@@ -219,6 +224,51 @@ export function clearSlot(n: usize, i: u32): void {
 /** Empties the slots of a node from `from` on. */
 export function clearSlots(n: usize, from: u32): void {
   for (let i = from; i < FAN; i++) clearSlot(n, i);
+}
+
+/** Is every slot of a node taken? Looks where a search looks anyway. */
+// @ts-ignore: decorator
+@inline
+export function isFull(n: usize): bool {
+  return startOf(n, FAN - 1) != EMPTY_START;
+}
+
+/** Moves slots [i, count) one up; there must be a free one. Two, or four, at a time. */
+export function shiftUp(n: usize, i: u32, count: u32): void {
+  let k = count;
+  for (; k >= i + 2; k -= 2) {
+    const p = slot64(n, k - 2);
+    v128.store(p, v128.load(p), 8);
+    v128.store(p, v128.load(p, O_START), O_START + 8);
+    const q = slot32(n, k - 2);
+    store<u64>(q, load<u64>(q, O_REF), O_REF + 4);
+    store<u64>(q, load<u64>(q, O_HANDLE), O_HANDLE + 4);
+    store<u64>(q, load<u64>(q, O_GENERATION), O_GENERATION + 4);
+  }
+  if (k > i) {
+    const p = slot64(n, i);
+    store<i64>(p, load<i64>(p), 8);
+    store<i64>(p, load<i64>(p, O_START), O_START + 8);
+    const q = slot32(n, i);
+    store<u32>(q, load<u32>(q, O_REF), O_REF + 4);
+    store<u32>(q, load<u32>(q, O_HANDLE), O_HANDLE + 4);
+    store<u32>(q, load<u32>(q, O_GENERATION), O_GENERATION + 4);
+  }
+}
+
+/** Moves slots (i, count) one down and empties the last. */
+export function shiftDown(n: usize, i: u32, count: u32): void {
+  // May read one slot behind the last, which lands in the one that is emptied, or is empty itself.
+  for (let k = i; k + 1 < count; k += 2) {
+    const p = slot64(n, k);
+    v128.store(p, v128.load(p, 8));
+    v128.store(p, v128.load(p, O_START + 8), O_START);
+    const q = slot32(n, k);
+    store<u64>(q, load<u64>(q, O_REF + 4), O_REF);
+    store<u64>(q, load<u64>(q, O_HANDLE + 4), O_HANDLE);
+    store<u64>(q, load<u64>(q, O_GENERATION + 4), O_GENERATION);
+  }
+  clearSlot(n, count - 1);
 }
 
 /** A node of `level` (0: leaf) without entries. There must be room. */

@@ -2,11 +2,11 @@
  * Removal by handle, from the leaf up: empty nodes go, small ones join a neighbour, and bounds are
  * narrowed as far as they change.
  */
-import { adopt, copySlot, setChild } from "./insert";
+import { adopt, copySlot } from "./insert";
 import {
-  clearSlot, countOf, find32, freeNode, H_COUNT, H_FREE_HANDLE, H_LEVELS, H_ROOT, H_VERSION,
+  countOf, find32, freeNode, H_COUNT, H_FREE_HANDLE, H_LEVELS, H_ROOT, H_VERSION,
   handleAt, idOf, largestLast, lastOf, nodeAt, O_COUNT, O_HANDLE, O_LEVEL, O_PARENT, O_REF,
-  parentOf, refOf, setWord, slot64, word,
+  parentOf, refOf, setWord, shiftDown, slot64, word,
 } from "./node";
 
 /** A node with fewer entries looks for a neighbour to join … */
@@ -15,10 +15,9 @@ const FEW: u32 = 5;
 const JOINED: u32 = 12;
 
 function closeSlot(n: usize, i: u32): void {
-  const count = countOf(n) - 1;
-  for (let k = i; k < count; k++) copySlot(n, k + 1, n, k);
-  clearSlot(n, count);
-  store<u32>(n, count, O_COUNT);
+  const count = countOf(n);
+  shiftDown(n, i, count);
+  store<u32>(n, count - 1, O_COUNT);
 }
 
 /** Moves everything of the child in slot `i + 1` of `p` to the one in slot `i`, if it fits. */

@@ -31,10 +31,10 @@ export interface CoreExports {
   treeBytes(nodes: number, handles: number): number;
   treeNodesFor(n: number): number;
   treeNodesLeft(t: number): number;
-  treeHas(t: number, slot: number, generation: number): number;
+  treeSlot(t: number, handle: number): number;
   treeInsert(t: number, start: number, last: number, value: number): number;
-  treeRemove(t: number, slot: number, generation: number): number;
-  treeMove(t: number, slot: number, generation: number, start: number, last: number): number;
+  treeRemove(t: number, handle: number): number;
+  treeMove(t: number, handle: number, start: number, last: number): number;
   treeCheckBatch(at: number, n: number): number;
   treeSetValue(t: number, slot: number, value: number): void;
   treeRead(t: number, slot: number, out: number): void;

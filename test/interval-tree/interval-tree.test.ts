@@ -145,6 +145,21 @@ describe("IntervalTree", () => {
     expect(tree.has(again)).toBe(false);
   });
 
+  test("numbers that nobody was given name nothing", async () => {
+    const tree = await IntervalTree.create();
+    for (let i = 0; i < 20; i++) for (let k = 0; k <= i % 4; k++) tree.remove(tree.insert(i, i));
+    const given = new Set([tree.insert(1, 1), tree.insert(2, 2)]);
+    for (let slot = 0; slot < 8; slot++) {
+      for (let generation = 0; generation < 60; generation++) {
+        for (const part of [0, 0.5]) {
+          const handle = generation * 2 ** 26 + slot + part;
+          expect(tree.has(handle)).toBe(given.has(handle));
+        }
+      }
+    }
+    for (const handle of given) expect(tree.has(handle + 2 ** 52)).toBe(false);
+  });
+
   const bad: readonly (readonly [string, unknown, unknown, unknown])[] = [
     ["E_TYPE", 1.5, 2, 0],
     ["E_TYPE", NaN, 2, 0],
