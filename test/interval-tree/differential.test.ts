@@ -1,167 +1,36 @@
 /**
  * Tree and model, side by side over long random histories of several shapes. A failure prints its
- * seed and the command that runs it again.
+ * seed and the command that runs it again. `npm run soak` runs as many as asked.
  */
-import { expect, test } from "vitest";
-import { IntervalTree, PAGE_LIMIT, Random, validateIntervalTree } from "../../src/index.js";
-import { IntervalModel } from "./model.js";
+import { test } from "vitest";
+import { IntervalTree } from "../../src/index.js";
+import { History } from "./history.js";
 
 const FILE = "test/interval-tree/differential.test.ts";
-const only = process.env["SHOOTDOWN_SEED"];
-const HISTORIES = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 48) : 1;
 const OPS = 4_000;
+const only = process.env["SHOOTDOWN_SEED"];
+const soak = Number(process.env["SHOOTDOWN_SOAK_OPS"] ?? 0);
+const HISTORIES = only !== undefined ? 1 : soak > 0 ? Math.ceil(soak / OPS) : 48;
+const BASE = BigInt(only ?? process.env["SHOOTDOWN_SOAK_SEED"] ?? 1);
 
-/** Where pages come from: dense and overlapping, address-space like, or all of it. */
-const SHAPES = [
-  { span: 20, long: 6 },
-  { span: 300, long: 40 },
-  { span: 5_000, long: 16 },
-  { span: 5_000, long: 3_000 },
-  { span: PAGE_LIMIT, long: 2 ** 40 },
-] as const;
-
-class History {
-  readonly model = new IntervalModel();
-  private readonly random: Random;
-  private readonly shape: (typeof SHAPES)[number];
-  /** Per cent of changes that insert: it grows, shrinks, or stays. */
-  private growth = 70;
-
-  constructor(
-    readonly tree: IntervalTree,
-    seed: bigint,
-  ) {
-    this.random = new Random(seed);
-    this.shape = SHAPES[this.random.below(SHAPES.length)];
-  }
-
-  private page(): number {
-    const at = this.random.below(40);
-    if (at === 0) return 0;
-    if (at === 1) return this.shape.span - 1;
-    return Math.floor((this.random.below(2 ** 30) / 2 ** 30) * this.shape.span);
-  }
-
-  private interval(): [number, number] {
-    const start = this.page();
-    const pages = Math.floor((this.random.below(2 ** 20) / 2 ** 20) ** 4 * this.shape.long);
-    return [start, Math.min(start + pages, PAGE_LIMIT - 1)];
-  }
-
-  private any(): number | undefined {
-    const { entries } = this.model;
-    return entries[this.random.below(Math.max(1, entries.length))]?.handle;
-  }
-
-  private insert(): void {
-    const [start, last] = this.interval();
-    const value = this.random.below(2 ** 32);
-    this.model.insert(start, last, value, this.tree.insert(start, last, value));
-  }
-
-  private change(): void {
-    if (this.random.below(100) < this.growth) {
-      this.insert();
-      return;
-    }
-    const handle = this.any();
-    if (handle === undefined) return;
-    const what = this.random.below(6);
-    if (what === 0) {
-      const [start, last] = this.interval();
-      this.tree.update(handle, start, last);
-      this.model.update(handle, start, last);
-    } else if (what === 1) {
-      this.tree.setValue(handle, 7);
-      this.model.setValue(handle, 7);
-    } else {
-      this.tree.remove(handle);
-      this.model.remove(handle);
-      expect(this.tree.has(handle)).toBe(false);
-    }
-  }
-
-  private batch(): void {
-    const n = this.random.below(60);
-    if (this.random.below(2) === 0) {
-      const list = Array.from({ length: n }, () => this.interval());
-      const starts = list.map(([start]) => start);
-      const lasts = list.map(([, last]) => last);
-      const handles = this.tree.insertMany(
-        starts,
-        lasts,
-        starts.map((_, i) => i),
-      );
-      list.forEach(([start, last], i) => {
-        this.model.insert(start, last, i, handles[i]);
-      });
-    } else {
-      const handles = new Set(Array.from({ length: n }, () => this.any() ?? -1));
-      handles.delete(-1);
-      this.tree.removeMany([...handles]);
-      for (const handle of handles) this.model.remove(handle);
-    }
-  }
-
-  private ask(): void {
-    const { tree, model } = this;
-    const [start, last] = this.interval();
-    const expected = model.overlaps(start, last);
-    const handles = expected.map(({ handle }) => handle);
-    expect([...tree.all(start, last)]).toEqual(handles);
-    expect(tree.first(start, last)).toBe(handles[0]);
-    expect(tree.count(start, last)).toBe(handles.length);
-    expect([...tree.stab(start)]).toEqual(model.overlaps(start, start).map((e) => e.handle));
-    if (this.random.below(8) === 0) expect([...tree.overlaps(start, last)]).toEqual(expected);
-    if (this.random.below(4) === 0) {
-      const length = 1 + this.random.below(this.shape.long);
-      expect(tree.firstGap(length, start, last)).toBe(model.firstGap(length, start, last));
-    }
-  }
-
-  private checkAll(): void {
-    const { tree, model } = this;
-    expect(validateIntervalTree(tree)).toEqual([]);
-    expect(tree.size).toBe(model.entries.length);
-    expect([...tree]).toEqual(model.entries);
-    expect(tree.min()).toEqual(model.entries[0]);
-    expect(tree.max()).toEqual(model.entries.at(-1));
-    const lasts = model.entries.map(({ last }) => last);
-    expect(tree.maxLast()).toBe(lasts.length === 0 ? undefined : Math.max(...lasts));
-  }
-
-  run(ops: number): void {
-    for (let i = 0; i < ops; i++) {
-      if (i % 400 === 0) this.growth = [85, 50, 20][this.random.below(3)] ?? 50;
-      const what = this.random.below(100);
-      if (what < 70) this.change();
-      else if (what < 98) this.ask();
-      else if (what < 99) this.batch();
-      else if (this.random.below(4) === 0) this.tree.compact();
-      else if (this.random.below(20) === 0) {
-        this.tree.clear();
-        this.model.clear();
-      }
-      if (i % 250 === 0) this.checkAll();
-    }
-    this.checkAll();
-  }
-}
-
-test("tree and model agree over random histories", async () => {
-  const base = BigInt(only ?? 1);
+test("tree and model agree over random histories", { timeout: 2 ** 31 - 1 }, async () => {
+  const from = performance.now();
   let entries = 0;
   for (let i = 0; i < HISTORIES; i++) {
-    const seed = base + BigInt(i);
-    const tree = await IntervalTree.create();
-    const history = new History(tree, seed);
+    const seed = BASE + BigInt(i);
+    using tree = await IntervalTree.create();
     try {
-      history.run(OPS);
+      new History(tree, seed).run(OPS);
     } catch (error) {
       const replay = `SHOOTDOWN_SEED=${seed} npx vitest run ${FILE}`;
       throw new Error(`seed ${seed}\nreplay: ${replay}`, { cause: error });
     }
     entries += tree.size;
+    if (soak > 0 && i % 2_500 === 2_499) {
+      const seconds = Math.round((performance.now() - from) / 1000);
+      console.log(`${(i + 1) * OPS} operations, ${seconds} s, no divergence`);
+    }
   }
-  console.log(`${HISTORIES} histories, ${HISTORIES * OPS} operations, ${entries} entries left`);
-}, 120_000);
+  const seeds = `seeds ${BASE} to ${BASE + BigInt(HISTORIES - 1)}`;
+  console.log(`${HISTORIES * OPS} operations, ${seeds}, ${entries} entries left, no divergence`);
+});

@@ -126,6 +126,13 @@ describe("IntervalTree", () => {
     expect(tree.get(handles[3]).start).toBe(30);
   });
 
+  test("ascending insertion fills its nodes, loading too", async () => {
+    const inserted = await IntervalTree.create();
+    for (let i = 0; i < 14 ** 3; i++) inserted.insert(i, i);
+    const { tree: loaded } = await filled(14 ** 3);
+    expect([inserted.levels, loaded.levels]).toEqual([3, 3]);
+  });
+
   test("stale handles are noticed, also after their slot was used again", async () => {
     const tree = await IntervalTree.create();
     const old = tree.insert(1, 2);

@@ -1,0 +1,118 @@
+// Breaks the core in one place at a time and runs the tests of that place: a mutant that no test
+// notices is a hole in the tests. Works in a copy of the repository.
+//   npm run mutants [-- --only TEXT]
+
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const TREE = "assembly/interval-tree";
+
+/** File, what is there, what stands there in the mutant. Each must be there exactly once. */
+const MUTANTS = [
+  ["node.ts", "i64x2.ge_s(v128.load(p, 112), x)", "i64x2.gt_s(v128.load(p, 112), x)"],
+  ["node.ts", "i64x2.le_s(v128.load(p), x)", "i64x2.lt_s(v128.load(p), x)"],
+  ["node.ts", "larger(v128.load(n, 96), v128.load(n, 112))", "v128.load(n, 96)"],
+  ["node.ts", "if (k > i) {", "if (k > i + 1) {"],
+  ["node.ts", "k + 1 < count; k += 2", "k + 2 < count; k += 2"],
+  ["node.ts", "setWord(t, H_FREE_NODES, word(t, H_FREE_NODES) + 1);", ""],
+  ["insert.ts", "start >= startOf(c, FAN - 1)", "start <= startOf(c, FAN - 1)"],
+  ["insert.ts", "if (start >= startOf(r, 0)) {", "if (start > startOf(r, 0)) {"],
+  ["insert.ts", "if (load<i64>(at) < last) store<i64>(at, last);", ""],
+  ["insert.ts", "if (load<i64>(at, O_START) > start) store<i64>(at, start, O_START);", ""],
+  ["insert.ts", "store<i64>(slot64(p, i), largestLast(c));\n  setChild", "setChild"],
+  ["insert.ts", "adopt(t, r, 0, FAN - keep);", ""],
+  [
+    "insert.ts",
+    "store<u32>(row, load<u32>(row, 4) + 1, 4);\n    return free - 1;",
+    "return free - 1;",
+  ],
+  ["insert.ts", "setWord(t, H_VERSION, word(t, H_VERSION) + 1);", ""],
+  ["insert.ts", "nodesLeft(t) >= nodesToInsert(t);\n}\n\n/** Can one", "true;\n}\n\n/** Can one"],
+  ["remove.ts", "if (n + more > JOINED) return false;", "if (n + more > 18) return false;"],
+  ["remove.ts", "adopt(t, a, n, n + more);", ""],
+  ["remove.ts", "if (largest == gone) return;", ""],
+  ["remove.ts", "if (lastOf(p, i) != gone) return;", "if (lastOf(p, i) == gone) return;"],
+  ["remove.ts", "lowerRoot(t);\n  setWord", "setWord"],
+  ["remove.ts", "store<u32>(row, load<u32>(row, 4) + 1, 4);", ""],
+  ["search.ts", "startOf(n, i) <= last ? slot32(n, i)", "startOf(n, i) < last ? slot32(n, i)"],
+  ["search.ts", "startOf(leaf, i) <= last ?", "startOf(leaf, i) < last ?"],
+  [
+    "search.ts",
+    "if (entries != 0 && startOf(n, entries - 1) > last) return found;",
+    "return found;",
+  ],
+  ["search.ts", "<u32>0xfffffffe << at);", "<u32>0xfffffffc << at);"],
+  ["search.ts", "<= top;", "< top;"],
+  ["search.ts", "if (startOf(n, i) >= g + length) break;", "if (startOf(n, i) > g) break;"],
+  ["search.ts", "if (lastOf(n, i) >= g) g = lastOf(n, i) + 1;", "g = lastOf(n, i) + 1;"],
+  ["bulk.ts", "store<u32>(row, generation + (generation & 1), 4);", ""],
+  ["bulk.ts", "const end = min<u32>(start + FILL, n);", "const end = start + FILL;"],
+  ["bulk.ts", "setWord(to, H_FREE_HANDLE, word(t, H_FREE_HANDLE));", ""],
+  ["exports.ts", "(generation & 1) != 0 && ", ""],
+  ["exports.ts", "s <= l && l < PAGES", "s <= l && l <= PAGES"],
+  ["exports.ts", "<f64>whole != handle || ", ""],
+  ["exports.ts", "if (!hasRoomToMove(t)) return <i32>NO_ROOM;", ""],
+];
+
+/** Mutants that change nothing anybody can see; why they are kept is said here. */
+const EQUIVALENT = new Map([
+  // The bound is only ever too low: a search reads a node more, and finds the same.
+  ["search.ts: if (startOf(n, i) >= g + length) break;", "the next search finds the gap"],
+]);
+
+const at = process.argv.indexOf("--only");
+const only = at < 0 ? "" : process.argv[at + 1];
+
+/** A mutant may loop for ever: it is killed with its threads, and counts as noticed. */
+function run(cwd, args) {
+  return spawnSync(process.execPath, args, { cwd, encoding: "utf8", timeout: 60_000 });
+}
+
+const folder = mkdtempSync(join(tmpdir(), "shootdown-mutants-"));
+for (const part of ["assembly", "src", "test", "scripts", "traces"]) {
+  cpSync(join(root, part), join(folder, part), { recursive: true });
+}
+for (const file of ["package.json", "asconfig.json", "tsconfig.json", "vitest.config.ts"]) {
+  cpSync(join(root, file), join(folder, file));
+}
+symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+
+let killed = 0;
+let tried = 0;
+const survivors = [];
+for (const [file, from, to] of MUTANTS) {
+  const name = `${file}: ${from.split("\n")[0]}`;
+  if (!name.includes(only)) continue;
+  const path = join(folder, TREE, file);
+  const text = readFileSync(path, "utf8");
+  if (text.split(from).length !== 2) {
+    console.error(`mutants: ${name} stands ${text.split(from).length - 1} times in ${file}`);
+    process.exit(2);
+  }
+  tried++;
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  );
+  const build = run(folder, ["scripts/build.mjs"]);
+  const vitest = join(folder, "node_modules/vitest/vitest.mjs");
+  const tests =
+    build.status === 0
+      ? run(folder, [vitest, "run", "test/interval-tree", "--pool", "threads"])
+      : build;
+  writeFileSync(path, text);
+  if (tests.status === 0) survivors.push(name);
+  else killed++;
+  console.log(`${tests.status === 0 ? "survived" : "killed  "}  ${name}`);
+}
+rmSync(folder, { recursive: true, force: true });
+const unexplained = survivors.filter((name) => !EQUIVALENT.has(name));
+const explained = survivors.length - unexplained.length;
+console.log(
+  `${tried} mutants: ${killed} killed, ${explained} equivalent, ${unexplained.length} survived`,
+);
+process.exit(unexplained.length === 0 ? 0 : 1);
