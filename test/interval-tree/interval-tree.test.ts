@@ -98,12 +98,30 @@ describe("IntervalTree", () => {
     expect(validateIntervalTree(loaded)).toEqual([]);
   });
 
-  test("a changed tree ends an iteration: E_BUSY", async () => {
-    const { tree, handles } = await filled(10);
-    const iterator = tree.overlaps(0, 50);
-    iterator.next();
-    tree.remove(handles[9]);
-    expect(() => iterator.next()).toThrow(code("E_BUSY"));
+  const changes: readonly (readonly [string, (tree: IntervalTree, handle: number) => void])[] = [
+    ["insert", (tree) => tree.insert(1, 1)],
+    ["remove", (tree, handle) => tree.remove(handle)],
+    ["update", (tree, handle) => tree.update(handle, 1, 1)],
+    ["clear", (tree) => tree.clear()],
+    ["compact", (tree) => tree.compact()],
+  ];
+  for (const [name, change] of changes) {
+    test(`${name} ends an iteration: E_BUSY; a new value does not`, async () => {
+      const { tree, handles } = await filled(10);
+      const iterator = tree.overlaps(0, 50);
+      iterator.next();
+      tree.setValue(handles[9], 5);
+      expect(iterator.next().done).toBe(false);
+      change(tree, handles[9]);
+      expect(() => iterator.next()).toThrow(code("E_BUSY"));
+    });
+  }
+
+  test("a batch finds what ends exactly where it starts", async () => {
+    const { tree, handles } = await filled(100);
+    const end = 99 * 10 + 4;
+    expect([...tree.firstMany([end, end + 1], [end, end + 1])]).toEqual([handles[99], -1]);
+    expect([...tree.countMany([end, end + 1], [end, end + 1])]).toEqual([1, 0]);
   });
 
   test("a clone is a tree of its own, under the same handles", async () => {
@@ -154,8 +172,10 @@ describe("IntervalTree", () => {
 
   test("numbers that nobody was given name nothing", async () => {
     const tree = await IntervalTree.create();
-    for (let i = 0; i < 20; i++) for (let k = 0; k <= i % 4; k++) tree.remove(tree.insert(i, i));
-    const given = new Set([tree.insert(1, 1), tree.insert(2, 2)]);
+    const handles = Array.from({ length: 6 }, (_, i) => tree.insert(i, i));
+    for (let i = 0; i < 5; i++) tree.remove(handles[i]);
+    for (let i = 0; i < 20; i++) tree.remove(tree.insert(i, i));
+    const given = new Set([handles[5], tree.insert(1, 1)]);
     for (let slot = 0; slot < 8; slot++) {
       for (let generation = 0; generation < 60; generation++) {
         for (const part of [0, 0.5]) {
@@ -237,6 +257,7 @@ describe("limits", () => {
 
   test("memory that ends at any growth leaves everything as it was", async () => {
     let failures = 0;
+    let noMoves = 0;
     for (let pages = 16; pages < 60; pages++) {
       const tree = await IntervalTree.create({ capacity: 1, maxBytes: pages * 65_536 });
       const model: number[] = [];
@@ -258,10 +279,23 @@ describe("limits", () => {
           tree.remove(handle);
           tree.insert(start, 60_000);
         }
+        // Moving entries into one crowded place needs nodes too.
+        const moved = model.slice(100).findIndex((handle) => {
+          try {
+            tree.update(handle, 77, 60_000);
+            return false;
+          } catch (failed) {
+            expect(failed).toMatchObject({ code: "E_NOMEM" });
+            expect(tree.has(handle)).toBe(true);
+            return true;
+          }
+        });
+        if (moved >= 0) noMoves++;
         expect(validateIntervalTree(tree)).toEqual([]);
       }
     }
     expect(failures).toBeGreaterThan(20);
+    expect(noMoves).toBeGreaterThan(0);
   });
 });
 
