@@ -89,6 +89,7 @@ export {
   type IntervalHandle,
   IntervalTree,
   type IntervalTreeOptions,
-  PAGE_LIMIT,
 } from "./interval-tree.js";
+export type { Overlaps } from "./interval-tree-window.js";
+export { type Numbers, PAGE_LIMIT } from "./pages.js";
 export { INTERVAL_TREE_INVARIANTS, validateIntervalTree } from "./interval-tree-validator.js";

@@ -10,6 +10,16 @@ import type { CoreExports } from "./core/exports.js";
 import type { WasmSource } from "./core/loader.js";
 import { StructureMemory } from "./core/structure-memory.js";
 import { ArgumentError, CapacityError, DisposedError, ShootdownError } from "./errors.js";
+import * as win from "./interval-tree-window.js";
+import { BATCH, IN, OUT, ROOM, TREE } from "./interval-tree-window.js";
+import {
+  areNumbers,
+  failInterval,
+  isInterval,
+  type Numbers,
+  PAGE_LIMIT,
+  checkLength,
+} from "./pages.js";
 
 /** Names an entry. Stale once its entry was removed. */
 export type IntervalHandle = number;
@@ -34,11 +44,6 @@ export interface IntervalTreeOptions {
   readonly wasm?: WasmSource;
 }
 
-type Pages = ArrayLike<number>;
-
-/** Pages are below this. */
-export const PAGE_LIMIT = 2 ** 52;
-
 const LIMIT_MOST = 2 ** 25;
 const SLOTS = 2 ** 26;
 const VALUES = 2 ** 32;
@@ -46,25 +51,8 @@ const VALUES = 2 ** 32;
 const NO_ROOM = -2;
 const FULL = -3;
 const INVALID = -4;
-const BATCH = 2048;
-/** Batches: starts, then lasts, f64 each; then values, u32. */
-const IN = 1024;
-const LASTS = IN + BATCH * 8;
-const VALUES_AT = LASTS + BATCH * 8;
-const OUT = VALUES_AT + BATCH * 4;
-const OUT_BYTES = BATCH * 32;
-const ROOM = OUT_BYTES / 8;
-/** Where the tree is. */
-const TREE = OUT + OUT_BYTES;
 const RECORD_WORDS = 4;
-
-/** Words of the header: as in assembly/interval-tree/node.ts. */
-const H_LEVELS = 1;
-const H_COUNT = 2;
-const H_NODE_CAP = 3;
-const H_HANDLE_CAP = 7;
-const H_HANDLES = 8;
-const H_VERSION = 11;
+const FIRST_OUT = OUT >> 3;
 
 let trees = 0;
 
@@ -72,6 +60,7 @@ let trees = 0;
 export class IntervalTree implements Iterable<Interval> {
   private readonly id = ++trees;
   private x: CoreExports;
+  private readonly window: win.TreeWindow;
 
   private constructor(
     private readonly memory: StructureMemory,
@@ -79,6 +68,7 @@ export class IntervalTree implements Iterable<Interval> {
     readonly limit: number,
   ) {
     this.x = memory.x;
+    this.window = new win.TreeWindow(memory);
   }
 
   /**
@@ -98,12 +88,12 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Entries. */
   get size(): number {
-    return this.word(H_COUNT);
+    return this.word(win.H_COUNT);
   }
 
   /** Levels of nodes: what a query reads. */
   get levels(): number {
-    return this.word(H_LEVELS);
+    return this.word(win.H_LEVELS);
   }
 
   /** Bytes of memory it takes. */
@@ -132,16 +122,17 @@ export class IntervalTree implements Iterable<Interval> {
    * Adds many, in their order; their handles. All or none.
    * @throws as {@link insert}; E_LIMIT when the lists differ in length
    */
-  insertMany(starts: Pages, lasts: Pages, values?: Pages): Float64Array {
+  insertMany(starts: Numbers, lasts: Numbers, values?: Numbers): Float64Array {
     const n = this.checkLists(starts, lasts, values);
-    if (this.word(H_COUNT) + n > this.limit) throw this.full(n);
+    const size = this.word(win.H_COUNT);
+    if (size + n > this.limit) throw this.full(n);
     const handles = new Float64Array(n);
-    let done = 0;
+    let done = size === 0 && n > 0 ? this.build(starts, lasts, values, handles) : 0;
     try {
       while (done < n) {
         const count = this.give(starts, lasts, values, done);
-        const taken = this.memory.x.treeInsertBatch(TREE, IN, count, VALUES_AT, OUT);
-        this.take(handles, done, taken);
+        const taken = this.x.treeInsertBatch(TREE, IN, count, win.VALUES_AT, OUT, win.BEHIND);
+        this.window.take(handles, done, taken);
         done += taken;
         if (taken < count) this.makeRoom(n - done);
       }
@@ -152,14 +143,32 @@ export class IntervalTree implements Iterable<Interval> {
     return handles;
   }
 
+  /** Builds an empty tree from the first batch; how many there were in it. */
+  private build(
+    starts: Numbers,
+    lasts: Numbers,
+    values: Numbers | undefined,
+    handles: Float64Array,
+  ): number {
+    const { x } = this;
+    const count = Math.min(BATCH, starts.length);
+    this.widen(x.treeNodesFor(count) + 1, count);
+    // One batch is still where it was checked.
+    if (starts.length > BATCH) this.window.giveIntervals(starts, lasts, 0);
+    this.window.giveValues(values, 0, count);
+    x.treeBuildBatch(TREE, IN, count, win.VALUES_AT, OUT, win.BEHIND);
+    this.window.take(handles, 0, count);
+    return count;
+  }
+
   /**
    * Fills an empty tree, densely: several times as fast as inserting. Their handles, in the order
    * given; entries of equal start keep that order.
    * @throws as {@link insertMany}; E_EXISTS when the tree is not empty
    */
-  load(starts: Pages, lasts: Pages, values?: Pages): Float64Array {
+  load(starts: Numbers, lasts: Numbers, values?: Numbers): Float64Array {
     const n = this.checkLists(starts, lasts, values);
-    if (this.word(H_COUNT) !== 0) {
+    if (this.word(win.H_COUNT) !== 0) {
       throw new ArgumentError("E_EXISTS", `the tree has ${this.size} entries, load wants none`, {
         argument: "this",
       });
@@ -167,20 +176,17 @@ export class IntervalTree implements Iterable<Interval> {
     if (n > this.limit) throw this.full(n);
     const { x } = this.memory;
     this.widen(x.treeNodesFor(n) + 8, n);
-    const order = orderOf(starts);
-    const pick = (list: Pages): Pages => order?.map((i) => list[i]) ?? list;
+    const order = win.orderOf(starts);
+    const pick = (list: Numbers): Numbers => order?.map((i) => list[i]) ?? list;
     const handles = new Float64Array(n);
     x.treeBegin(TREE);
     const sorted = order === null ? handles : new Float64Array(n);
-    this.inBatches(
-      pick(starts),
-      pick(lasts),
-      values === undefined ? undefined : pick(values),
-      (at, count) => {
-        x.treeAppend(TREE, IN, count, VALUES_AT, OUT);
-        this.take(sorted, at, count);
-      },
-    );
+    const lists = [pick(starts), pick(lasts), values && pick(values)] as const;
+    inBatches(n, (at) => {
+      const count = this.give(...lists, at);
+      x.treeAppend(TREE, IN, count, win.VALUES_AT, OUT);
+      this.window.take(sorted, at, count);
+    });
     x.treeFinish(TREE);
     order?.forEach((from, to) => {
       handles[from] = sorted[to];
@@ -206,21 +212,29 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Removes many. All or none. @throws ArgumentError E_NOENT, also for one named twice; E_TYPE */
   removeMany(handles: ArrayLike<IntervalHandle>): void {
-    const slots = Uint32Array.from(handles, (handle) => this.slot(handle));
-    if (new Set(slots).size !== slots.length) {
+    let named = 0;
+    for (let good = BATCH; named < handles.length && good === BATCH; named += good) {
+      const count = this.window.giveHandles(handles, named);
+      good = this.x.treeName(TREE, OUT, count);
+    }
+    inBatches(named, (at) => {
+      const count = Math.min(this.window.giveHandles(handles, at), named - at);
+      this.x.treeUnname(TREE, OUT, count);
+    });
+    if (named < handles.length) {
+      if (!this.has(handles[named])) failHandle(handles[named]);
       throw new ArgumentError("E_NOENT", "a handle is named twice", { argument: "handles" });
     }
-    for (let at = 0; at < slots.length; at += BATCH) {
-      const part = slots.subarray(at, at + BATCH);
-      this.memory.u32.set(part, IN >> 2);
-      this.memory.x.treeRemoveBatch(TREE, IN, part.length);
-    }
+    inBatches(handles.length, (at) => {
+      const count = this.window.giveHandles(handles, at);
+      this.x.treeRemoveBatch(TREE, OUT, count, win.BEHIND);
+    });
   }
 
   /** What an entry is. @throws ArgumentError E_NOENT, E_TYPE */
   get(handle: IntervalHandle): Interval {
     this.memory.x.treeRead(TREE, this.slot(handle), OUT);
-    const [start, last, value] = this.memory.f64.subarray(OUT >> 3, (OUT >> 3) + 3);
+    const [start, last, value] = this.memory.f64.subarray(FIRST_OUT, FIRST_OUT + 3);
     return { start, last, value, handle };
   }
 
@@ -246,6 +260,58 @@ export class IntervalTree implements Iterable<Interval> {
     if (moved === INVALID) failInterval(start, last);
   }
 
+  /**
+   * Moves many, one after the other: as {@link update} for each. All or none.
+   * @throws as update; E_LIMIT when the lists differ in length
+   */
+  updateMany(handles: ArrayLike<IntervalHandle>, starts: Numbers, lasts: Numbers): void {
+    const n = handles.length;
+    checkLength("starts", starts, n);
+    checkLength("lasts", lasts, n);
+    inBatches(n, (at) => {
+      const count = this.window.giveHandles(handles, at);
+      const good = this.x.treeCheckHandles(TREE, OUT, count);
+      if (good < count) failHandle(handles[at + good]);
+      this.window.giveIntervals(starts, lasts, at);
+    });
+    const undo = this.roomToMove(n);
+    try {
+      inBatches(n, (at) => {
+        // One batch is where it was checked.
+        const count = n <= BATCH ? n : this.window.giveHandles(handles, at);
+        if (n > BATCH) this.window.giveIntervals(starts, lasts, at);
+        this.ensureNodes(this.x.treeNodesForMore(TREE, count));
+        this.x.treeMoveBatch(TREE, IN, count, OUT, win.BEHIND);
+      });
+    } catch (error) {
+      if (undo !== undefined) this.memory.u8.set(undo, TREE);
+      throw error;
+    }
+  }
+
+  /** Room for `n` moves; or, where that is much, what the tree is now, in case there is not. */
+  private roomToMove(n: number): Uint8Array | undefined {
+    const most = this.x.treeNodesForMore(TREE, n);
+    if (most <= this.x.treeNodesForMore(TREE, BATCH)) {
+      this.ensureNodes(most);
+      return undefined;
+    }
+    if (most <= this.x.treeNodesLeft(TREE)) return undefined;
+    const bytes = this.x.treeBytes(this.word(win.H_NODE_CAP), this.word(win.H_HANDLE_CAP));
+    return this.memory.u8.slice(TREE, TREE + bytes);
+  }
+
+  private ensureNodes(free: number): void {
+    const missing = free - this.x.treeNodesLeft(TREE);
+    if (missing <= 0) return;
+    const nodes = this.word(win.H_NODE_CAP);
+    try {
+      this.widen(nodes + Math.max(missing, nodes >> 1), 0);
+    } catch {
+      this.widen(nodes + missing, 0);
+    }
+  }
+
   /** Handle of the first entry that overlaps [start, last], or undefined. */
   first(start: number, last = start): IntervalHandle | undefined {
     if (!areNumbers(start, last)) failInterval(start, last);
@@ -254,37 +320,56 @@ export class IntervalTree implements Iterable<Interval> {
     return handle < 0 ? undefined : handle;
   }
 
-  /** Of each interval, the handle of the first entry that overlaps it, or -1. */
-  firstMany(starts: Pages, lasts: Pages): Float64Array {
-    return this.ask(starts, lasts, "treeFirstBatch");
+  /**
+   * Of each interval, the handle of the first entry that overlaps it, or -1: in `into`, which must
+   * be as long, or else a new array.
+   */
+  firstMany(starts: Numbers, lasts: Numbers, into?: Float64Array): Float64Array {
+    return this.ask(starts, lasts, into, "treeFirstBatch");
   }
 
-  /** Of each interval, how many entries overlap it. */
-  countMany(starts: Pages, lasts: Pages): Float64Array {
-    return this.ask(starts, lasts, "treeCountBatch");
+  /** Of each interval, how many entries overlap it; as {@link firstMany}. */
+  countMany(starts: Numbers, lasts: Numbers, into?: Float64Array): Float64Array {
+    return this.ask(starts, lasts, into, "treeCountBatch");
   }
 
-  private ask(starts: Pages, lasts: Pages, what: "treeFirstBatch" | "treeCountBatch") {
-    const results = new Float64Array(sameLength(starts, lasts));
-    for (let at = 0; at < results.length; at += BATCH) {
-      const count = this.givePages(starts, lasts, at);
-      this.x[what](TREE, IN, count, OUT);
-      this.take(results, at, count);
+  private ask(
+    starts: Numbers,
+    lasts: Numbers,
+    into: Float64Array | undefined,
+    what: "treeFirstBatch" | "treeCountBatch",
+  ): Float64Array {
+    const results = into ?? new Float64Array(starts.length);
+    if (!(results instanceof Float64Array)) {
+      throw new ArgumentError("E_TYPE", "into must be a Float64Array", { argument: "into" });
     }
+    checkLength("lasts", lasts, starts.length);
+    checkLength("into", into, starts.length);
+    inBatches(starts.length, (at) => {
+      const count = this.window.giveIntervals(starts, lasts, at);
+      this.x[what](TREE, IN, count, OUT);
+      this.window.take(results, at, count);
+    });
     return results;
+  }
+
+  /** Handles of all entries that overlap each interval, ascending. */
+  allMany(starts: Numbers, lasts: Numbers): win.Overlaps {
+    return this.window.all(starts, lasts, (start, last) => this.all(start, last));
   }
 
   /** How many entries overlap [start, last]. */
   count(start: number, last = start): number {
-    if (!isInterval(start, last)) failInterval(start, last);
-    return this.x.treeCount(TREE, start, last);
+    if (!areNumbers(start, last)) failInterval(start, last);
+    const count = this.x.treeCount(TREE, start, last);
+    if (count < 0) failInterval(start, last);
+    return count;
   }
 
   /** Handles of all entries that overlap [start, last], ascending. */
   all(start: number, last = start): Float64Array {
     const few = this.scan(start, last, 0, ROOM);
-    const { f64 } = this.memory;
-    if (few < ROOM) return f64.slice(OUT >> 3, (OUT >> 3) + few);
+    if (few < ROOM) return this.memory.f64.slice(FIRST_OUT, FIRST_OUT + few);
     const all = new Float64Array(this.count(start, last));
     this.allInto(all, start, last);
     return all;
@@ -295,14 +380,13 @@ export class IntervalTree implements Iterable<Interval> {
    * fit; how many that were.
    */
   allInto(into: Float64Array, start: number, last = start): number {
-    const from = OUT >> 3;
     let after = 0;
     let written = 0;
     for (;;) {
       const most = Math.min(ROOM, into.length - written);
       const found = this.scan(start, last, after, most);
       const { f64 } = this.memory;
-      for (let i = 0; i < found; i++) into[written + i] = f64[from + i];
+      for (let i = 0; i < found; i++) into[written + i] = f64[FIRST_OUT + i];
       written += found;
       if (found < most || written === into.length) return written;
       after = slotOf(into[written - 1]) + 1;
@@ -310,8 +394,10 @@ export class IntervalTree implements Iterable<Interval> {
   }
 
   private scan(start: number, last: number, after: number, most: number): number {
-    if (!isInterval(start, last)) failInterval(start, last);
-    return this.x.treeScan(TREE, start, last, after, OUT, most, 0);
+    if (!areNumbers(start, last)) failInterval(start, last);
+    const found = this.x.treeScan(TREE, start, last, after, OUT, most, 0);
+    if (found < 0) failInterval(start, last);
+    return found;
   }
 
   /** Handles of all entries that hold page `page`, ascending. */
@@ -325,16 +411,16 @@ export class IntervalTree implements Iterable<Interval> {
    */
   *overlaps(start = 0, last = PAGE_LIMIT - 1): Generator<Interval, void, undefined> {
     if (!isInterval(start, last)) failInterval(start, last);
-    const version = this.word(H_VERSION);
+    const version = this.word(win.H_VERSION);
     let after = 0;
     for (;;) {
       const found = this.x.treeScan(TREE, start, last, after, OUT, BATCH, 1);
-      const from = OUT >> 3;
-      const records = this.memory.f64.slice(from, from + found * RECORD_WORDS);
+      const end = FIRST_OUT + found * RECORD_WORDS;
+      const records = this.memory.f64.slice(FIRST_OUT, end);
       for (let i = 0; i < records.length; i += RECORD_WORDS) {
         const [first, end, value, handle] = records.subarray(i, i + RECORD_WORDS);
         yield { start: first, last: end, value, handle };
-        if (this.word(H_VERSION) !== version) {
+        if (this.word(win.H_VERSION) !== version) {
           throw new ShootdownError("E_BUSY", "the tree was changed while it was iterated over", {
             tree: this.id,
           });
@@ -387,7 +473,7 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** A tree of its own with the same entries, under the same handles. */
   async clone(): Promise<IntervalTree> {
-    this.word(H_COUNT);
+    this.word(win.H_COUNT);
     return new IntervalTree(await this.memory.copy(), this.limit);
   }
 
@@ -397,9 +483,9 @@ export class IntervalTree implements Iterable<Interval> {
    */
   compact(): void {
     const { x } = this.memory;
-    const nodes = x.treeNodesFor(this.word(H_COUNT)) + 8;
-    const handles = this.word(H_HANDLE_CAP);
-    const old = x.treeBytes(this.word(H_NODE_CAP), handles);
+    const nodes = x.treeNodesFor(this.word(win.H_COUNT)) + 8;
+    const handles = this.word(win.H_HANDLE_CAP);
+    const old = x.treeBytes(this.word(win.H_NODE_CAP), handles);
     const bytes = x.treeBytes(nodes, handles);
     const to = Math.ceil((TREE + old) / 64) * 64;
     this.memory.ensure(to + bytes);
@@ -437,9 +523,9 @@ export class IntervalTree implements Iterable<Interval> {
    * that. Nothing is changed if there is none.
    */
   private makeRoom(more: number): void {
-    const wanted = Math.max(this.word(H_COUNT) + more, this.word(H_HANDLE_CAP));
-    const nodes = this.word(H_NODE_CAP);
-    const missing = this.word(H_LEVELS) + 2 - this.x.treeNodesLeft(TREE);
+    const wanted = Math.max(this.word(win.H_COUNT) + more, this.word(win.H_HANDLE_CAP));
+    const nodes = this.word(win.H_NODE_CAP);
+    const missing = this.word(win.H_LEVELS) + 2 - this.x.treeNodesLeft(TREE);
     const many = Math.max(missing, Math.ceil(more / 8), nodes >> 1);
     try {
       const handles = Math.max(wanted, Math.min(this.limit, wanted + (wanted >> 1)));
@@ -450,107 +536,40 @@ export class IntervalTree implements Iterable<Interval> {
   }
 
   private widen(nodes: number, handles: number): void {
-    const most = Math.max(nodes, this.word(H_NODE_CAP));
-    const slots = Math.max(handles, this.word(H_HANDLE_CAP));
-    if (most === this.word(H_NODE_CAP) && slots === this.word(H_HANDLE_CAP)) return;
+    const most = Math.max(nodes, this.word(win.H_NODE_CAP));
+    const slots = Math.max(handles, this.word(win.H_HANDLE_CAP));
+    if (most === this.word(win.H_NODE_CAP) && slots === this.word(win.H_HANDLE_CAP)) return;
     this.memory.ensure(TREE + this.memory.x.treeBytes(most, slots));
     this.memory.x.treeWiden(TREE, most, slots);
   }
 
-  /**
-   * Hands the core a batch of lists from `at` on; how many there are in it.
-   * @throws ArgumentError for what is no interval
-   */
-  private give(starts: Pages, lasts: Pages, values: Pages | undefined, at: number): number {
-    const count = this.givePages(starts, lasts, at);
-    const { u32 } = this.memory;
-    if (values === undefined) u32.fill(0, VALUES_AT >> 2, (VALUES_AT >> 2) + count);
-    else for (let i = 0; i < count; i++) u32[(VALUES_AT >> 2) + i] = values[at + i];
-    return count;
-  }
-
-  private givePages(starts: Pages, lasts: Pages, at: number): number {
-    const count = Math.min(BATCH, starts.length - at);
-    const { f64 } = this.memory;
-    copyPages(f64, IN >> 3, starts, at, count);
-    copyPages(f64, LASTS >> 3, lasts, at, count);
-    // The core looks at pairs.
-    if (count % 2 === 1) f64[(IN >> 3) + count] = f64[(LASTS >> 3) + count] = 0;
-    const good = this.x.treeCheckBatch(IN, count);
-    for (let i = good; i < count; i++) {
-      if (!isInterval(starts[at + i], lasts[at + i])) failInterval(starts[at + i], lasts[at + i]);
-    }
+  private give(starts: Numbers, lasts: Numbers, values: Numbers | undefined, at: number): number {
+    const count = this.window.giveIntervals(starts, lasts, at);
+    this.window.giveValues(values, at, count);
     return count;
   }
 
   /** Checks lists before anything is changed; their length. */
-  private checkLists(starts: Pages, lasts: Pages, values?: Pages): number {
-    const n = sameLength(starts, lasts, values);
+  private checkLists(starts: Numbers, lasts: Numbers, values?: Numbers): number {
+    const n = starts.length;
+    checkLength("lasts", lasts, n);
+    checkLength("values", values, n);
     for (let i = 0; values !== undefined && i < n; i++) {
       if (values[i] >>> 0 !== values[i]) failValue(values[i]);
     }
-    for (let at = 0; at < n; at += BATCH) this.givePages(starts, lasts, at);
+    inBatches(n, (at) => this.window.giveIntervals(starts, lasts, at));
     return n;
-  }
-
-  private inBatches(
-    starts: Pages,
-    lasts: Pages,
-    values: Pages | undefined,
-    run: (at: number, count: number) => void,
-  ): void {
-    for (let at = 0; at < starts.length; at += BATCH) {
-      run(at, this.give(starts, lasts, values, at));
-    }
-  }
-
-  private take(to: Float64Array, at: number, count: number): void {
-    to.set(this.memory.f64.subarray(OUT >> 3, (OUT >> 3) + count), at);
   }
 
   /** Memory and the place of the tree in it, for {@link validateIntervalTree}. */
   raw(): { readonly u32: Uint32Array; readonly tree: number } {
-    this.word(H_HANDLES);
+    this.word(win.H_HANDLES);
     return { u32: this.memory.u32, tree: TREE };
   }
 }
 
-function isPage(value: number): boolean {
-  return (
-    typeof value === "number" && value >= 0 && value < PAGE_LIMIT && Math.floor(value) === value
-  );
-}
-
-function isInterval(start: number, last: number): boolean {
-  return isPage(start) && isPage(last) && start <= last;
-}
-
-/** The core looks at the rest. */
-function areNumbers(start: unknown, last: unknown): boolean {
-  return typeof start === "number" && typeof last === "number";
-}
-
 function slotOf(handle: IntervalHandle): number {
   return handle & (SLOTS - 1);
-}
-
-function failInterval(start: unknown, last: unknown): never {
-  for (const [argument, value] of [
-    ["start", start],
-    ["last", last],
-  ] as const) {
-    if (typeof value !== "number" || !Number.isInteger(value)) {
-      const message = `${argument} must be a whole page number, got ${String(value)}`;
-      throw new ArgumentError("E_TYPE", message, { argument });
-    }
-    if (!isPage(value)) {
-      const message = `${argument} must be 0 to 2^52 - 1, got ${value}`;
-      throw new ArgumentError("E_ADDR_RANGE", message, { argument, most: PAGE_LIMIT - 1 });
-    }
-  }
-  throw new ArgumentError("E_INVERTED", `last (${String(last)}) is below start`, {
-    argument: "last",
-  });
 }
 
 function failValue(value: unknown): never {
@@ -570,26 +589,6 @@ function failHandle(handle: unknown): never {
   });
 }
 
-function sameLength(starts: Pages, lasts: Pages, values?: Pages): number {
-  const n = starts.length;
-  if (lasts.length === n && (values === undefined || values.length === n)) return n;
-  throw new ArgumentError("E_LIMIT", `starts, lasts and values must be of one length (${n})`, {
-    argument: lasts.length === n ? "values" : "lasts",
-  });
-}
-
-function copyPages(to: Float64Array, at: number, from: Pages, first: number, n: number): void {
-  if (from instanceof Float64Array) to.set(from.subarray(first, first + n), at);
-  // What is no number becomes one that is no page.
-  else
-    for (let i = 0; i < n; i++)
-      to[at + i] = typeof from[first + i] === "number" ? from[first + i] : NaN;
-}
-
-/** Indices by start, stable; null when they ascend already. */
-function orderOf(starts: Pages): number[] | null {
-  let ascends = true;
-  for (let i = 1; i < starts.length && ascends; i++) ascends = starts[i - 1] <= starts[i];
-  if (ascends) return null;
-  return Array.from({ length: starts.length }, (_, i) => i).sort((a, b) => starts[a] - starts[b]);
+function inBatches(n: number, run: (at: number) => void): void {
+  for (let at = 0; at < n; at += BATCH) run(at);
 }

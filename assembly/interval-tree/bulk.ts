@@ -1,10 +1,11 @@
 /** Building a tree from ascending entries, level by level, and copying one densely. */
 import { adopt, copySlot, newHandle, setChild } from "./insert";
 import {
-  countOf, find32, H_BYTES, H_COUNT, H_FREE_HANDLE, H_FREE_NODE, H_FREE_NODES, H_HANDLE_CAP,
-  H_HANDLES, H_LEVELS, H_LIMIT, H_NODE_CAP, H_NODES, H_OFF_HANDLES, H_ROOT, H_VERSION, handleAt,
-  HANDLE_BYTES, handleNumber, idOf, LASTS, newNode, NODE_BYTES, nodeAt, O_COUNT, O_GENERATION,
-  O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, setWord, slot32, slot64, word,
+  countOf, find32, fromF64, H_BYTES, H_COUNT, H_FREE_HANDLE, H_FREE_NODE, H_FREE_NODES,
+  H_HANDLE_CAP, H_HANDLES, H_LEVELS, H_LIMIT, H_NODE_CAP, H_NODES, H_OFF_HANDLES, H_ROOT,
+  H_VERSION, handleAt, HANDLE_BYTES, handleOfSlot, idOf, LASTS, newNode, NODE_BYTES, nodeAt,
+  O_COUNT, O_GENERATION, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, setWord, slot32,
+  slot64, word,
 } from "./node";
 
 /** Entries a node is filled with: two slots are left for insertions before the first split. */
@@ -97,31 +98,38 @@ export function begin(t: usize): void {
   setWord(t, H_FREE_NODES, 0);
 }
 
+/** Appends an entry that starts no earlier than those before. Its handle as the host sees it. */
+// @ts-ignore: decorator
+@inline
+export function appendEntry(t: usize, start: i64, last: i64, value: u32): f64 {
+  const count = word(t, H_COUNT);
+  const k = count % FILL;
+  const leaf = k == 0 ? newNode(t, 0) : nodeAt(t, word(t, H_NODES));
+  const handle = newHandle(t);
+  store<i64>(slot64(leaf, k), last);
+  store<i64>(slot64(leaf, k), start, O_START);
+  store<u32>(slot32(leaf, k), value, O_REF);
+  store<u32>(slot32(leaf, k), handle, O_HANDLE);
+  store<u32>(leaf, k + 1, O_COUNT);
+  const row = handleAt(t, handle);
+  const generation = load<u32>(row, 4);
+  store<u32>(slot32(leaf, k), generation, O_GENERATION);
+  store<u32>(row, idOf(t, leaf));
+  setWord(t, H_COUNT, count + 1);
+  return handleOfSlot(generation, handle);
+}
+
 /**
  * Appends `n` entries that start no earlier than those before: f64 starts at `at`, lasts LASTS
  * behind, u32 values at `values`; handles, f64 each, to `out`. Nothing may be asked before finish.
  */
 export function append(t: usize, at: usize, n: u32, values: usize, out: usize): void {
-  let count = word(t, H_COUNT);
-  let leaf: usize = 0;
-  if (count != 0) leaf = nodeAt(t, word(t, H_NODES));
   for (let i: u32 = 0; i < n; i++) {
-    const k = count % FILL;
-    if (k == 0) leaf = newNode(t, 0);
     const p = at + ((<usize>i) << 3);
-    const handle = newHandle(t);
-    store<i64>(slot64(leaf, k), <i64>load<f64>(p, LASTS));
-    store<i64>(slot64(leaf, k), <i64>load<f64>(p), O_START);
-    store<u32>(slot32(leaf, k), load<u32>(values + ((<usize>i) << 2)), O_REF);
-    store<u32>(slot32(leaf, k), handle, O_HANDLE);
-    store<u32>(leaf, k + 1, O_COUNT);
-    const row = handleAt(t, handle);
-    store<u32>(slot32(leaf, k), load<u32>(row, 4), O_GENERATION);
-    store<u32>(row, idOf(t, leaf));
-    store<f64>(out + ((<usize>i) << 3), handleNumber(leaf, k));
-    count++;
+    const handle = appendEntry(t, fromF64(load<f64>(p)), fromF64(load<f64>(p, LASTS)),
+      load<u32>(values + ((<usize>i) << 2)));
+    store<f64>(out + ((<usize>i) << 3), handle);
   }
-  setWord(t, H_COUNT, count);
 }
 
 /** Puts the inner levels over what was appended. */

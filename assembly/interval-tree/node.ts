@@ -3,7 +3,8 @@
  * in [0, 2^52), each node augmented with the largest `last` below it.
  *
  *   at t: header (u32 words), then nodes, then handles
- *   node: last i64[16] · start i64[16] · ref, handle, generation u32[16] · count, parent, level
+ *   node: last i64[16] · start i64[16] · ref, handle, generation u32[16] · count, parent, level,
+ *         stamp (of the shape that it was split in last, or began or ended in)
  *         leaf: an entry's last, start, value, handle slot and that slot's generation
  *         inner: a child's largest last, lower bound of its starts, id
  *   handle: {leaf u32, generation u32}; a free one holds the next free slot + 1
@@ -28,6 +29,7 @@ export const H_FREE_HANDLE: i32 = 9;
 export const H_OFF_HANDLES: i32 = 10;
 export const H_VERSION: i32 = 11; // + 1 with every change
 export const H_LIMIT: i32 = 12; // most entries
+export const H_SHAPE: i32 = 13; // + 1 whenever a node begins, ends or is split
 export const H_BYTES: usize = 64;
 
 export const FAN: u32 = 16;
@@ -39,16 +41,21 @@ export const O_GENERATION: usize = 384;
 export const O_COUNT: usize = 448;
 export const O_PARENT: usize = 452;
 export const O_LEVEL: usize = 456;
+export const O_STAMP: usize = 460;
 export const HANDLE_BYTES: usize = 8;
 /** Batches: bytes from a start to its last. */
 export const LASTS: usize = 16384;
 /** Pages are below this. */
 export const PAGES: i64 = 1 << 52;
 /** A handle is generation << SLOT_BITS | slot. */
-export const SLOT_BITS: u64 = 26;
+export const SLOT_BITS: i64 = 26;
 export const SLOT_MASK: u32 = 0x3ffffff;
 /** Bits of a generation that are told: odd while the slot is in use. */
 export const GENERATIONS: u32 = 0x3ffffff;
+
+/** 2^52, and its bits. */
+export const F64_UNIT: f64 = 4503599627370496.0;
+export const F64_BITS: i64 = 0x4330000000000000;
 
 /** `last` of an empty slot: below every page. */
 export const EMPTY_LAST: i64 = -1;
@@ -123,12 +130,31 @@ export function handleOf(n: usize, i: u32): u32 {
   return load<u32>(slot32(n, i), O_HANDLE);
 }
 
+/** Page x (below 2^52) as f64: x becomes the mantissa of 2^52 + x. Cheaper than a conversion. */
+// @ts-ignore: decorator
+@inline
+export function toF64(x: i64): f64 {
+  return reinterpret<f64>(x | F64_BITS) - F64_UNIT;
+}
+
+/** The mantissa of 2^52 + x. If that is not below 2^52, or not x again, x was no page. */
+// @ts-ignore: decorator
+@inline
+export function fromF64(x: f64): i64 {
+  return reinterpret<i64>(x + F64_UNIT) ^ F64_BITS;
+}
+
 /** A handle as the host sees it: generation * 2^26 + slot, exact in a double. */
 // @ts-ignore: decorator
 @inline
 export function handleNumber(n: usize, i: u32): f64 {
-  const generation = <u64>(load<u32>(slot32(n, i), O_GENERATION) & GENERATIONS);
-  return <f64>((generation << SLOT_BITS) | handleOf(n, i));
+  return handleOfSlot(load<u32>(slot32(n, i), O_GENERATION), handleOf(n, i));
+}
+
+// @ts-ignore: decorator
+@inline
+export function handleOfSlot(generation: u32, slot: u32): f64 {
+  return toF64(((<i64>(generation & GENERATIONS)) << SLOT_BITS) | <i64>slot);
 }
 
 // @ts-ignore: decorator
@@ -158,27 +184,30 @@ function four(a: v128, b: v128): v128 {
   return i32x4.shuffle(a, b, 0, 2, 4, 6);
 }
 
-/** Slots of the i64[16] at `p` that are >= x. */
+/**
+ * Slots of the i64[16] at `p` that are > x. Strictly: one instruction where >= takes three, so
+ * callers ask for what is above `x - 1`.
+ */
 // @ts-ignore: decorator
 @inline
-export function maskGe(p: usize, x: v128): u32 {
+export function maskAbove(p: usize, x: v128): u32 {
   return bits(
-    four(i64x2.ge_s(v128.load(p), x), i64x2.ge_s(v128.load(p, 16), x)),
-    four(i64x2.ge_s(v128.load(p, 32), x), i64x2.ge_s(v128.load(p, 48), x)),
-    four(i64x2.ge_s(v128.load(p, 64), x), i64x2.ge_s(v128.load(p, 80), x)),
-    four(i64x2.ge_s(v128.load(p, 96), x), i64x2.ge_s(v128.load(p, 112), x)),
+    four(i64x2.gt_s(v128.load(p), x), i64x2.gt_s(v128.load(p, 16), x)),
+    four(i64x2.gt_s(v128.load(p, 32), x), i64x2.gt_s(v128.load(p, 48), x)),
+    four(i64x2.gt_s(v128.load(p, 64), x), i64x2.gt_s(v128.load(p, 80), x)),
+    four(i64x2.gt_s(v128.load(p, 96), x), i64x2.gt_s(v128.load(p, 112), x)),
   );
 }
 
-/** Slots of the i64[16] at `p` that are <= x. */
+/** Slots of the i64[16] at `p` that are < x. */
 // @ts-ignore: decorator
 @inline
-export function maskLe(p: usize, x: v128): u32 {
+export function maskBelow(p: usize, x: v128): u32 {
   return bits(
-    four(i64x2.le_s(v128.load(p), x), i64x2.le_s(v128.load(p, 16), x)),
-    four(i64x2.le_s(v128.load(p, 32), x), i64x2.le_s(v128.load(p, 48), x)),
-    four(i64x2.le_s(v128.load(p, 64), x), i64x2.le_s(v128.load(p, 80), x)),
-    four(i64x2.le_s(v128.load(p, 96), x), i64x2.le_s(v128.load(p, 112), x)),
+    four(i64x2.gt_s(x, v128.load(p)), i64x2.gt_s(x, v128.load(p, 16))),
+    four(i64x2.gt_s(x, v128.load(p, 32)), i64x2.gt_s(x, v128.load(p, 48))),
+    four(i64x2.gt_s(x, v128.load(p, 64)), i64x2.gt_s(x, v128.load(p, 80))),
+    four(i64x2.gt_s(x, v128.load(p, 96)), i64x2.gt_s(x, v128.load(p, 112))),
   );
 }
 
@@ -226,6 +255,18 @@ export function clearSlots(n: usize, from: u32): void {
   for (let i = from; i < FAN; i++) clearSlot(n, i);
 }
 
+/** Empties all slots. */
+function clearAll(n: usize): void {
+  const noLast = i64x2.splat(EMPTY_LAST);
+  const noStart = i64x2.splat(EMPTY_START);
+  const zero = i64x2.splat(0);
+  for (let k: usize = 0; k < O_START; k += 16) {
+    v128.store(n + k, noLast);
+    v128.store(n + k, noStart, O_START);
+  }
+  for (let k: usize = O_REF; k < O_COUNT; k += 16) v128.store(n + k, zero);
+}
+
 /** Is every slot of a node taken? Looks where a search looks anyway. */
 // @ts-ignore: decorator
 @inline
@@ -234,6 +275,8 @@ export function isFull(n: usize): bool {
 }
 
 /** Moves slots [i, count) one up; there must be a free one. Two, or four, at a time. */
+// @ts-ignore: decorator
+@inline
 export function shiftUp(n: usize, i: u32, count: u32): void {
   let k = count;
   for (; k >= i + 2; k -= 2) {
@@ -257,6 +300,8 @@ export function shiftUp(n: usize, i: u32, count: u32): void {
 }
 
 /** Moves slots (i, count) one down and empties the last. */
+// @ts-ignore: decorator
+@inline
 export function shiftDown(n: usize, i: u32, count: u32): void {
   // May read one slot behind the last, which lands in the one that is emptied, or is empty itself.
   for (let k = i; k + 1 < count; k += 2) {
@@ -271,6 +316,15 @@ export function shiftDown(n: usize, i: u32, count: u32): void {
   clearSlot(n, count - 1);
 }
 
+/** What belongs into `n` is another range from now on. */
+// @ts-ignore: decorator
+@inline
+export function reshape(t: usize, n: usize): void {
+  const shape = word(t, H_SHAPE) + 1;
+  setWord(t, H_SHAPE, shape);
+  store<u32>(n, shape, O_STAMP);
+}
+
 /** A node of `level` (0: leaf) without entries. There must be room. */
 export function newNode(t: usize, level: u32): usize {
   let id = word(t, H_FREE_NODE);
@@ -282,17 +336,19 @@ export function newNode(t: usize, level: u32): usize {
     setWord(t, H_NODES, id);
   }
   const n = nodeAt(t, id);
-  clearSlots(n, 0);
+  clearAll(n);
   store<u32>(n, 0, O_COUNT);
   store<u32>(n, 0, O_PARENT);
   store<u32>(n, level, O_LEVEL);
+  reshape(t, n);
   return n;
 }
 
 export function freeNode(t: usize, n: usize): void {
-  clearSlots(n, 0);
+  clearAll(n);
   store<u32>(n, 0, O_COUNT);
   store<u32>(n, word(t, H_FREE_NODE), O_PARENT);
   setWord(t, H_FREE_NODE, idOf(t, n));
   setWord(t, H_FREE_NODES, word(t, H_FREE_NODES) + 1);
+  reshape(t, n);
 }

@@ -4,9 +4,9 @@
  */
 import { adopt, copySlot } from "./insert";
 import {
-  countOf, find32, freeNode, H_COUNT, H_FREE_HANDLE, H_LEVELS, H_ROOT, H_VERSION,
-  handleAt, idOf, largestLast, lastOf, nodeAt, O_COUNT, O_HANDLE, O_LEVEL, O_PARENT, O_REF,
-  parentOf, refOf, setWord, shiftDown, slot64, word,
+  countOf, find32, freeNode, H_COUNT, H_FREE_HANDLE, H_LEVELS, H_ROOT, H_VERSION, handleAt, idOf,
+  largestLast, lastOf, nodeAt, O_COUNT, O_HANDLE, O_LEVEL, O_PARENT, O_REF, parentOf, refOf,
+  setWord, shiftDown, slot64, word,
 } from "./node";
 
 /** A node with fewer entries looks for a neighbour to join … */
@@ -14,6 +14,8 @@ const FEW: u32 = 5;
 /** … if together they have at most this many: room for a few insertions before the next split. */
 const JOINED: u32 = 12;
 
+// @ts-ignore: decorator
+@inline
 function closeSlot(n: usize, i: u32): void {
   const count = countOf(n);
   shiftDown(n, i, count);
@@ -79,16 +81,18 @@ function lowerRoot(t: usize): void {
   }
 }
 
-/** Takes handle slot `handle` out of the tree; the slot stays in use. */
-export function detach(t: usize, handle: u32): void {
+/** Takes handle slot `handle` out of the tree; the slot stays in use. The entry's value. */
+export function detach(t: usize, handle: u32): u32 {
   const n = nodeAt(t, load<u32>(handleAt(t, handle)));
   const i = find32(n + O_HANDLE, handle);
   const gone = lastOf(n, i);
+  const value = refOf(n, i);
   closeSlot(n, i);
   mend(t, n, gone);
   lowerRoot(t);
   setWord(t, H_COUNT, word(t, H_COUNT) - 1);
   setWord(t, H_VERSION, word(t, H_VERSION) + 1);
+  return value;
 }
 
 /** Removes an entry; its handle slot may be used again, under another generation. */

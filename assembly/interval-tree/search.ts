@@ -5,17 +5,18 @@
  */
 import {
   countOf, find32, H_COUNT, H_LEVELS, H_ROOT, handleAt, handleNumber, idOf, largestLast, lastOf,
-  maskGe, maskLe, nodeAt, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, slot32, startOf, word,
+  maskAbove, maskBelow, nodeAt, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, slot32,
+  startOf, toF64, word,
 } from "./node";
 
 /** Every slot of a node. */
 export const ALL: u32 = 0xffff;
 
-/** Slots of `n` that may hold, or lead to, overlaps with [x, y]. */
+/** Slots of `n` that may hold, or lead to, overlaps with [x + 1, y - 1]. */
 // @ts-ignore: decorator
 @inline
 function overlapping(n: usize, x: v128, y: v128): u32 {
-  return maskGe(n, x) & maskLe(n + O_START, y);
+  return maskAbove(n, x) & maskBelow(n + O_START, y);
 }
 
 /** Address of the leaf slot (slot32) of the first entry that overlaps [start, last], or 0. */
@@ -23,9 +24,9 @@ function overlapping(n: usize, x: v128, y: v128): u32 {
 @inline
 export function first(t: usize, start: i64, last: i64): usize {
   let n = nodeAt(t, word(t, H_ROOT));
-  const x = i64x2.splat(start);
+  const x = i64x2.splat(start - 1);
   for (let level = word(t, H_LEVELS); level > 0; level--) {
-    const mask = maskGe(n, x);
+    const mask = maskAbove(n, x);
     if (mask == 0) return 0;
     const i = ctz<u32>(mask);
     if (level == 1) return startOf(n, i) <= last ? slot32(n, i) : 0;
@@ -54,7 +55,7 @@ export function leavesOf(t: usize, at: usize, n: u32, out: usize): void {
       const p = out + ((<usize>k) << 3);
       const node = <usize>load<u32>(p);
       if (node == 0) continue;
-      const mask = maskGe(node, v128.load64_splat(at + ((<usize>k) << 3)));
+      const mask = maskAbove(node, i64x2.splat(load<i64>(at + ((<usize>k) << 3)) - 1));
       store<u32>(p, <u32>nodeAt(t, refOf(node, ctz<u32>(mask))));
     }
   }
@@ -65,7 +66,7 @@ export function leavesOf(t: usize, at: usize, n: u32, out: usize): void {
 @inline
 export function firstOf(leaf: usize, start: i64, last: i64): f64 {
   if (leaf == 0) return -1;
-  const i = ctz<u32>(maskGe(leaf, i64x2.splat(start)));
+  const i = ctz<u32>(maskAbove(leaf, i64x2.splat(start - 1)));
   return startOf(leaf, i) <= last ? handleNumber(leaf, i) : -1;
 }
 
@@ -89,8 +90,8 @@ export function scan(
 export function scanFrom(
   t: usize, from: usize, slots: u32, start: i64, last: i64, out: usize, most: u32, whole: bool,
 ): u32 {
-  const x = i64x2.splat(start);
-  const y = i64x2.splat(last);
+  const x = i64x2.splat(start - 1);
+  const y = i64x2.splat(last + 1);
   let n = from;
   let mask = overlapping(n, x, y) & slots;
   let found: u32 = 0;
@@ -105,8 +106,8 @@ export function scanFrom(
         if (found == most) return found;
         const i = ctz<u32>(mask);
         if (whole) {
-          store<f64>(p, <f64>startOf(n, i));
-          store<f64>(p, <f64>lastOf(n, i), 8);
+          store<f64>(p, toF64(startOf(n, i)));
+          store<f64>(p, toF64(lastOf(n, i)), 8);
           store<f64>(p, <f64>refOf(n, i), 16);
           p += 24;
         }

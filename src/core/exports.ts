@@ -60,6 +60,35 @@ export interface CoreExports {
   treeCompact(t: number, to: number, nodes: number): void;
   treeFirstBatch(t: number, at: number, n: number, out: number): void;
   treeCountBatch(t: number, at: number, n: number, out: number): void;
-  treeInsertBatch(t: number, at: number, n: number, values: number, out: number): number;
-  treeRemoveBatch(t: number, at: number, n: number): void;
+  treeAllBatch(
+    t: number,
+    at: number,
+    n: number,
+    leaves: number,
+    counts: number,
+    out: number,
+    room: number,
+  ): number;
+  treeNodesForMore(t: number, n: number): number;
+  treeInsertBatch(
+    t: number,
+    at: number,
+    n: number,
+    values: number,
+    out: number,
+    homes: number,
+  ): number;
+  treeBuildBatch(
+    t: number,
+    at: number,
+    n: number,
+    values: number,
+    out: number,
+    scratch: number,
+  ): void;
+  treeMoveBatch(t: number, at: number, n: number, handles: number, homes: number): void;
+  treeCheckHandles(t: number, handles: number, n: number): number;
+  treeName(t: number, handles: number, n: number): number;
+  treeUnname(t: number, handles: number, n: number): void;
+  treeRemoveBatch(t: number, handles: number, n: number, scratch: number): void;
 }

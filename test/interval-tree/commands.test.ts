@@ -59,6 +59,20 @@ const commands = [
       some,
     ),
   ),
+  fc.array(fc.tuple(fc.nat(), interval), { maxLength: 40 }).map((list) =>
+    command(
+      `updateMany(${JSON.stringify(list)})`,
+      (model, tree) => {
+        const handles = list.map(([at]) => pick(model, at));
+        const [starts, lasts] = [0, 1].map((k) => list.map(([, interval]) => interval[k]));
+        tree.updateMany(handles, starts, lasts);
+        handles.forEach((handle, i) => {
+          model.update(handle, starts[i], lasts[i]);
+        });
+      },
+      some,
+    ),
+  ),
   interval.map(([start, last]) =>
     command(`all(${start}, ${last})`, (model, tree) => {
       expect([...tree.overlaps(start, last)]).toEqual(model.overlaps(start, last));

@@ -1,6 +1,12 @@
 /** One long random history of a tree, with the obvious model beside it. */
-import { expect } from "vitest";
-import { type IntervalTree, PAGE_LIMIT, Random, validateIntervalTree } from "../../src/index.js";
+import {
+  type Interval,
+  type IntervalTree,
+  PAGE_LIMIT,
+  Random,
+  validateIntervalTree,
+} from "../../src/index.js";
+import { same, sameList } from "../same.js";
 import { IntervalModel } from "./model.js";
 
 /** Where pages come from: dense and overlapping, address-space like, or all of it. */
@@ -70,30 +76,66 @@ export class History {
     } else {
       this.tree.remove(handle);
       this.model.remove(handle);
-      expect(this.tree.has(handle)).toBe(false);
+      same("has", this.tree.has(handle), false);
     }
   }
 
   private batch(): void {
-    const n = this.random.below(60);
-    if (this.random.below(2) === 0) {
-      const list = Array.from({ length: n }, () => this.interval());
-      const starts = list.map(([start]) => start);
-      const lasts = list.map(([, last]) => last);
-      const handles = this.tree.insertMany(
-        starts,
-        lasts,
-        starts.map((_, i) => i),
-      );
+    const n = this.random.below(150);
+    const what = this.random.below(3);
+    const list = Array.from({ length: n }, () => this.interval());
+    const starts = list.map(([start]) => start);
+    const lasts = list.map(([, last]) => last);
+    if (what === 0) {
+      const values = starts.map((_, i) => i);
+      const handles = this.tree.insertMany(starts, lasts, values);
       list.forEach(([start, last], i) => {
         this.model.insert(start, last, i, handles[i]);
       });
-    } else {
-      const handles = new Set(Array.from({ length: n }, () => this.any() ?? -1));
-      handles.delete(-1);
-      this.tree.removeMany([...handles]);
-      for (const handle of handles) this.model.remove(handle);
+      return;
     }
+    const handles = list.map(() => this.any() ?? -1).filter((handle) => handle >= 0);
+    if (what === 1) {
+      const once = [...new Set(handles)];
+      this.tree.removeMany(once);
+      for (const handle of once) this.model.remove(handle);
+    } else if (handles.length === n) {
+      this.tree.updateMany(handles, starts, lasts);
+      handles.forEach((handle, i) => {
+        this.model.update(handle, starts[i], lasts[i]);
+      });
+    }
+  }
+
+  private askMany(): void {
+    const { tree, model } = this;
+    const list = Array.from({ length: this.random.below(40) }, () => this.interval());
+    const starts = Float64Array.from(list, ([start]) => start);
+    const lasts = Float64Array.from(list, ([, last]) => last);
+    const found = list.map(([start, last]) => model.overlaps(start, last));
+    const { handles, offsets } = tree.allMany(starts, lasts);
+    sameList(
+      "allMany",
+      handles,
+      found.flat().map(({ handle }) => handle),
+    );
+    const ends = found.map(
+      (
+        (sum) => (part) =>
+          (sum += part.length)
+      )(0),
+    );
+    sameList("offsets", offsets, [0, ...ends]);
+    sameList(
+      "countMany",
+      tree.countMany(starts, lasts),
+      found.map((part) => part.length),
+    );
+    sameList(
+      "firstMany",
+      tree.firstMany(starts, lasts),
+      found.map((part) => part[0]?.handle ?? -1),
+    );
   }
 
   private ask(): void {
@@ -101,26 +143,32 @@ export class History {
     const [start, last] = this.interval();
     const expected = model.overlaps(start, last);
     const handles = expected.map(({ handle }) => handle);
-    expect([...tree.all(start, last)]).toEqual(handles);
-    expect(tree.first(start, last)).toBe(handles[0]);
-    expect(tree.count(start, last)).toBe(handles.length);
-    expect([...tree.stab(start)]).toEqual(model.overlaps(start, start).map((e) => e.handle));
-    if (this.random.below(8) === 0) expect([...tree.overlaps(start, last)]).toEqual(expected);
+    sameList("all", tree.all(start, last), handles);
+    same("first", tree.first(start, last), handles[0]);
+    same("count", tree.count(start, last), handles.length);
+    const stabbed = model.overlaps(start, start).map(({ handle }) => handle);
+    sameList("stab", tree.stab(start), stabbed);
+    if (this.random.below(8) === 0) sameEntries([...tree.overlaps(start, last)], expected);
     if (this.random.below(4) === 0) {
       const length = 1 + this.random.below(this.shape.long);
-      expect(tree.firstGap(length, start, last)).toBe(model.firstGap(length, start, last));
+      const gap = tree.firstGap(length, start, last);
+      same("firstGap", gap, model.firstGap(length, start, last));
     }
+    if (this.random.below(16) === 0) this.askMany();
   }
 
   private checkAll(): void {
     const { tree, model } = this;
-    expect(validateIntervalTree(tree)).toEqual([]);
-    expect(tree.size).toBe(model.entries.length);
-    expect([...tree]).toEqual(model.entries);
-    expect(tree.min()).toEqual(model.entries[0]);
-    expect(tree.max()).toEqual(model.entries.at(-1));
+    sameList("validator", validateIntervalTree(tree).map(String), []);
+    same("size", tree.size, model.entries.length);
+    sameEntries([...tree], model.entries);
+    const [least, most] = [tree.min(), tree.max()].map((entry) =>
+      entry === undefined ? [] : [entry],
+    );
+    sameEntries(least, model.entries.slice(0, 1));
+    sameEntries(most, model.entries.slice(-1));
     const lasts = model.entries.map(({ last }) => last);
-    expect(tree.maxLast()).toBe(lasts.length === 0 ? undefined : Math.max(...lasts));
+    same("maxLast", tree.maxLast(), lasts.length === 0 ? undefined : Math.max(...lasts));
   }
 
   run(ops: number): void {
@@ -139,4 +187,10 @@ export class History {
     }
     this.checkAll();
   }
+}
+
+function sameEntries(got: readonly Interval[], expected: readonly Interval[]): void {
+  const flat = (list: readonly Interval[]): number[] =>
+    list.flatMap(({ start, last, value, handle }) => [start, last, value, handle]);
+  sameList("entries", flat(got), flat(expected));
 }

@@ -151,6 +151,74 @@ describe("IntervalTree", () => {
     expect([inserted.levels, loaded.levels]).toEqual([3, 3]);
   });
 
+  test("results of a batch go where one says", async () => {
+    const { tree, handles } = await filled(3);
+    const into = new Float64Array(2);
+    expect(tree.firstMany([10, 900], [10, 900], into)).toBe(into);
+    expect([...into]).toEqual([handles[1], -1]);
+    expect(tree.countMany([0, 0], [99, 5], into)).toBe(into);
+    expect([...into]).toEqual([3, 1]);
+    expect(() => tree.firstMany([1], [1], into)).toThrow(code("E_LIMIT"));
+    const list = [0, 0] as unknown as Float64Array;
+    expect(() => tree.countMany([1, 2], [1, 2], list)).toThrow(code("E_TYPE"));
+  });
+
+  test("a batch has room for any number of overlaps", async () => {
+    const tree = await IntervalTree.create();
+    const n = 20_000;
+    const starts = Float64Array.from({ length: n }, (_, i) => i);
+    const handles = tree.load(
+      starts,
+      starts.map(() => n),
+    );
+    const queries = Float64Array.from({ length: 5_000 }, (_, i) => (i === 3_000 ? n : 1));
+    const { handles: all, offsets } = tree.allMany(queries, queries);
+    expect(offsets[3_001] - offsets[3_000]).toBe(n);
+    expect([all.length, offsets[5_000]]).toEqual([n + 2 * 4_999, n + 2 * 4_999]);
+    expect(all.subarray(offsets[3_000], offsets[3_001])).toEqual(handles);
+    expect([...all.subarray(offsets[4_999])]).toEqual([handles[0], handles[1]]);
+    expect(tree.allMany([], [])).toEqual({
+      handles: new Float64Array(0),
+      offsets: new Uint32Array(1),
+    });
+  });
+
+  test("moving many is moving one after the other, or nothing", async () => {
+    const { tree, handles } = await filled(3_000);
+    const one = await tree.clone();
+    const n = 5_000;
+    const names = Float64Array.from({ length: n }, (_, i) => handles[(i * 7_919) % 3_000]);
+    const starts = names.map((_, i) => (i * 104_729) % 40_000);
+    const lasts = starts.map((start, i) => start + (i % 50));
+    tree.updateMany(names, starts, lasts);
+    for (let i = 0; i < n; i++) one.update(names[i], starts[i], lasts[i]);
+    const after = [...tree];
+    expect(after).toEqual([...one]);
+    expect(validateIntervalTree(tree)).toEqual([]);
+    expect(() => tree.updateMany(names, starts, lasts.with(4_999, -1))).toThrow(
+      code("E_ADDR_RANGE"),
+    );
+    expect(() => tree.updateMany(names.with(4_999, 1.5), starts, lasts)).toThrow(code("E_NOENT"));
+    expect(() => tree.updateMany(names, starts.subarray(1), lasts)).toThrow(code("E_LIMIT"));
+    expect(() => tree.updateMany(["1" as unknown as number], [1], [1])).toThrow(code("E_TYPE"));
+    expect([...tree]).toEqual(after);
+    tree.updateMany([], [], []);
+  });
+
+  test("removing many leaves all of them when one cannot be", async () => {
+    const { tree, handles } = await filled(5_000);
+    const before = [...tree];
+    const twice = Float64Array.of(...handles, handles[17]);
+    expect(() => tree.removeMany(twice)).toThrow(code("E_NOENT"));
+    expect(() => tree.removeMany(handles.with(4_100, handles[4_099]))).toThrow(code("E_NOENT"));
+    expect(() => tree.removeMany(handles.with(4_999, 7))).toThrow(code("E_NOENT"));
+    expect([...tree]).toEqual(before);
+    expect(validateIntervalTree(tree)).toEqual([]);
+    tree.removeMany(handles);
+    expect(tree.size).toBe(0);
+    expect(validateIntervalTree(tree)).toEqual([]);
+  });
+
   test("stale handles are noticed, also after their slot was used again", async () => {
     const tree = await IntervalTree.create();
     const old = tree.insert(1, 2);
@@ -218,6 +286,7 @@ describe("IntervalTree", () => {
         expect(() => tree.all(s, l)).toThrow(code(expected));
         expect(() => tree.count(s, l)).toThrow(code(expected));
         expect(() => tree.firstMany(batch[0], batch[1])).toThrow(code(expected));
+        expect(() => tree.allMany(batch[0], batch[1])).toThrow(code(expected));
       }
       expect([...tree]).toEqual(before);
       expect(validateIntervalTree(tree)).toEqual([]);
@@ -258,6 +327,7 @@ describe("limits", () => {
   test("memory that ends at any growth leaves everything as it was", async () => {
     let failures = 0;
     let noMoves = 0;
+    let noBatches = 0;
     for (let pages = 16; pages < 60; pages++) {
       const tree = await IntervalTree.create({ capacity: 1, maxBytes: pages * 65_536 });
       const model: number[] = [];
@@ -291,11 +361,25 @@ describe("limits", () => {
           }
         });
         if (moved >= 0) noMoves++;
+        const entries = [...tree];
+        const crowd = Float64Array.from(entries, ({ handle }) => handle);
+        try {
+          tree.updateMany(
+            crowd,
+            crowd.map(() => 78),
+            crowd.map(() => 60_000),
+          );
+        } catch (failed) {
+          noBatches++;
+          expect(failed).toMatchObject({ code: "E_NOMEM" });
+          expect([...tree]).toEqual(entries);
+        }
         expect(validateIntervalTree(tree)).toEqual([]);
       }
     }
     expect(failures).toBeGreaterThan(20);
     expect(noMoves).toBeGreaterThan(0);
+    expect(noBatches).toBeGreaterThan(0);
   });
 });
 
