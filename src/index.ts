@@ -93,3 +93,11 @@ export {
 export type { Overlaps } from "./interval-tree-window.js";
 export { type Numbers, PAGE_LIMIT } from "./pages.js";
 export { INTERVAL_TREE_INVARIANTS, validateIntervalTree } from "./interval-tree-validator.js";
+export { PinnedPages, type PinnedPagesOptions, PIN_COUNT_MOST } from "./pinned-pages.js";
+export {
+  PinnedPagesTree,
+  type PinnedPagesTreeOptions,
+  PIN_NODE_BYTES,
+} from "./pinned-pages-tree.js";
+export type { Fault, Frames, PinnedPage, PinOptions, PinStore } from "./pin-store.js";
+export { PINNED_PAGES_INVARIANTS, validatePinnedPages } from "./pinned-pages-validator.js";

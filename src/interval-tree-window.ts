@@ -1,6 +1,13 @@
 /** Where an interval tree's memory keeps what goes into the core and comes out of it. */
 import type { StructureMemory } from "./core/structure-memory.js";
-import { areNumbers, failInterval, isInterval, type Numbers, checkLength } from "./pages.js";
+import {
+  areNumbers,
+  checkLength,
+  copyNumbers,
+  failInterval,
+  isInterval,
+  type Numbers,
+} from "./pages.js";
 
 /** Operations that go to the core at once. */
 export const BATCH = 2048;
@@ -118,18 +125,6 @@ function joined(parts: readonly Float64Array[], length: number): Float64Array {
     at += part.length;
   }
   return all;
-}
-
-/** What is no number becomes one that is neither page nor handle. */
-function copyNumbers(to: Float64Array, at: number, from: Numbers, first: number, n: number): void {
-  if (from instanceof Float64Array) {
-    to.set(from.length === n ? from : from.subarray(first, first + n), at);
-    return;
-  }
-  for (let i = 0; i < n; i++) {
-    const value: unknown = from[first + i];
-    to[at + i] = typeof value === "number" ? value : NaN;
-  }
 }
 
 /** Indices by start, stable; null when they ascend already. */

@@ -1,4 +1,4 @@
-/** Closed intervals of pages as arguments. */
+/** Pages, closed intervals and lists of them as arguments. */
 import { ArgumentError } from "./errors.js";
 
 /** Numbers, one a page or handle: an array, or better a Float64Array. */
@@ -47,4 +47,22 @@ export function checkLength(argument: string, list: Numbers | undefined, length:
   if (list === undefined || list.length === length) return;
   const message = `${argument} has ${list.length} items, the first list has ${length}`;
   throw new ArgumentError("E_LIMIT", message, { argument, length });
+}
+
+/** Copies `n` numbers; what is no number becomes one that is neither page nor handle. */
+export function copyNumbers(
+  to: Float64Array,
+  at: number,
+  from: Numbers,
+  first: number,
+  n: number,
+): void {
+  if (from instanceof Float64Array) {
+    to.set(from.length === n ? from : from.subarray(first, first + n), at);
+    return;
+  }
+  for (let i = 0; i < n; i++) {
+    const value: unknown = from[first + i];
+    to[at + i] = typeof value === "number" ? value : NaN;
+  }
 }

@@ -5,12 +5,13 @@
  * those of a whole group are gone down level by level, and the lines that will be written are read,
  * before the first operation of the group is done.
  */
+import { F64_BITS, F64_UNIT, fromF64, toF64 } from "../f64";
 import { appendEntry, begin, finish } from "./bulk";
 import { treeSlot } from "./exports";
 import { attach, attachAt, hasRoom, newHandle, nodesLeft } from "./insert";
 import {
-  F64_BITS, F64_UNIT, fromF64, H_HANDLE_CAP, H_HANDLES, H_LEVELS, H_NODES, H_ROOT, H_SHAPE,
-  handleAt, LASTS, maskBelow, nodeAt, O_START, PAGES, refOf, SLOT_MASK, toF64, word,
+  H_HANDLE_CAP, H_HANDLES, H_LEVELS, H_NODES, H_ROOT, H_SHAPE, handleAt, LASTS, maskBelow, nodeAt,
+  O_START, PAGES, refOf, SLOT_MASK, word,
 } from "./node";
 import { detach, remove } from "./remove";
 import { sortStarts } from "./sort";

@@ -1,11 +1,11 @@
 /** Building a tree from ascending entries, level by level, and copying one densely. */
+import { fromF64 } from "../f64";
 import { adopt, copySlot, newHandle, setChild } from "./insert";
 import {
-  countOf, find32, fromF64, H_BYTES, H_COUNT, H_FREE_HANDLE, H_FREE_NODE, H_FREE_NODES,
-  H_HANDLE_CAP, H_HANDLES, H_LEVELS, H_LIMIT, H_NODE_CAP, H_NODES, H_OFF_HANDLES, H_ROOT,
-  H_VERSION, handleAt, HANDLE_BYTES, handleOfSlot, idOf, LASTS, newNode, NODE_BYTES, nodeAt,
-  O_COUNT, O_GENERATION, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, setWord, slot32,
-  slot64, word,
+  countOf, find32, H_BYTES, H_COUNT, H_FREE_HANDLE, H_FREE_NODE, H_FREE_NODES, H_HANDLE_CAP,
+  H_HANDLES, H_LEVELS, H_LIMIT, H_NODE_CAP, H_NODES, H_OFF_HANDLES, H_ROOT, H_VERSION, handleAt,
+  HANDLE_BYTES, handleOfSlot, idOf, LASTS, newNode, NODE_BYTES, nodeAt, O_COUNT, O_GENERATION,
+  O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, setWord, slot32, slot64, word,
 } from "./node";
 
 /** Entries a node is filled with: two slots are left for insertions before the first split. */

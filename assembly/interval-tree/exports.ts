@@ -2,11 +2,12 @@
  * What the host calls. Pages and handles are f64 (exact below 2^53). What is called most checks its
  * arguments itself; everything else was checked by the host.
  */
+import { fromF64, toF64 } from "../f64";
 import { append, begin, bytesFor, clear, compact, finish, init, nodesFor, widen } from "./bulk";
 import { attach, fits, hasRoom, hasRoomToMove, insert, nodesLeft } from "./insert";
 import {
-  find32, fromF64, GENERATIONS, H_COUNT, H_HANDLES, H_LIMIT, handleAt, handleNumber, lastOf,
-  nodeAt, O_HANDLE, O_REF, PAGES, refOf, SLOT_BITS, SLOT_MASK, slot32, startOf, toF64, word,
+  find32, GENERATIONS, H_COUNT, H_HANDLES, H_LIMIT, handleAt, handleNumber, lastOf, nodeAt,
+  O_HANDLE, O_REF, PAGES, refOf, SLOT_BITS, SLOT_MASK, slot32, startOf, word,
 } from "./node";
 import { detach, remove } from "./remove";
 import { count, first, firstGap, highest, largest, lowest, scan } from "./search";

@@ -16,6 +16,8 @@
  * Order: start, then insertion. Invariants by name: see validate.ts.
  */
 
+import { toF64 } from "../f64";
+
 export const H_ROOT: i32 = 0; // node id
 export const H_LEVELS: i32 = 1;
 export const H_COUNT: i32 = 2; // entries
@@ -52,10 +54,6 @@ export const SLOT_BITS: i64 = 26;
 export const SLOT_MASK: u32 = 0x3ffffff;
 /** Bits of a generation that are told: odd while the slot is in use. */
 export const GENERATIONS: u32 = 0x3ffffff;
-
-/** 2^52, and its bits. */
-export const F64_UNIT: f64 = 4503599627370496.0;
-export const F64_BITS: i64 = 0x4330000000000000;
 
 /** `last` of an empty slot: below every page. */
 export const EMPTY_LAST: i64 = -1;
@@ -128,20 +126,6 @@ export function refOf(n: usize, i: u32): u32 {
 @inline
 export function handleOf(n: usize, i: u32): u32 {
   return load<u32>(slot32(n, i), O_HANDLE);
-}
-
-/** Page x (below 2^52) as f64: x becomes the mantissa of 2^52 + x. Cheaper than a conversion. */
-// @ts-ignore: decorator
-@inline
-export function toF64(x: i64): f64 {
-  return reinterpret<f64>(x | F64_BITS) - F64_UNIT;
-}
-
-/** The mantissa of 2^52 + x. If that is not below 2^52, or not x again, x was no page. */
-// @ts-ignore: decorator
-@inline
-export function fromF64(x: f64): i64 {
-  return reinterpret<i64>(x + F64_UNIT) ^ F64_BITS;
 }
 
 /** A handle as the host sees it: generation * 2^26 + slot, exact in a double. */

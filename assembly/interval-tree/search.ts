@@ -3,10 +3,11 @@
  * reaches start: of the entries that do not end before start it is the first, and if even that one
  * starts after last there is none. So a query reads one array a level.
  */
+import { toF64 } from "../f64";
 import {
   countOf, find32, H_COUNT, H_LEVELS, H_ROOT, handleAt, handleNumber, idOf, largestLast, lastOf,
   maskAbove, maskBelow, nodeAt, O_HANDLE, O_LEVEL, O_REF, O_START, parentOf, refOf, slot32,
-  startOf, toF64, word,
+  startOf, word,
 } from "./node";
 
 /** Every slot of a node. */

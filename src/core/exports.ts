@@ -91,4 +91,40 @@ export interface CoreExports {
   treeName(t: number, handles: number, n: number): number;
   treeUnname(t: number, handles: number, n: number): void;
   treeRemoveBatch(t: number, handles: number, n: number, scratch: number): void;
+  pinsInit(t: number, end: number, limit: number): void;
+  pinsLeast(): number;
+  pinsWiden(t: number, end: number): void;
+  pinsReserve(t: number, first: number, last: number): void;
+  pinsSetLimit(t: number, limit: number): void;
+  pinsCheck(list: number, n: number, low: number, high: number): number;
+  pinsPin(t: number, page: number, pfn: number): number;
+  pinsUnpin(t: number, page: number): number;
+  pinsLookup(t: number, page: number): number;
+  pinsCount(t: number, page: number): number;
+  pinsPinBatch(t: number, pages: number, n: number, pfns: number, out: number): number;
+  pinsUnpinBatch(t: number, pages: number, n: number, out: number): void;
+  pinsLookupBatch(t: number, pages: number, n: number, out: number): void;
+  pinsPinRange(t: number, page: number, n: number, pfns: number, out: number): number;
+  pinsUnpinRange(t: number, page: number, n: number, out: number): void;
+  pinsLookupRange(t: number, page: number, n: number, out: number): void;
+  pinsFind(t: number, from: number, to: number, any: number): number;
+  pinsBlocks(
+    t: number,
+    low: number,
+    high: number,
+    cursor: number,
+    out: number,
+    room: number,
+  ): number;
+  pinsRead(
+    t: number,
+    blocks: number,
+    n: number,
+    from: number,
+    to: number,
+    out: number,
+    room: number,
+    scratch: number,
+  ): number;
+  pinsDrop(t: number, records: number, n: number): void;
 }

@@ -1,0 +1,212 @@
+/**
+ * What the host calls. Pages and pfns are f64, whole and below 2^52: the host has checked them. Lists
+ * are f64 each at `pages`; results go to `out`.
+ */
+import { fromF64 } from "../f64";
+import { allocTable } from "./heap";
+import { indexOf, pfnOf, pinPage, refsOf, unpinPage, wordIn } from "./pins";
+import { pinsLookupRange, pinsPinRange, pinsUnpinRange } from "./ranges";
+import {
+  BLOCK_BITS, DENSE, denseWord, formOf, get32, LEAST_LOG2, LONE, O_CONTENT, P_BLOCKS, P_BYTES,
+  P_END, P_LIMIT, P_LOG2, P_RANGES, P_RESERVED, P_TABLE, P_TOP, set32, SLOT_BYTES, smallWord,
+} from "./rows";
+import { findSlot, homeOf, tableAt } from "./table";
+
+/** Pages whose reads are under way at once. */
+const GROUP: u32 = 64;
+/** So many pages that follow each other are a range. */
+const RUN: u32 = 8;
+/** Blocks that the caches next to a CPU hold anyway: so few need no reading ahead. */
+const NEAR_BLOCKS: u32 = 4096;
+
+// @ts-ignore: decorator
+@inline
+function pageAt(pages: usize, i: u32): i64 {
+  return fromF64(load<f64>(pages + ((<usize>i) << 3)));
+}
+
+/** How many pages from the i-th on follow each other: found out only where it pays to know. */
+// @ts-ignore: decorator
+@inline
+function runAt(pages: usize, i: u32, end: u32): u32 {
+  const page = load<f64>(pages + ((<usize>i) << 3));
+  if (i + RUN > end || load<f64>(pages + ((<usize>(i + RUN - 1)) << 3)) != page + <f64>(RUN - 1)) {
+    return 1;
+  }
+  let run: u32 = 1;
+  while (i + run < end && load<f64>(pages + ((<usize>(i + run)) << 3)) == page + <f64>run) run++;
+  return run;
+}
+
+// @ts-ignore: decorator
+@inline
+function result(out: usize, i: u32, value: f64): void {
+  store<f64>(out + ((<usize>i) << 3), value);
+}
+
+/** An empty store with a heap that ends `end` bytes behind `t`. */
+export function pinsInit(t: usize, end: u32, limit: f64): void {
+  memory.fill(t, 0, P_BYTES);
+  set32(t, P_TOP, <u32>P_BYTES);
+  set32(t, P_END, end);
+  store<f64>(t + P_LIMIT, limit);
+  set32(t, P_TABLE, allocTable(t, LEAST_LOG2));
+  set32(t, P_LOG2, LEAST_LOG2);
+}
+
+/** Bytes of an empty store: fewer cannot be initialised. */
+export function pinsLeast(): u32 {
+  return <u32>(P_BYTES + (SLOT_BYTES << LEAST_LOG2));
+}
+
+/** There is more memory behind the heap. */
+export function pinsWiden(t: usize, end: u32): void {
+  set32(t, P_END, end);
+}
+
+/** Adds a closed range of reserved pfns, of which there is room for 16. */
+export function pinsReserve(t: usize, first: f64, last: f64): void {
+  const range = t + P_RANGES + ((<usize>get32(t, P_RESERVED)) << 4);
+  store<i64>(range, <i64>first);
+  store<i64>(range, <i64>last, 8);
+  set32(t, P_RESERVED, get32(t, P_RESERVED) + 1);
+}
+
+/** Most pages that may be charged from now on. */
+export function pinsSetLimit(t: usize, limit: f64): void {
+  store<f64>(t + P_LIMIT, limit);
+}
+
+/** Index of the first of `n` f64 at `list` that is not a whole number from `low` to `high`, or n. */
+export function pinsCheck(list: usize, n: u32, low: f64, high: f64): u32 {
+  const least = f64x2.splat(low);
+  const most = f64x2.splat(high);
+  for (let i: u32 = 0; i < n; i += 2) {
+    const x = v128.load(list + ((<usize>i) << 3));
+    const inside = v128.and(f64x2.ge(x, least), f64x2.le(x, most));
+    const good = v128.and(inside, f64x2.eq(x, f64x2.floor(x)));
+    if (i64x2.extract_lane(good, 0) == 0) return i;
+    if (i64x2.extract_lane(good, 1) == 0) return min<u32>(i + 1, n);
+  }
+  return n;
+}
+
+/** The pfn a page is pinned to, or NO_ROOM, SATURATED, OVER_LIMIT. */
+export function pinsPin(t: usize, page: f64, pfn: f64): f64 {
+  return pinPage(t, fromF64(page), <u64>fromF64(pfn));
+}
+
+/** How often a page is still pinned, or -1: it was not. */
+export function pinsUnpin(t: usize, page: f64): i32 {
+  return unpinPage(t, fromF64(page));
+}
+
+/** Address of the word of a page, or 0. */
+// @ts-ignore: decorator
+@inline
+function find(t: usize, page: i64): usize {
+  return wordIn(t, findSlot(t, <u64>(page >> BLOCK_BITS)), page);
+}
+
+/** The pfn a page is pinned to, or -1. */
+export function pinsLookup(t: usize, page: f64): f64 {
+  const word = find(t, fromF64(page));
+  return word == 0 ? -1 : pfnOf(load<u64>(word));
+}
+
+/** How often a page is pinned. */
+export function pinsCount(t: usize, page: f64): u32 {
+  const word = find(t, fromF64(page));
+  return word == 0 ? 0 : refsOf(load<u64>(word));
+}
+
+/**
+ * Reads what a group of pages will touch: the slots where their blocks are looked for, then their
+ * leaves. What it returns only keeps the reads from being left out.
+ */
+function readAhead(t: usize, pages: usize, n: u32): u32 {
+  if (get32(t, P_BLOCKS) < NEAR_BLOCKS) return 0;
+  const table = tableAt(t);
+  const log2 = get32(t, P_LOG2);
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    sum += load<u32>(table + homeOf(<u64>(pageAt(pages, i) >> BLOCK_BITS), log2));
+  }
+  for (let i: u32 = 0; i < n; i++) {
+    const page = pageAt(pages, i);
+    const slot = findSlot(t, <u64>(page >> BLOCK_BITS));
+    const form = formOf(load<u64>(slot));
+    if (form == LONE) continue;
+    const leaf = t + <usize>load<u64>(slot, O_CONTENT);
+    const word = form == DENSE ? denseWord(leaf, indexOf(page)) : smallWord(leaf, form, 0);
+    sum += load<u32>(leaf) + load<u32>(word);
+  }
+  return sum;
+}
+
+/**
+ * Pins pages one after the other until one cannot be; pfns f64 at `pfns`, those they are pinned to
+ * and then perhaps a reason to `out`. How many were pinned.
+ */
+export function pinsPinBatch(t: usize, pages: usize, n: u32, pfns: usize, out: usize): u32 {
+  for (let from: u32 = 0; from < n; ) {
+    const run = runAt(pages, from, n);
+    if (run >= RUN) {
+      const shift = (<usize>from) << 3;
+      const page = load<f64>(pages + shift);
+      const done = pinsPinRange(t, page, run, pfns + shift, out + shift);
+      from += done;
+      if (done < run) return from;
+      continue;
+    }
+    const end = min<u32>(from + GROUP, n);
+    result(out, from, <f64>readAhead(t, pages + ((<usize>from) << 3), end - from));
+    for (let i = from; i < end; i++) {
+      const pfn = pinPage(t, pageAt(pages, i), <u64>fromF64(load<f64>(pfns + ((<usize>i) << 3))));
+      result(out, i, pfn);
+      if (pfn < 0) return i;
+    }
+    from = end;
+  }
+  return n;
+}
+
+/** Unpins pages once each; how often each still is, or -1, to `out`. */
+export function pinsUnpinBatch(t: usize, pages: usize, n: u32, out: usize): void {
+  for (let from: u32 = 0; from < n; ) {
+    const run = runAt(pages, from, n);
+    if (run >= RUN) {
+      const shift = (<usize>from) << 3;
+      pinsUnpinRange(t, load<f64>(pages + shift), run, out + shift);
+      from += run;
+      continue;
+    }
+    const end = min<u32>(from + GROUP, n);
+    result(out, from, <f64>readAhead(t, pages + ((<usize>from) << 3), end - from));
+    for (let i = from; i < end; i++) result(out, i, <f64>unpinPage(t, pageAt(pages, i)));
+    from = end;
+  }
+}
+
+/** The pfn of each page, or -1, to `out`. */
+export function pinsLookupBatch(t: usize, pages: usize, n: u32, out: usize): void {
+  for (let from: u32 = 0; from < n; ) {
+    const run = runAt(pages, from, n);
+    if (run >= RUN) {
+      const shift = (<usize>from) << 3;
+      pinsLookupRange(t, load<f64>(pages + shift), run, out + shift);
+      from += run;
+      continue;
+    }
+    const end = min<u32>(from + GROUP, n);
+    result(out, from, <f64>readAhead(t, pages + ((<usize>from) << 3), end - from));
+    for (let i = from; i < end; i++) {
+      const word = find(t, pageAt(pages, i));
+      result(out, i, word == 0 ? -1 : pfnOf(load<u64>(word)));
+    }
+    from = end;
+  }
+}
+
+export * from "./ranges";
+export * from "./walk";

@@ -1,0 +1,97 @@
+/**
+ * Memory of leaves and tables. Freed leaves are used again for leaves of their form, outgrown tables
+ * for tables of their size, or else leaves are cut from them.
+ */
+import {
+  add64, get32, leafBytes, P_END, P_FREE, P_SPARE, P_SPARE_END, P_TABLES, P_TOP, P_USED, set32,
+  SLOT_BYTES,
+} from "./rows";
+
+const LOG2_MOST: u32 = 28;
+
+// @ts-ignore: decorator
+@inline
+function listAt(t: usize, lists: usize, i: u32): usize {
+  return t + lists + ((<usize>i) << 2);
+}
+
+/** Takes the first of a list, or 0. */
+// @ts-ignore: decorator
+@inline
+function pop(t: usize, list: usize): u32 {
+  const first = load<u32>(list);
+  if (first != 0) store<u32>(list, load<u32>(t + first));
+  return first;
+}
+
+// @ts-ignore: decorator
+@inline
+function push(t: usize, list: usize, item: u32): void {
+  store<u32>(t + item, load<u32>(list));
+  store<u32>(list, item);
+}
+
+function fromTop(t: usize, bytes: u32): u32 {
+  const top = get32(t, P_TOP);
+  if (bytes > get32(t, P_END) - top) return 0;
+  set32(t, P_TOP, top + bytes);
+  return top;
+}
+
+// @ts-ignore: decorator
+@inline
+export function tableBytes(log2: u32): u32 {
+  return (<u32>SLOT_BYTES) << log2;
+}
+
+/** The smallest outgrown table that has `bytes` becomes the spare. */
+function takeSpare(t: usize, bytes: u32): bool {
+  for (let log2: u32 = 0; log2 < LOG2_MOST; log2++) {
+    if (tableBytes(log2) < bytes) continue;
+    const table = pop(t, listAt(t, P_TABLES, log2));
+    if (table == 0) continue;
+    set32(t, P_SPARE, table);
+    set32(t, P_SPARE_END, table + tableBytes(log2));
+    return true;
+  }
+  return false;
+}
+
+/** Offset of a leaf with any content, or 0. */
+export function allocLeaf(t: usize, form: u32): u32 {
+  const bytes = leafBytes(form);
+  let leaf = pop(t, listAt(t, P_FREE, form));
+  if (leaf == 0) {
+    const spare = get32(t, P_SPARE);
+    if (get32(t, P_SPARE_END) - spare >= bytes || takeSpare(t, bytes)) {
+      leaf = get32(t, P_SPARE);
+      set32(t, P_SPARE, leaf + bytes);
+    } else {
+      leaf = fromTop(t, bytes);
+    }
+  }
+  if (leaf != 0) add64(t, P_USED, <f64>bytes);
+  return leaf;
+}
+
+export function freeLeaf(t: usize, form: u32, leaf: u32): void {
+  push(t, listAt(t, P_FREE, form), leaf);
+  add64(t, P_USED, -(<f64>leafBytes(form)));
+}
+
+/** Offset of an empty table of 2^log2 slots, or 0. */
+export function allocTable(t: usize, log2: u32): u32 {
+  if (log2 >= LOG2_MOST) return 0;
+  const bytes = tableBytes(log2);
+  let table = pop(t, listAt(t, P_TABLES, log2));
+  if (table == 0) table = fromTop(t, bytes);
+  if (table == 0) return 0;
+  memory.fill(t + table, 0, bytes);
+  add64(t, P_USED, <f64>bytes);
+  return table;
+}
+
+export function freeTable(t: usize, log2: u32, table: u32): void {
+  push(t, listAt(t, P_TABLES, log2), table);
+  add64(t, P_USED, -(<f64>tableBytes(log2)));
+}

@@ -1,0 +1,144 @@
+/** The forms a block's pages are kept in: alone in the table, in a small leaf, in a dense one. */
+import { allocLeaf, freeLeaf } from "./heap";
+import {
+  BLOCK_PAGES, blockOf, countOf, DENSE, DENSE_BYTES, denseWord, fieldOf, formOf, keyOf, LONE,
+  O_CONTENT, roomOf, smallIndex, smallWord,
+} from "./rows";
+
+/** A dense leaf of so many pages becomes a small one: well below where it began. */
+export const DENSE_LEAST: u32 = 96;
+
+/** The smallest form for `count` pages. */
+export function formFor(count: u32): u32 {
+  if (count < 2) return LONE;
+  let form: u32 = 1;
+  while (form < DENSE && count > roomOf(form)) form++;
+  return form;
+}
+
+// @ts-ignore: decorator
+@inline
+function leafOf(t: usize, slot: usize): usize {
+  return t + <usize>load<u64>(slot, O_CONTENT);
+}
+
+/** Which of `count` indices of a small leaf is `index`; `count` or more: none. */
+// @ts-ignore: decorator
+@inline
+export function searchSmall(leaf: usize, count: u32, index: u32): u32 {
+  const x = i16x8.splat(<i16>index);
+  let k: u32 = 0;
+  for (; k < count; k += 8) {
+    const hits = i16x8.bitmask(i16x8.eq(v128.load(smallIndex(leaf, k)), x));
+    if (hits != 0) return k + ctz<u32>(<u32>hits);
+  }
+  return k;
+}
+
+/** Address of the word of page `index` of the block in `slot`, or 0 if it is not pinned. */
+export function findWord(t: usize, slot: usize, index: u32): usize {
+  const key = load<u64>(slot);
+  if (key == 0) return 0;
+  const form = formOf(key);
+  if (form == LONE) return fieldOf(key) == index ? slot + O_CONTENT : 0;
+  const leaf = leafOf(t, slot);
+  if (form == DENSE) {
+    const word = denseWord(leaf, index);
+    return load<u64>(word) == 0 ? 0 : word;
+  }
+  const count = fieldOf(key) + 1;
+  const i = searchSmall(leaf, count, index);
+  return i < count ? smallWord(leaf, form, i) : 0;
+}
+
+/** Puts the pages of the block in `slot` into another form. False: no memory, nothing changed. */
+export function reform(t: usize, slot: usize, form: u32): bool {
+  const key = load<u64>(slot);
+  const count = countOf(key);
+  const old = formOf(key);
+  if (form == LONE) {
+    // One page is left, at the front of a small leaf.
+    const offset = <u32>load<u64>(slot, O_CONTENT);
+    const index = <u32>load<u16>(smallIndex(t + offset, 0));
+    const word = load<u64>(smallWord(t + offset, old, 0));
+    store<u64>(slot, keyOf(blockOf(key), index, LONE));
+    store<u64>(slot, word, O_CONTENT);
+    freeLeaf(t, old, offset);
+    return true;
+  }
+  const offset = allocLeaf(t, form);
+  if (offset == 0) return false;
+  const to = t + offset;
+  if (form == DENSE) memory.fill(to, 0, DENSE_BYTES);
+  if (old == LONE) {
+    put(to, form, 0, fieldOf(key), load<u64>(slot, O_CONTENT));
+  } else {
+    const from = leafOf(t, slot);
+    if (old == DENSE) {
+      let k: u32 = 0;
+      for (let index: u32 = 0; index < BLOCK_PAGES; index++) {
+        const word = load<u64>(denseWord(from, index));
+        if (word != 0) put(to, form, k++, index, word);
+      }
+    } else {
+      for (let k: u32 = 0; k < count; k++) {
+        put(to, form, k, load<u16>(smallIndex(from, k)), load<u64>(smallWord(from, old, k)));
+      }
+    }
+    freeLeaf(t, old, <u32>load<u64>(slot, O_CONTENT));
+  }
+  store<u64>(slot, keyOf(blockOf(key), count - 1, form));
+  store<u64>(slot, <u64>offset, O_CONTENT);
+  return true;
+}
+
+/** Writes a page to a leaf, in a small one as number `k`. */
+// @ts-ignore: decorator
+@inline
+function put(leaf: usize, form: u32, k: u32, index: u32, word: u64): void {
+  if (form == DENSE) {
+    store<u64>(denseWord(leaf, index), word);
+  } else {
+    store<u16>(smallIndex(leaf, k), <u16>index);
+    store<u64>(smallWord(leaf, form, k), word);
+  }
+}
+
+/** Adds a page, which must not be there, to the block in `slot`. False: no memory, no change. */
+export function addWord(t: usize, slot: usize, index: u32, word: u64): bool {
+  let key = load<u64>(slot);
+  const count = countOf(key);
+  const form = formOf(key);
+  if (form == LONE || (form != DENSE && count == roomOf(form))) {
+    if (!reform(t, slot, form + 1)) return false;
+    key = load<u64>(slot);
+  }
+  put(leafOf(t, slot), formOf(key), count, index, word);
+  store<u64>(slot, keyOf(blockOf(key), count, formOf(key)));
+  return true;
+}
+
+/** Takes away a page, whose word is at `word`, of a block of several. */
+export function dropWord(t: usize, slot: usize, word: usize): void {
+  const key = load<u64>(slot);
+  const form = formOf(key);
+  const count = countOf(key) - 1;
+  if (form == DENSE) {
+    store<u64>(word, 0);
+  } else {
+    // The last one takes its place.
+    const leaf = leafOf(t, slot);
+    const k = <u32>((word - smallWord(leaf, form, 0)) >> 3);
+    store<u16>(smallIndex(leaf, k), load<u16>(smallIndex(leaf, count)));
+    store<u64>(word, load<u64>(smallWord(leaf, form, count)));
+  }
+  store<u64>(slot, keyOf(blockOf(key), count - 1, form));
+  // Without memory for a smaller one the large one stays.
+  if (form == DENSE) {
+    if (count <= DENSE_LEAST) reform(t, slot, formFor(count));
+  } else if (count == 1) {
+    reform(t, slot, LONE);
+  } else if (count <= (roomOf(form) >> 2) - (roomOf(form) >> 4)) {
+    reform(t, slot, form - 1);
+  }
+}

@@ -1,0 +1,103 @@
+/** The table of blocks: open addressing, linear probing, no tombstones. */
+import { allocTable, freeTable } from "./heap";
+import {
+  blockOf, get32, LEAST_LOG2, O_CONTENT, P_BLOCKS, P_LOG2, P_TABLE, set32, SLOT_BYTES,
+} from "./rows";
+
+/** At most four fifths of the slots are used, at least three tenths (of more than the least). */
+function tooMany(blocks: u32, log2: u32): bool {
+  return <u64>blocks * 5 > (<u64>4) << log2;
+}
+
+function tooFew(blocks: u32, log2: u32): bool {
+  return log2 > LEAST_LOG2 && <u64>blocks * 10 < (<u64>3) << log2;
+}
+
+// @ts-ignore: decorator
+@inline
+export function tableAt(t: usize): usize {
+  return t + get32(t, P_TABLE);
+}
+
+/** Offset in the table of the slot where the search for a block begins. */
+// @ts-ignore: decorator
+@inline
+export function homeOf(block: u64, log2: u32): u32 {
+  return <u32>((block * 0x9e3779b97f4a7c15) >> (64 - <u64>log2)) << 4;
+}
+
+/** Offset of the last slot: also what offsets wrap at. */
+// @ts-ignore: decorator
+@inline
+export function lastSlot(log2: u32): u32 {
+  return ((1 << log2) - 1) << 4;
+}
+
+/** Slot of a block, or the empty one where it would be. */
+// @ts-ignore: decorator
+@inline
+export function findSlot(t: usize, block: u64): usize {
+  const log2 = get32(t, P_LOG2);
+  const table = tableAt(t);
+  const wrap = lastSlot(log2);
+  let at = homeOf(block, log2);
+  for (;;) {
+    const key = load<u64>(table + at);
+    if (key == 0 || blockOf(key) == block) return table + at;
+    at = (at + <u32>SLOT_BYTES) & wrap;
+  }
+  return 0;
+}
+
+/** Moves everything to a table of another size. False: there is no memory, nothing has changed. */
+function resize(t: usize, log2: u32): bool {
+  const table = allocTable(t, log2);
+  if (table == 0) return false;
+  const oldLog2 = get32(t, P_LOG2);
+  const old = get32(t, P_TABLE);
+  const wrap = lastSlot(log2);
+  const end = t + old + ((<usize>SLOT_BYTES) << oldLog2);
+  for (let slot = t + old; slot < end; slot += SLOT_BYTES) {
+    const key = load<u64>(slot);
+    if (key == 0) continue;
+    let at = homeOf(blockOf(key), log2);
+    while (load<u64>(t + table + at) != 0) at = (at + <u32>SLOT_BYTES) & wrap;
+    store<u64>(t + table + at, key);
+    store<u64>(t + table + at, load<u64>(slot, O_CONTENT), O_CONTENT);
+  }
+  set32(t, P_TABLE, table);
+  set32(t, P_LOG2, log2);
+  freeTable(t, oldLog2, old);
+  return true;
+}
+
+/** Sees to it that one more block fits; slots move. False: there is no memory. */
+export function roomForBlock(t: usize): bool {
+  const log2 = get32(t, P_LOG2);
+  return !tooMany(get32(t, P_BLOCKS) + 1, log2) || resize(t, log2 + 1);
+}
+
+/** Takes a block out; those behind it close the gap. Slots move. */
+export function removeSlot(t: usize, slot: usize): void {
+  const log2 = get32(t, P_LOG2);
+  const table = tableAt(t);
+  const wrap = lastSlot(log2);
+  let gap = <u32>(slot - table);
+  let at = gap;
+  for (;;) {
+    at = (at + <u32>SLOT_BYTES) & wrap;
+    const key = load<u64>(table + at);
+    if (key == 0) break;
+    // What would be found later than the gap may move into it.
+    if (((at - homeOf(blockOf(key), log2)) & wrap) < ((at - gap) & wrap)) continue;
+    store<u64>(table + gap, key);
+    store<u64>(table + gap, load<u64>(table + at, O_CONTENT), O_CONTENT);
+    gap = at;
+  }
+  store<u64>(table + gap, 0);
+  store<u64>(table + gap, 0, O_CONTENT);
+  const blocks = get32(t, P_BLOCKS) - 1;
+  set32(t, P_BLOCKS, blocks);
+  // Without memory for a smaller one the large one stays.
+  if (tooFew(blocks, log2)) resize(t, log2 - 1);
+}
