@@ -220,3 +220,4 @@ export function rowSize(kind: i32): u32 {
 }
 
 export * from "./interval-tree/exports";
+export * from "./iotlb/exports";

@@ -92,3 +92,13 @@ export {
   PAGE_LIMIT,
 } from "./interval-tree.js";
 export { INTERVAL_TREE_INVARIANTS, validateIntervalTree } from "./interval-tree-validator.js";
+export {
+  Iotlb,
+  type IotlbEntry,
+  type IotlbHandle,
+  type IotlbLookup,
+  type IotlbOptions,
+  type IotlbOrder,
+  type IotlbRights,
+} from "./iotlb.js";
+export { IOTLB_INVARIANTS, validateIotlb } from "./iotlb-validator.js";
