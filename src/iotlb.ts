@@ -303,7 +303,8 @@ export class Iotlb implements Iterable<IotlbEntry> {
     const { u32 } = this.memory;
     for (let i = 0; i < n; i++) {
       const asid = asids[at + i];
-      if (asid >>> 0 !== asid || asid >= ASID_LIMIT) checkAsid(asid, `asids[${at + i}]`);
+      const isAsid = typeof asid === "number" && asid >>> 0 === asid && asid < ASID_LIMIT;
+      if (!isAsid) checkAsid(asid, `asids[${at + i}]`);
       u32[(ASIDS_AT >> 2) + i] = asid;
     }
   }
