@@ -56,7 +56,7 @@ export type IotlbOrder = "iova" | "insertion";
 
 /** How large the tables may become. */
 export interface IotlbOptions {
-  /** Entries of one address space from which on `whenFull` says what happens; 0, none, by default. */
+  /** Entries of an address space from which on `whenFull` decides; 0, none, by default. */
   readonly limit?: number;
   /**
    * At the limit: `retire` evicts the oldest entry before each insertion, `refuse` throws, `ignore`
@@ -111,7 +111,7 @@ export class Iotlb implements Iterable<IotlbEntry> {
 
   private constructor(
     private readonly memory: StructureMemory,
-    /** Entries of one address space from which on {@link whenFull} says what happens; 0: none. */
+    /** Entries of an address space from which on {@link whenFull} decides; 0: none. */
     readonly limit: number,
     /** What happens at the limit. */
     readonly whenFull: "retire" | "ignore" | "refuse",
@@ -354,7 +354,7 @@ export class Iotlb implements Iterable<IotlbEntry> {
     }
   }
 
-  /** Yields what `fetch` writes to OUT, behind the row `after` - 1, until that is not a full batch. */
+  /** Yields what `fetch` writes to OUT, behind row `after` - 1, until that is not a full batch. */
   private *records(version: number, fetch: (after: number) => number) {
     this.checkUnchanged(version);
     let after = 0;
@@ -405,8 +405,8 @@ export class Iotlb implements Iterable<IotlbEntry> {
   }
 
   /**
-   * Room for `n` insertions into a table, growing by half if there is memory for that. Nothing is changed if
-   * there is none.
+   * Room for `n` insertions into a table, growing by half if there is memory for that. Nothing is
+   * changed if there is none.
    */
   private makeRoom(asid: number, n: number): void {
     const nodes = this.word(H_NODE_CAP);

@@ -68,8 +68,8 @@ export function iotlbCount(base: usize, asid: u32): u32 {
 }
 
 /**
- * Adds an entry, two for the whole space; f64 handles to `out`. How many they are, or NO_ROOM, FULL,
- * INVALID, REFUSED with nothing changed.
+ * Adds an entry, two for the whole space; f64 handles to `out`. How many they are, or INVALID,
+ * REFUSED, FULL, NO_ROOM with nothing changed.
  */
 export function iotlbAdd(
   base: usize, asid: u32, start: f64, last: f64, addr: f64, perm: u32, opaque: u32, out: usize,

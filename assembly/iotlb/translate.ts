@@ -1,4 +1,4 @@
-/** Translation: of several entries that hold a page, the first by start, then insertion, decides. */
+/** Translation: of all entries that hold a page the first by start, then insertion, decides. */
 import { maskGe, O_REF, refOf, startOf } from "../interval-tree/node";
 import { first, leavesOf } from "../interval-tree/search";
 import { ASIDS, keyOf, LAST_PAGE, R_PERM, R_SHIFT, rowAt, treeOf } from "./rows";

@@ -44,7 +44,7 @@ describe("entries", () => {
     expect([iotlb.size, iotlb.sizeOf(1), iotlb.sizeOf(0)]).toEqual([2, 1, 0]);
   });
 
-  test("permit reading, writing, or both; a miss is told from a permission that is missing", async () => {
+  test("permit reading, writing, or both; a miss is told from a denial", async () => {
     const iotlb = await Iotlb.create();
     const allowed = [];
     for (const perm of [1, 2, 3] as const) {
@@ -71,7 +71,7 @@ describe("entries", () => {
     expect([...iotlb.translateMany(0, [10, 20, 30, 11], 3)]).toEqual([-2, -2, 99, -1]);
   });
 
-  test("may overlap: the first by start, then insertion, decides, whatever it permits", async () => {
+  test("may overlap: the first by start, then insertion, decides", async () => {
     const iotlb = await Iotlb.create();
     const [late] = iotlb.add(0, 5, 9, 200, 3);
     const [first] = iotlb.add(0, 5, 7, 300, 3);

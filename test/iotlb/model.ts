@@ -1,4 +1,4 @@
-/** The slow, obvious IOTLB: a list in the order of insertion, searched from one end to the other. */
+/** The slow, obvious IOTLB: a list in the order of insertion, searched from end to end. */
 import type { IotlbEntry, IotlbLookup, IotlbOptions, IotlbRights } from "../../src/index.js";
 
 const LAST_PAGE = 2 ** 52 - 1;
