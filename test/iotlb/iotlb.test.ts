@@ -178,6 +178,16 @@ describe("the limit of a table", () => {
     expect(validateIotlb(iotlb)).toEqual([]);
   });
 
+  test("of 0 is none, whatever is to happen at it", async () => {
+    for (const whenFull of ["retire", "refuse"] as const) {
+      const iotlb = await Iotlb.create({ whenFull });
+      iotlb.add(0, 0, LAST_PAGE, 0, 3);
+      for (let i = 0; i < 5; i++) iotlb.add(0, i, i, i, 3);
+      expect(iotlb.size).toBe(7);
+      expect(validateIotlb(iotlb)).toEqual([]);
+    }
+  });
+
   test("retires the oldest entry of the same address space", async () => {
     const iotlb = await Iotlb.create({ limit: 3, whenFull: "retire" });
     iotlb.add(1, 0, 0, 0, 3);
