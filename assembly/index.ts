@@ -222,3 +222,4 @@ export function rowSize(kind: i32): u32 {
 export * from "./interval-tree/exports";
 export * from "./interval-tree/batch";
 export * from "./pinned-pages/exports";
+export * from "./iotlb/exports";

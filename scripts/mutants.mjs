@@ -5,14 +5,13 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const TREE = "assembly/interval-tree";
 
 /** File, what is there, what stands there in the mutant. Each must be there exactly once. */
-const MUTANTS = [
+const OF_INTERVAL_TREE = [
   ["node.ts", "i64x2.gt_s(v128.load(p, 112), x)", "i64x2.ge_s(v128.load(p, 112), x)"],
   ["node.ts", "i64x2.gt_s(x, v128.load(p)),", "i64x2.ge_s(x, v128.load(p)),"],
   ["node.ts", "larger(v128.load(n, 96), v128.load(n, 112))", "v128.load(n, 96)"],
@@ -58,9 +57,57 @@ const MUTANTS = [
   ["exports.ts", "if (!hasRoomToMove(t)) return <i32>NO_ROOM;", ""],
 ];
 
+const OF_IOTLB = [
+  ["rows.ts", "((<i64>asid) << PAGE_BITS) + page", "((<i64>asid & 1) << PAGE_BITS) + page"],
+  ["list.ts", "if (newest == 0) store<u32>(table, row + 1, T_OLDEST);\n  else", ""],
+  ["list.ts", "store<u32>(r, newest, R_PREV);", ""],
+  ["list.ts", "if (prev == 0) store<u32>(table, next, T_OLDEST);\n  else", ""],
+  ["list.ts", "if (next == 0) store<u32>(table, prev, T_NEWEST);\n  else", ""],
+  ["table.ts", "memory.copy(rowAt(base, 0), from,", "memory.copy(from, rowAt(base, 0),"],
+  ["table.ts", "n == 1 ? levels + 1 : levels * 2 + 3", "levels + 1"],
+  ["table.ts", "limit != 0 && after > limit", "after > limit"],
+  ["table.ts", "after > limit ? after - limit : 0", "after >= limit ? after - limit + 1 : 0"],
+  ["table.ts", "== REFUSE && excess", "!= RETIRE && excess"],
+  ["table.ts", "== RETIRE ? excess", "!= REFUSE ? excess"],
+  ["table.ts", "slots + evicted >= n && ", "slots >= n && "],
+  ["table.ts", " && nodesLeft(tree) >= nodesToAdd(base, n)", ""],
+  ["table.ts", "tableAt(base, asid), T_OLDEST) - 1);", "tableAt(base, asid), 8) - 1);"],
+  ["table.ts", "(addr - start) & LAST_PAGE", "addr - start"],
+  ["table.ts", "store<u16>(r, <u16>asid, R_ASID);", ""],
+  ["table.ts", "memory.fill(tableAt(base, 0), 0, tableAt(0, ASIDS) - tableAt(0, 0));", ""],
+  ["translate.ts", "& access) != access) return", "& access) == 0) return"],
+  ["translate.ts", "(key + load<i64>(r, R_SHIFT)) & LAST_PAGE", "key + load<i64>(r, R_SHIFT)"],
+  ["translate.ts", "startOf(leaf, i) <= key ?", "startOf(leaf, i) < key ?"],
+  ["translate.ts", "page > LAST_PAGE ||", "page >= LAST_PAGE ||"],
+  ["translate.ts", "if (leaf == 0) continue;", ""],
+  ["dump.ts", "(load<i64>(r, R_SHIFT) + start) & LAST_PAGE", "load<i64>(r, R_SHIFT) + start"],
+  ["dump.ts", "load<u32>(rowAt(base, after - 1), R_NEXT)", "after"],
+  ["dump.ts", "row != 0 && found < most; found++", "row != 0; found++"],
+  ["exports.ts", "from == 0 && to == LAST_PAGE ? 2 : 1", "to - from >= LAST_PAGE - 1 ? 2 : 1"],
+  ["exports.ts", "page += begin;", ""],
+  ["exports.ts", "if (refuses(base, asid, n)) return REFUSED;", ""],
+  ["exports.ts", "iotlbSizeAfter(base, asid, n) > word", "iotlbSizeAfter(base, asid, 1) > word"],
+  ["exports.ts", "n == 2 || evicted != 0 || ", "evicted != 0 || "],
+  ["exports.ts", "n == 2 || evicted != 0 || ", "n == 2 || "],
+  ["exports.ts", "last + 1 < start) return", "last < start) return"],
+  ["exports.ts", "|| !isPage(addr) ", ""],
+];
+
+/** The core's folder, its tests, its mutants. */
+const SUITES = [
+  ["assembly/interval-tree", "test/interval-tree", OF_INTERVAL_TREE],
+  ["assembly/iotlb", "test/iotlb", OF_IOTLB],
+];
+const MUTANTS = SUITES.flatMap(([core, test, list]) =>
+  list.map((mutant) => [core, test, ...mutant]),
+);
+
 /** Mutants that change nothing anybody can see, and why. */
 const EQUIVALENT = new Map([
-  ["remove.ts: if (largest == gone) return;", "stores a bound that is there already, further up"],
+  [
+    "interval-tree/remove.ts: if (largest == gone) return;",
+    "stores a bound that is there already, further up",
+  ],
 ]);
 
 const at = process.argv.indexOf("--only");
@@ -83,10 +130,10 @@ symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
 let killed = 0;
 let tried = 0;
 const survivors = [];
-for (const [file, from, to] of MUTANTS) {
-  const name = `${file}: ${from.split("\n")[0]}`;
+for (const [core, test, file, from, to] of MUTANTS) {
+  const name = `${basename(core)}/${file}: ${from.split("\n")[0]}`;
   if (!name.includes(only)) continue;
-  const path = join(folder, TREE, file);
+  const path = join(folder, core, file);
   const text = readFileSync(path, "utf8");
   if (text.split(from).length !== 2) {
     console.error(`mutants: ${name} stands ${text.split(from).length - 1} times in ${file}`);
@@ -100,9 +147,7 @@ for (const [file, from, to] of MUTANTS) {
   const build = run(folder, ["scripts/build.mjs"]);
   const vitest = join(folder, "node_modules/vitest/vitest.mjs");
   const tests =
-    build.status === 0
-      ? run(folder, [vitest, "run", "test/interval-tree", "--pool", "threads"])
-      : build;
+    build.status === 0 ? run(folder, [vitest, "run", test, "--pool", "threads"]) : build;
   writeFileSync(path, text);
   if (tests.status === 0) survivors.push(name);
   else killed++;

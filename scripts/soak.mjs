@@ -1,4 +1,4 @@
-// Runs the seeded comparisons with the models for as long as asked:
+// Runs the seeded comparisons with the models for as long as asked, each of them:
 //   npm run soak [-- --ops 100000000] [--seed 1]
 // Reports operations, seeds and divergences. A divergence prints its seed and the command that
 // replays it.
@@ -8,6 +8,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const COMPARISONS = ["interval-tree", "iotlb"].map((part) => `test/${part}/differential.test.ts`);
 
 function option(name, otherwise) {
   const at = process.argv.indexOf(`--${name}`);
@@ -29,7 +31,7 @@ if (build.status !== 0) process.exit(build.status ?? 1);
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
 const { status } = spawnSync(
   process.execPath,
-  [vitest, "run", "test/interval-tree/differential.test.ts", "--disable-console-intercept"],
+  [vitest, "run", ...COMPARISONS, "--disable-console-intercept"],
   { cwd: root, stdio: "inherit", env },
 );
 process.exit(status ?? 1);

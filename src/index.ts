@@ -101,3 +101,13 @@ export {
 } from "./pinned-pages-tree.js";
 export type { Fault, Frames, PinnedPage, PinOptions, PinStore } from "./pin-store.js";
 export { PINNED_PAGES_INVARIANTS, validatePinnedPages } from "./pinned-pages-validator.js";
+export {
+  Iotlb,
+  type IotlbEntry,
+  type IotlbHandle,
+  type IotlbLookup,
+  type IotlbOptions,
+  type IotlbOrder,
+  type IotlbRights,
+} from "./iotlb.js";
+export { IOTLB_INVARIANTS, validateIotlb } from "./iotlb-validator.js";

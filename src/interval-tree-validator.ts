@@ -41,6 +41,14 @@ export const INTERVAL_TREE_INVARIANTS = {
 
 type Name = keyof typeof INTERVAL_TREE_INVARIANTS;
 
+/** An entry as it is met, in order. */
+export interface FoundEntry {
+  readonly start: bigint;
+  readonly last: bigint;
+  readonly value: number;
+  readonly slot: number;
+}
+
 /** Reads one tree. */
 class Reader {
   readonly header: Header;
@@ -53,6 +61,7 @@ class Reader {
   constructor(
     private readonly u32: Uint32Array,
     private readonly tree: number,
+    private readonly found?: (entry: FoundEntry) => void,
   ) {
     const word = (i: number): number => u32[(tree >> 2) + i];
     this.header = {
@@ -124,6 +133,7 @@ class Reader {
     if (this.u32[n + GENERATION + i] !== generation) {
       this.report("HandlesPointHome", `handle ${handle} is of another generation in node ${id}`);
     }
+    this.found?.({ start, last, value: this.u32[n + REF + i], slot: handle });
   }
 
   private child(
@@ -192,8 +202,17 @@ class Reader {
   }
 }
 
+/** Checks the tree at `tree`, one that is part of something else; tells `found` of its entries. */
+export function checkTree(
+  u32: Uint32Array,
+  tree: number,
+  found?: (entry: FoundEntry) => void,
+): Violation[] {
+  return new Reader(u32, tree, found).check();
+}
+
 /** Checks every invariant of a tree. Reads all of it; at most 100 violations. */
 export function validateIntervalTree(tree: IntervalTree): Violation[] {
   const { u32, tree: at } = tree.raw();
-  return new Reader(u32, at).check();
+  return checkTree(u32, at);
 }

@@ -62,7 +62,7 @@ export function outside(
   return new ArgumentError("E_ADDR_RANGE", message, { argument, index, least: first, most: last });
 }
 
-/** A closed range of pages of the mapping. @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_INVERTED */
+/** A closed range of the mapping. @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_INVERTED */
 export function checkPart(mapping: Mapping, first: number, last: number): void {
   checkMapped(mapping, first, "first");
   checkMapped(mapping, last, "last");

@@ -1,4 +1,4 @@
-/** What keeps the pinned pages of one mapping: the packed form and its plain reference agree on it. */
+/** What keeps the pinned pages of one mapping: the packed form and the plain one agree on it. */
 import type { Numbers } from "./pages.js";
 
 /** A pinned page. */
@@ -33,8 +33,9 @@ export interface PinOptions {
 }
 
 /**
- * Pins of one mapping by iova, never by frame: a second pin of a page raises its count and gives the
- * frame of the first, whatever frame comes with it. Requests are carried out whole or not at all.
+ * Pins of one mapping by iova, never by frame: a second pin of a page raises its count and gives
+ * the frame of the first, whatever frame comes with it. Requests are carried out whole or not at
+ * all.
  */
 export interface PinStore extends Iterable<PinnedPage> {
   /** Pinned pages, each counted once. */
@@ -49,13 +50,13 @@ export interface PinStore extends Iterable<PinnedPage> {
    * Pins pages in their order; their frames.
    * @throws ArgumentError E_ADDR_RANGE a page is outside of the mapping (the kernel: EINVAL), E_TYPE,
    * E_LIMIT; CapacityError E_OVERFLOW a page is pinned as often as can be, E_LIMIT too many pages
-   * would be charged (the kernel: ENOMEM), E_NOMEM; ShootdownError E_BUSY from within a fault. None
-   * of the pages is pinned then; `details.index` tells at which it failed.
+   * would be charged (the kernel: ENOMEM), E_NOMEM; ShootdownError E_BUSY from within a fault. Then
+   * none of the pages is pinned; `details.index` tells at which it failed.
    */
   pinMany(pages: Numbers, frames: Frames, into?: Float64Array): Float64Array;
   /** As {@link PinStore.pinMany} for `count` pages from `page` on. */
   pinRange(page: number, count: number, frames: Frames, into?: Float64Array): Float64Array;
-  /** Gives one pin back; how many are left, or -1: the page was not pinned. @throws E_ADDR_RANGE */
+  /** Gives one pin back; how many are left; -1: it was not pinned. @throws E_ADDR_RANGE */
   unpin(page: number): number;
   /**
    * Gives one pin of each page back, up to the first that is outside of the mapping: how many pages
@@ -71,7 +72,7 @@ export interface PinStore extends Iterable<PinnedPage> {
   count(page: number): number;
   /** Is any page in [first, last] pinned? */
   anyIn(first: number, last: number): boolean;
-  /** The pinned pages in [first, last], ascending. The store must not change meanwhile: E_BUSY. */
+  /** The pinned pages in [first, last], ascending. E_BUSY when the store changes meanwhile. */
   walk(first?: number, last?: number): Iterable<PinnedPage>;
   /** Takes the pages in [first, last] away, whatever their counts: how many that were. */
   drop(first?: number, last?: number): number;

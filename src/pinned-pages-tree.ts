@@ -1,8 +1,8 @@
 /**
- * The pinned pages of one mapping as the kernel keeps them: an ordered tree with a node a page. Slow
- * and plain: what the packed form is held against, and what it is compared with. It differs where a
- * node can hold more than a packed word: counts to 2^32 - 1, frames to 2^53 - 1, and every new page
- * may find no memory.
+ * The pinned pages of one mapping as the kernel keeps them: an ordered tree with a node a page.
+ * Slow and plain: what the packed form is held against, and what it is compared with. It differs
+ * where a node can hold more than a packed word: counts to 2^32 - 1, frames to 2^53 - 1, and every
+ * new page may find no memory.
  */
 import { checkWithin } from "./arguments.js";
 import { ArgumentError, CapacityError } from "./errors.js";

@@ -438,7 +438,7 @@ export class PinnedPages implements PinStore {
     return inside;
   }
 
-  /** Copies part of a list to `to`; how many are whole and from `low` to `high` before one is not. */
+  /** Copies part of a list to `to`; how many are whole, and in [low, high], before one is not. */
   private scan(
     to: number,
     list: Numbers,

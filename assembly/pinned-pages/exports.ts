@@ -1,6 +1,6 @@
 /**
- * What the host calls. Pages and pfns are f64, whole and below 2^52: the host has checked them. Lists
- * are f64 each at `pages`; results go to `out`.
+ * What the host calls. Pages and pfns are f64, whole and below 2^52: the host has checked them.
+ * Lists are f64 each at `pages`; results go to `out`.
  */
 import { fromF64 } from "../f64";
 import { allocTable } from "./heap";
@@ -77,7 +77,7 @@ export function pinsSetLimit(t: usize, limit: f64): void {
   store<f64>(t + P_LIMIT, limit);
 }
 
-/** Index of the first of `n` f64 at `list` that is not a whole number from `low` to `high`, or n. */
+/** Index of the first of `n` f64 that is not a whole number from `low` to `high`, or n. */
 export function pinsCheck(list: usize, n: u32, low: f64, high: f64): u32 {
   const least = f64x2.splat(low);
   const most = f64x2.splat(high);

@@ -1,6 +1,6 @@
 /**
- * Memory of leaves and tables. Freed leaves are used again for leaves of their form, outgrown tables
- * for tables of their size, or else leaves are cut from them.
+ * Memory of leaves and tables. Freed leaves are used again for leaves of their form, outgrown
+ * tables for tables of their size, or else leaves are cut from them.
  */
 import {
   add64, get32, leafBytes, P_END, P_FREE, P_SPARE, P_SPARE_END, P_TABLES, P_TOP, P_USED, set32,

@@ -1,6 +1,6 @@
 /**
- * Rows of the pinned pages of one mapping: iova page -> pfn (52 bits) and count (12 bits), packed in
- * one 8-byte word, pfn << 12 | count; count 0: not pinned. Pages are kept in blocks of 512.
+ * Rows of the pinned pages of one mapping: iova page -> pfn (52 bits) and count (12 bits), packed
+ * in one 8-byte word, pfn << 12 | count; count 0: not pinned. Pages are kept in blocks of 512.
  *
  *   at t: header, then a heap of table and leaves; offsets are relative to t
  *   table: open addressing, linear probing, {key u64, content u64} a block that has pins

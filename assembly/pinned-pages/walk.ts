@@ -143,9 +143,9 @@ function mark(bits: usize, index: u32): void {
 }
 
 /**
- * Records of the pages in [from, to] of the `n` blocks at `blocks`, ascending within each: page, pfn
- * and count, f64 each, behind the first f64 of `out`, which becomes how many blocks there was room
- * for. How many records. `room`: at least 512.
+ * Records of the pages in [from, to] of the `n` blocks at `blocks`, ascending within each: page,
+ * pfn and count, f64 each, behind the first f64 of `out`, which becomes how many blocks there was
+ * room for. How many records. `room`: at least 512.
  */
 export function pinsRead(
   t: usize, blocks: usize, n: u32, from: f64, to: f64, out: usize, room: u32, scratch: usize,

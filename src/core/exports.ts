@@ -127,4 +127,47 @@ export interface CoreExports {
     scratch: number,
   ): number;
   pinsDrop(t: number, records: number, n: number): void;
+  iotlbInit(
+    base: number,
+    nodes: number,
+    handles: number,
+    most: number,
+    limit: number,
+    whenFull: number,
+  ): void;
+  iotlbWiden(base: number, nodes: number, handles: number): void;
+  iotlbBytes(nodes: number, handles: number): number;
+  iotlbTree(base: number): number;
+  iotlbNodesToAdd(base: number, n: number): number;
+  iotlbSizeAfter(base: number, asid: number, n: number): number;
+  iotlbRow(base: number, handle: number): number;
+  iotlbCount(base: number, asid: number): number;
+  iotlbAdd(
+    base: number,
+    asid: number,
+    start: number,
+    last: number,
+    addr: number,
+    perm: number,
+    opaque: number,
+    out: number,
+  ): number;
+  iotlbRemove(base: number, handle: number): number;
+  iotlbDelete(base: number, asid: number, start: number, last: number): number;
+  iotlbClear(base: number): void;
+  iotlbTranslate(base: number, asid: number, page: number, access: number): number;
+  iotlbRowFor(base: number, asid: number, page: number): number;
+  iotlbRead(base: number, row: number, out: number): void;
+  iotlbKeys(at: number, n: number, asids: number, asid: number): number;
+  iotlbTranslateBatch(base: number, at: number, n: number, access: number, out: number): void;
+  iotlbByIova(
+    base: number,
+    from: number,
+    to: number,
+    after: number,
+    handles: number,
+    out: number,
+    most: number,
+  ): number;
+  iotlbByInsertion(base: number, asid: number, after: number, out: number, most: number): number;
 }

@@ -65,6 +65,25 @@ describe("what the documents show", () => {
     expect(many).toMatch(/^Float64Array\(2\) \[ \d+, -1 \]$/);
   });
 
+  test("the IOTLB example of the README does what its comments say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const shown = block("README.md", "js", "Iotlb");
+    const asks =
+      /^(iotlb\.(?:translate|lookup|translateMany|delete|has)\(.*?\)(?:\.outcome)?);.*$/gm;
+    writeFileSync(join(folder, "iotlb.mjs"), shown.replace(asks, "console.log($1);"));
+    const { stdout } = node(join(folder, "iotlb.mjs"));
+    expect(stdout.trim().split("\n")).toEqual([
+      String(0x7080),
+      "denied",
+      `Float64Array(3) [ ${0x7001}, -1, -2 ]`,
+      `${0x100} ${0x7000}`,
+      `${0x200} ${0x9000}`,
+      "2",
+      "false",
+    ]);
+  });
+
   test("examples/ run", () => {
     const embed = node("examples/embed.mjs");
     expect(JSON.parse(embed.stdout)).toMatchObject({ flushRemote: 1, hazard: null });
