@@ -13,7 +13,9 @@ import {
 import { lockPools, putFrame, takeFrame, unlockPools } from "./pools";
 import { Ctx, Frame } from "./rows";
 import { frameRefs, indexOf, tableOf } from "./walk";
-import { vmaClear, vmaCopy, vmaFind, vmaLowerBound, vmaRow, vmaSet } from "./vma";
+import {
+  vmaClear, vmaCopy, vmaEnd, vmaFind, vmaNext, vmaProt, vmaSet, vmaStart,
+} from "./vma";
 
 const RMAP_SHIFT: u64 = 52;
 const RMAP_VPN: u64 = (1 << RMAP_SHIFT) - 1;
@@ -162,13 +164,13 @@ export function execMemory<F>(
     case abi.OP_VMA_CLEAR:
       return vmaClear(m, mm, x, reg(ctx, b)) ? abi.ST_OK : abi.ST_NO_VMAS;
     case abi.OP_VMA_NEXT: {
-      const i = vmaLowerBound(m, mm, x);
-      ctx.flag = i < mmAt(m, mm).nVmas ? 1 : 0;
-      if (ctx.flag == 0) return abi.ST_OK;
-      const v = vmaRow(m, mm, i);
-      setReg(ctx, a, v.start > x ? v.start : x);
-      setReg(ctx, b, v.end);
-      setReg(ctx, c, v.prot);
+      const p = vmaNext(m, mm, x);
+      ctx.flag = p != 0 ? 1 : 0;
+      if (p == 0) return abi.ST_OK;
+      const start = vmaStart(m, mm, p);
+      setReg(ctx, a, start > x ? start : x);
+      setReg(ctx, b, vmaEnd(m, mm, p));
+      setReg(ctx, c, vmaProt(p));
       return abi.ST_OK;
     }
     case abi.OP_VMA_COPY: vmaCopy(m, mm, <u32>x - 1); return abi.ST_OK;

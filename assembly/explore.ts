@@ -18,6 +18,7 @@ import { Plain } from "./atomics";
 import { hashBytes } from "./hash";
 import { ctxAt, hdr, sysAt } from "./machine";
 import { step } from "./step";
+import { vmaRestore, vmaSave } from "./vma";
 
 // @ts-ignore: decorator
 @inline
@@ -73,6 +74,7 @@ function seedOf(x: usize): u64 {
 
 /** True: the machine's state is new and has its slot now. `node` is the number it would get. */
 function insert(x: usize, m: usize, node: u32): bool {
+  vmaSave(m);
   const bytes = word(x, abi.X_STATE_BYTES);
   const state = stateAt(m);
   const print = hashBytes(state, state + bytes, seedOf(x));
@@ -200,7 +202,10 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
     let outcome = abi.ST_OK;
     for (let actor: u32 = 0; actor < actors && outcome == abi.ST_OK; actor++) {
       for (let choice: u32 = 0; choice < choices; choice++) {
-        if (dirty) copyState(state, from, bytes);
+        if (dirty) {
+          copyState(state, from, bytes);
+          vmaRestore(m);
+        }
         const got = step<Plain>(m, actor, choice);
         dirty = got != abi.ST_IDLE;
         if (got < 0) {
@@ -231,6 +236,7 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
     }
     if (outcome == abi.ST_OK && !progress) {
       copyState(state, from, bytes);
+      vmaRestore(m);
       if (anyRunning(m)) outcome = report(x, head, abi.HZ_DEADLOCK, 0, 0xff);
     }
     if (outcome != abi.ST_OK) {

@@ -18,7 +18,9 @@ import { initPools } from "./pools";
 import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
 import { canInterrupt, currentCtx, startActor, step } from "./step";
 import { arm, timedArm, timedInit, timedRun } from "./timed";
-import { vmaFind, vmaLowerBound, vmaSet } from "./vma";
+import {
+  vmaCount, vmaEnd, vmaFind, vmaInit, vmaNext, vmaProt, vmaRestore, vmaSave, vmaSet, vmaStart,
+} from "./vma";
 import { softWalk } from "./walk";
 
 export * from "./explore";
@@ -26,6 +28,7 @@ export * from "./explore";
 /** Links the pools; the host has zeroed the block and written its header. */
 export function machineInit(m: usize): i32 {
   initPools(m);
+  for (let mm: u32 = 0; mm < hdr(m, abi.H_MMS); mm++) vmaInit(m, mm);
   if (hdr(m, abi.H_OFF_HEAP) != 0) timedInit(m);
   for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
     const cpu = cpuAt(m, i);
@@ -88,15 +91,29 @@ export function machineVmaFind(m: usize, mm: u32, vpn: f64): u32 {
   return <u32>vmaFind(m, mm, <u64>vpn);
 }
 
-/** Looks up `n` pages (u64 at `vpns`) and adds their protections: the batch form, for measuring. */
-export function machineVmaFindBatch(m: usize, mm: u32, vpns: usize, n: u32): f64 {
-  let sum: u64 = 0;
-  for (let i: u32 = 0; i < n; i++) {
-    const vpn = load<u64>(vpns + (<usize>i << 3));
-    const at = vmaLowerBound(m, mm, vpn);
-    sum += <u64>at * 31 + vmaFind(m, mm, vpn);
-  }
-  return <f64>sum;
+/** The first VMA that ends after `vpn`: start, end, protection, f64 each, to `out`. False: none. */
+export function machineVmaNext(m: usize, mm: u32, vpn: f64, out: usize): bool {
+  const p = vmaNext(m, mm, <u64>vpn);
+  if (p == 0) return false;
+  store<f64>(out, <f64>vmaStart(m, mm, p));
+  store<f64>(out, <f64>vmaEnd(m, mm, p), 8);
+  store<f64>(out, <f64>vmaProt(p), 16);
+  return true;
+}
+
+/** How many VMAs an mm has. */
+export function machineVmaCount(m: usize, mm: u32): u32 {
+  return vmaCount(m, mm);
+}
+
+/** Before the explored bytes are read. */
+export function machineSave(m: usize): void {
+  vmaSave(m);
+}
+
+/** After they were written. */
+export function machineRestore(m: usize): void {
+  vmaRestore(m);
 }
 
 /** The page-table entry of `vpn` as pfn * 32 + flags (flags: PTE_*), 0 if none. */
@@ -193,6 +210,7 @@ export function parallelLeft(m: usize, first: u32, last: u32): i32 {
 
 /** Fingerprint of the explored state, as a u64 at `out`. */
 export function stateHash(m: usize, out: usize): void {
+  vmaSave(m);
   store<u64>(out, hashBytes(m + hdr(m, abi.H_STATE_START), m + hdr(m, abi.H_STATE_END), 0));
 }
 

@@ -2,9 +2,10 @@
 import * as abi from "../src/core/abi";
 import { add32, cas32, isShared, put32 } from "./atomics";
 import { devRelease } from "./device";
-import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt, vmasAt } from "./machine";
+import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt } from "./machine";
 import { lockPools, putTable, takeTable, unlockPools } from "./pools";
-import { Cpu, Mm, Task, Vma } from "./rows";
+import { Cpu, Mm, Task } from "./rows";
+import { vmaReset } from "./vma";
 
 /** A fresh mm (index + 1) with an empty root table, or a negative status and nothing changed. */
 export function newMm<F>(m: usize, nowMs: u32): i32 {
@@ -50,7 +51,7 @@ export function freeMm<F>(m: usize, mm: u32): i32 {
     }
   }
   putTable<F>(m, row.root - 1);
-  memory.fill(vmasAt(m, mm), 0, hdr(m, abi.H_VMAS) * offsetof<Vma>());
+  vmaReset(m, mm);
   memory.fill(maskAt(m, mm), 0, hdr(m, abi.H_MASK_WORDS) << 2);
   memory.fill(changetype<usize>(row), 0, offsetof<Mm>());
   unlockPools<F>(m);

@@ -1,142 +1,274 @@
 /**
- * The VMAs of one mm: half-open page ranges, sorted, disjoint, in a packed row of H_VMAS slots.
+ * The VMAs of one mm: disjoint page ranges in an interval tree (closed there, half-open here),
+ * their protection and flags as values. Adjacent ranges of equal protection are merged, as the
+ * kernel does.
  *
- * Written under mmapLock(write). Invariant `VmasAscend`: start < end <= next start. Adjacent ranges
- * of equal protection are merged, as the kernel does.
+ * Written under mmapLock(write). A tree's bytes tell its history, too: what is explored, hashed and
+ * copied is the list of rows {start, end, prot} that vmaSave writes and vmaRestore reads.
+ * Invariant `VmasAscend`: start < end <= next start.
  */
 import * as abi from "../src/core/abi";
+import { appendEntry, begin, clear, finish, init } from "./interval-tree/bulk";
+import { fits, hasRoomToMove, insert } from "./interval-tree/insert";
+import {
+  H_COUNT, H_VERSION, lastOf, O_HANDLE, O_REF, PAGES, slotOf, startOf, word,
+} from "./interval-tree/node";
+import { remove } from "./interval-tree/remove";
+import { first } from "./interval-tree/search";
 import { hdr, mmAt, vmasAt } from "./machine";
 import { Vma } from "./rows";
 
+const LAST: i64 = PAGES - 1;
+/** In front of each tree: its version when its rows were written or read last. */
+const BEFORE: usize = 64;
+
 // @ts-ignore: decorator
 @inline
-function at(base: usize, i: u32): Vma {
+function treeOf(m: usize, mm: u32): usize {
+  const trees = m + hdr(m, abi.H_OFF_VMA_TREE);
+  return trees + (<usize>mm) * hdr(m, abi.H_VMA_STRIDE) + BEFORE;
+}
+
+/** The last page below `end`, which may be anything: ranges may mean all there is. */
+// @ts-ignore: decorator
+@inline
+function lastBelow(end: u64): i64 {
+  return end > <u64>PAGES ? LAST : <i64>end - 1;
+}
+
+// @ts-ignore: decorator
+@inline
+function savedAt(t: usize): usize {
+  return t - BEFORE;
+}
+
+// @ts-ignore: decorator
+@inline
+function rowAt(base: usize, i: u32): Vma {
   return changetype<Vma>(base + (<usize>i) * offsetof<Vma>());
 }
 
-/** Index of the first VMA that ends after `vpn`; nVmas if there is none. O(log n). */
-export function vmaLowerBound(m: usize, mm: u32, vpn: u64): u32 {
-  const base = vmasAt(m, mm);
-  let lo: u32 = 0;
-  let hi = mmAt(m, mm).nVmas;
-  while (lo < hi) {
-    const mid = (lo + hi) >>> 1;
-    if (at(base, mid).end <= vpn) lo = mid + 1;
-    else hi = mid;
-  }
-  return lo;
-}
-
-/** VMA row `i` of an mm. */
+/** First page of the VMA at `p`, the address of an entry's slot in a leaf (slot32). */
 // @ts-ignore: decorator
 @inline
-export function vmaRow(m: usize, mm: u32, i: u32): Vma {
-  return at(vmasAt(m, mm), i);
+export function vmaStart(m: usize, mm: u32, p: usize): u64 {
+  const i = slotOf(treeOf(m, mm), p);
+  return <u64>startOf(p - ((<usize>i) << 2), i);
+}
+
+/** The page behind the last one. */
+// @ts-ignore: decorator
+@inline
+export function vmaEnd(m: usize, mm: u32, p: usize): u64 {
+  const i = slotOf(treeOf(m, mm), p);
+  return <u64>lastOf(p - ((<usize>i) << 2), i) + 1;
+}
+
+/** Protection and flags. */
+// @ts-ignore: decorator
+@inline
+export function vmaProt(p: usize): u64 {
+  return load<u32>(p, O_REF);
+}
+
+/** No VMA yet. */
+export function vmaInit(m: usize, mm: u32): void {
+  init(treeOf(m, mm), hdr(m, abi.H_VMA_NODES), hdr(m, abi.H_VMAS), hdr(m, abi.H_VMAS));
+}
+
+/** No VMA any more. */
+export function vmaReset(m: usize, mm: u32): void {
+  clear(treeOf(m, mm));
+}
+
+/** How many there are. */
+// @ts-ignore: decorator
+@inline
+export function vmaCount(m: usize, mm: u32): u32 {
+  return word(treeOf(m, mm), H_COUNT);
+}
+
+/** The first VMA that ends after `vpn`, or 0. */
+export function vmaNext(m: usize, mm: u32, vpn: u64): usize {
+  return vpn >= <u64>PAGES ? 0 : first(treeOf(m, mm), <i64>vpn, LAST);
 }
 
 /** Protection and flags of `vpn`, or 0 when nothing is mapped there. */
 export function vmaFind(m: usize, mm: u32, vpn: u64): u64 {
-  const i = vmaLowerBound(m, mm, vpn);
-  if (i == mmAt(m, mm).nVmas) return 0;
-  const v = at(vmasAt(m, mm), i);
-  return v.start <= vpn ? v.prot : 0;
+  if (vpn >= <u64>PAGES) return 0;
+  const p = first(treeOf(m, mm), <i64>vpn, <i64>vpn);
+  return p == 0 ? 0 : vmaProt(p);
 }
 
 /** Is any page of [start, end) mapped? */
 export function vmaAny(m: usize, mm: u32, start: u64, end: u64): bool {
-  const i = vmaLowerBound(m, mm, start);
-  return i < mmAt(m, mm).nVmas && at(vmasAt(m, mm), i).start < end;
+  return start < <u64>PAGES && first(treeOf(m, mm), <i64>start, lastBelow(end)) != 0;
 }
 
-function move(base: usize, from: u32, to: u32, n: u32): void {
-  memory.copy(
-    changetype<usize>(at(base, to)), changetype<usize>(at(base, from)), n * offsetof<Vma>(),
-  );
-}
-
-/** Unmaps [start, end). False when a split would need a row that is not there. */
-export function vmaClear(m: usize, mm: u32, start: u64, end: u64): bool {
-  const row = mmAt(m, mm);
+/** Writes the VMAs of a tree to its rows, and zeroes those behind them. */
+function writeRows(m: usize, mm: u32, t: usize): void {
   const base = vmasAt(m, mm);
-  const i = vmaLowerBound(m, mm, start);
-  if (i == row.nVmas || at(base, i).start >= end) return true;
-  const first = at(base, i);
-  if (first.start < start && first.end > end) {
-    if (row.nVmas == hdr(m, abi.H_VMAS)) return false;
-    move(base, i, i + 1, row.nVmas - i);
-    row.nVmas++;
-    at(base, i).end = start;
-    at(base, i + 1).start = end;
-    return true;
+  let n: u32 = 0;
+  let at: i64 = 0;
+  for (let p = first(t, at, LAST); p != 0; p = first(t, at, LAST)) {
+    const row = rowAt(base, n++);
+    row.start = vmaStart(m, mm, p);
+    row.end = vmaEnd(m, mm, p);
+    row.prot = vmaProt(p);
+    at = <i64>row.end;
+    if (at > LAST) break;
   }
-  let keep = i;
-  if (first.start < start) {
-    first.end = start;
-    keep = i + 1;
+  const limit = hdr(m, abi.H_VMAS);
+  for (let i = n; i < limit && rowAt(base, i).end != 0; i++) {
+    memory.fill(changetype<usize>(rowAt(base, i)), 0, offsetof<Vma>());
   }
-  let j = keep;
-  while (j < row.nVmas && at(base, j).end <= end) j++;
-  if (j < row.nVmas && at(base, j).start < end) at(base, j).start = end;
-  if (j > keep) {
-    move(base, j, keep, row.nVmas - j);
-    const gone = j - keep;
-    row.nVmas -= gone;
-    memory.fill(changetype<usize>(at(base, row.nVmas)), 0, gone * offsetof<Vma>());
+  mmAt(m, mm).nVmas = n;
+  store<u32>(savedAt(t), word(t, H_VERSION));
+}
+
+/** Builds a tree from its rows, densely. */
+function readRows(m: usize, mm: u32, t: usize): void {
+  const base = vmasAt(m, mm);
+  const n = mmAt(m, mm).nVmas;
+  clear(t);
+  begin(t);
+  for (let i: u32 = 0; i < n; i++) {
+    const row = rowAt(base, i);
+    appendEntry(t, <i64>row.start, <i64>row.end - 1, <u32>row.prot);
+  }
+  finish(t);
+  store<u32>(savedAt(t), word(t, H_VERSION));
+}
+
+function matches(m: usize, mm: u32, t: usize): bool {
+  const base = vmasAt(m, mm);
+  const n = mmAt(m, mm).nVmas;
+  if (n != word(t, H_COUNT)) return false;
+  let at: i64 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const row = rowAt(base, i);
+    const p = first(t, at, LAST);
+    if (vmaStart(m, mm, p) != row.start || vmaEnd(m, mm, p) != row.end) return false;
+    if (vmaProt(p) != row.prot) return false;
+    at = <i64>row.end;
   }
   return true;
 }
 
-/** How many VMAs there will be once [start, end) has `prot`; `k`: the first that ends after it. */
-function rowsAfterSet(m: usize, mm: u32, k: u32, start: u64, end: u64, prot: u64): u32 {
-  const n = mmAt(m, mm).nVmas;
-  const base = vmasAt(m, mm);
-  const cutsLeft = k < n && at(base, k).start < start;
-  if (cutsLeft && at(base, k).end > end) return n + 2;
-  const keep = cutsLeft ? k + 1 : k;
-  let j = keep;
-  while (j < n && at(base, j).end <= end) j++;
-  let rows = n - (j - keep) + 1;
-  const endsAtStart = keep > 0 && (cutsLeft || at(base, keep - 1).end == start);
-  if (endsAtStart && at(base, keep - 1).prot == prot) rows--;
-  if (j < n && at(base, j).start <= end && at(base, j).prot == prot) rows--;
-  return rows;
+/** Writes what has changed to the rows: before the machine's state is hashed or copied. */
+export function vmaSave(m: usize): void {
+  const mms = hdr(m, abi.H_MMS);
+  for (let mm: u32 = 0; mm < mms; mm++) {
+    const t = treeOf(m, mm);
+    if (load<u32>(savedAt(t)) != word(t, H_VERSION)) writeRows(m, mm, t);
+  }
+}
+
+/** Makes the trees what the rows say: after another state was copied into the machine. */
+export function vmaRestore(m: usize): void {
+  const mms = hdr(m, abi.H_MMS);
+  for (let mm: u32 = 0; mm < mms; mm++) {
+    const t = treeOf(m, mm);
+    if (!matches(m, mm, t)) readRows(m, mm, t);
+    else store<u32>(savedAt(t), word(t, H_VERSION));
+  }
+}
+
+/** Adds a VMA; there are fewer than there may be. When nodes run out the tree is built anew. */
+function put(m: usize, mm: u32, t: usize, start: i64, last: i64, prot: u64): void {
+  let splits = hasRoomToMove(t);
+  if (!splits && !fits(t, start)) {
+    writeRows(m, mm, t);
+    readRows(m, mm, t);
+    splits = hasRoomToMove(t);
+  }
+  insert(t, start, last, <u32>prot, splits);
+}
+
+// @ts-ignore: decorator
+@inline
+function take(t: usize, p: usize): void {
+  remove(t, load<u32>(p, O_HANDLE));
+}
+
+/** Unmaps [start, end). False when a split would need a row that is not there. */
+export function vmaClear(m: usize, mm: u32, start: u64, end: u64): bool {
+  const t = treeOf(m, mm);
+  while (start < end && start < <u64>PAGES) {
+    const p = first(t, <i64>start, lastBelow(end));
+    if (p == 0) return true;
+    const from = vmaStart(m, mm, p);
+    const to = vmaEnd(m, mm, p);
+    const prot = vmaProt(p);
+    const right = to > end;
+    if (from < start && right && word(t, H_COUNT) == hdr(m, abi.H_VMAS)) return false;
+    take(t, p);
+    if (from < start) put(m, mm, t, <i64>from, <i64>start - 1, prot);
+    if (right) put(m, mm, t, <i64>end, <i64>to - 1, prot);
+    if (right) return true;
+  }
+  return true;
+}
+
+/** How many VMAs there will be once [start, end) has `prot`. */
+function countAfterSet(m: usize, mm: u32, t: usize, start: u64, end: u64, prot: u64): u32 {
+  let count = word(t, H_COUNT) + 1;
+  // Those that only touch it count, too: they may join.
+  let at = start == 0 ? 0 : start - 1;
+  for (;;) {
+    const p = first(t, <i64>at, <i64>end);
+    if (p == 0) return count;
+    const from = vmaStart(m, mm, p);
+    const to = vmaEnd(m, mm, p);
+    const left = from < start;
+    const right = to > end;
+    if (left && right) return count + 1;
+    if ((!left && !right && from < end) || vmaProt(p) == prot) count--;
+    if (to > end) return count;
+    at = to;
+  }
+  return count;
 }
 
 /** Maps [start, end) with `prot`, replacing what overlaps. False: no row left, nothing changed. */
 export function vmaSet(m: usize, mm: u32, start: u64, end: u64, prot: u64): bool {
-  const row = mmAt(m, mm);
-  const base = vmasAt(m, mm);
-  const k = vmaLowerBound(m, mm, start);
-  const inside = k < row.nVmas && at(base, k).start < start && at(base, k).end > end;
-  if (inside && at(base, k).prot == prot) return true;
-  if (rowsAfterSet(m, mm, k, start, end, prot) > hdr(m, abi.H_VMAS)) return false;
-  vmaClear(m, mm, start, end);
-  const i = vmaLowerBound(m, mm, start);
-  const joinsLeft = i > 0 && at(base, i - 1).end == start && at(base, i - 1).prot == prot;
-  const joinsRight = i < row.nVmas && at(base, i).start == end && at(base, i).prot == prot;
-  if (joinsLeft && joinsRight) {
-    at(base, i - 1).end = at(base, i).end;
-    move(base, i + 1, i, row.nVmas - i - 1);
-    row.nVmas--;
-    memory.fill(changetype<usize>(at(base, row.nVmas)), 0, offsetof<Vma>());
-  } else if (joinsLeft) {
-    at(base, i - 1).end = end;
-  } else if (joinsRight) {
-    at(base, i).start = start;
-  } else {
-    move(base, i, i + 1, row.nVmas - i);
-    row.nVmas++;
-    const v = at(base, i);
-    v.start = start;
-    v.end = end;
-    v.prot = prot;
+  const t = treeOf(m, mm);
+  let p = first(t, <i64>start, <i64>end - 1);
+  if (p != 0 && vmaStart(m, mm, p) < start && vmaEnd(m, mm, p) > end && vmaProt(p) == prot) {
+    return true;
   }
+  if (countAfterSet(m, mm, t, start, end, prot) > hdr(m, abi.H_VMAS)) return false;
+  vmaClear(m, mm, start, end);
+  let from = start;
+  let to = end;
+  if (start > 0) {
+    p = first(t, <i64>start - 1, <i64>start - 1);
+    if (p != 0 && vmaProt(p) == prot) {
+      from = vmaStart(m, mm, p);
+      take(t, p);
+    }
+  }
+  p = first(t, <i64>end, <i64>end);
+  if (p != 0 && vmaProt(p) == prot) {
+    to = vmaEnd(m, mm, p);
+    take(t, p);
+  }
+  put(m, mm, t, <i64>from, <i64>to - 1, prot);
   return true;
 }
 
 /** Copies all VMAs of `from` to `to`. */
 export function vmaCopy(m: usize, from: u32, to: u32): void {
-  const n = mmAt(m, from).nVmas;
-  memory.copy(vmasAt(m, to), vmasAt(m, from), n * offsetof<Vma>());
-  mmAt(m, to).nVmas = n;
+  const f = treeOf(m, from);
+  const t = treeOf(m, to);
+  clear(t);
+  begin(t);
+  let at: i64 = 0;
+  for (let p = first(f, at, LAST); p != 0; p = first(f, at, LAST)) {
+    const end = <i64>vmaEnd(m, from, p);
+    appendEntry(t, <i64>vmaStart(m, from, p), end - 1, <u32>vmaProt(p));
+    at = end;
+    if (at > LAST) break;
+  }
+  finish(t);
 }

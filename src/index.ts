@@ -13,12 +13,8 @@ export { type Geometry, EXPLORED_GEOMETRY, TIMED_GEOMETRY } from "./core/geometr
 export { Machine, type AdvanceResult, type JobOptions, type MachineOptions } from "./machine.js";
 export type { MachineEvent } from "./machine-events.js";
 export type { Counters } from "./counters.js";
-export {
-  checkInvariants,
-  INVARIANTS,
-  type InvariantOptions,
-  type Violation,
-} from "./invariants.js";
+export { checkInvariants, INVARIANTS, type InvariantOptions } from "./invariants.js";
+export type { Violation } from "./violation.js";
 export { disassemble } from "./program/disassembler.js";
 /** The package version. */
 export const version = "0.1.0";

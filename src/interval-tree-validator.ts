@@ -1,6 +1,6 @@
 /** What is true of every interval tree, by name: for tests, debugging, and embedders in doubt. */
 import type { IntervalTree } from "./interval-tree.js";
-import type { Violation } from "./invariants.js";
+import type { Violation } from "./violation.js";
 
 /** Words and places, as in assembly/interval-tree/node.ts. */
 const HEADER_BYTES = 64;

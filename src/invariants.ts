@@ -8,10 +8,9 @@ import { CLOCK, CPU } from "./core/layout.js";
 import { BRACKET_INVARIANTS } from "./invariants/brackets.js";
 import { FLUSH_INVARIANTS } from "./invariants/flush.js";
 import { MEMORY_INVARIANTS } from "./invariants/memory.js";
-import { type Invariant, View, type Violation } from "./invariants/view.js";
+import { type Invariant, View } from "./invariants/view.js";
+import type { Violation } from "./violation.js";
 import type { Machine } from "./machine.js";
-
-export type { Violation } from "./invariants/view.js";
 
 const ALL: readonly Invariant[] = [
   ...MEMORY_INVARIANTS,

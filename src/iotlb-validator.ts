@@ -1,6 +1,6 @@
 /** What is true of every IOTLB, by name: for tests, debugging, and embedders in doubt. */
 import { checkTree, type FoundEntry, INTERVAL_TREE_INVARIANTS } from "./interval-tree-validator.js";
-import type { Violation } from "./invariants.js";
+import type { Violation } from "./violation.js";
 import type { Iotlb } from "./iotlb.js";
 import { ASID_LIMIT } from "./iotlb-arguments.js";
 

@@ -104,6 +104,13 @@ export function slot32(n: usize, i: u32): usize {
   return n + ((<usize>i) << 2);
 }
 
+/** Slot of a node that has its slot32 at `p`. */
+// @ts-ignore: decorator
+@inline
+export function slotOf(t: usize, p: usize): u32 {
+  return <u32>((p - t - H_BYTES) & (NODE_BYTES - 1)) >> 2;
+}
+
 // @ts-ignore: decorator
 @inline
 export function lastOf(n: usize, i: u32): i64 {

@@ -99,7 +99,10 @@ export const H_TLB_STRIDE = 67; // bytes from one CPU's TLB to the next
 export const H_SHORTCUTS = 68; // SHORT_*: what the timed driver may execute without decoding it
 export const H_IRQ_HEAD = 69; // interrupts that arrived in order: [head, tail)
 export const H_IRQ_TAIL = 70;
-export const H_WORDS = 72;
+export const H_OFF_VMA_TREE = 71; // interval tree of each mm's VMAs, behind 64 bytes
+export const H_VMA_STRIDE = 72; // bytes from one mm's tree to the next
+export const H_VMA_NODES = 73; // nodes of each
+export const H_WORDS = 80;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
 

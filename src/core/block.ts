@@ -21,6 +21,27 @@ function align(value: number, to: number): number {
   return Math.ceil(value / to) * to;
 }
 
+/** Of an interval tree: as in assembly/interval-tree. */
+const TREE_HEADER = 64;
+const NODE_BYTES = 512;
+const NODE_ENTRIES = 16;
+const NODE_FILL = 14;
+const HANDLE_BYTES = 8;
+
+/** Nodes for that many VMAs: half are spare. A tree that runs out of them is built densely anew. */
+function nodesOfVmas(vmas: number): number {
+  if (vmas <= NODE_ENTRIES) return 1;
+  let nodes = 0;
+  for (let level = vmas; level > 1; nodes += level) level = Math.ceil(level / NODE_FILL);
+  return Math.ceil(1.5 * nodes) + 8;
+}
+
+/** Bytes of an mm's tree, and what is in front of it. */
+function vmaStrideOf(vmas: number): number {
+  const tree = TREE_HEADER + nodesOfVmas(vmas) * NODE_BYTES + vmas * HANDLE_BYTES;
+  return align(64 + tree, 64);
+}
+
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
 
@@ -84,6 +105,9 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_WATCH_VPN, g.watch * 16);
   region(abi.H_OFF_COUNTER, actors * abi.CT_WORDS * 8, 64);
   region(abi.H_OFF_CLOCK, actors * CLOCK.size, 64);
+  header[abi.H_VMA_NODES] = nodesOfVmas(g.vmas);
+  header[abi.H_VMA_STRIDE] = vmaStrideOf(g.vmas);
+  region(abi.H_OFF_VMA_TREE, g.mms * vmaStrideOf(g.vmas), 64);
   region(abi.H_OFF_JOB, actors * g.jobs * JOB_BYTES, 64);
   if (g.logRecords > 0) {
     region(abi.H_OFF_HEAP, 3 * actors * 4 * 8, 64);

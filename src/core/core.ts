@@ -38,6 +38,7 @@ export class Core {
   readonly u8: Uint8Array;
   readonly u16: Uint16Array;
   readonly u32: Uint32Array;
+  readonly f64: Float64Array;
   readonly header: Uint32Array;
   readonly geometry: Geometry;
 
@@ -54,6 +55,7 @@ export class Core {
     this.u8 = new Uint8Array(memory.buffer);
     this.u16 = new Uint16Array(memory.buffer);
     this.u32 = new Uint32Array(memory.buffer);
+    this.f64 = new Float64Array(memory.buffer);
     this.header = new Uint32Array(memory.buffer, BASE, abi.H_WORDS);
   }
 
@@ -182,9 +184,33 @@ export class Core {
     return sum;
   }
 
-  /** The explored bytes: a view, valid as long as the machine. */
-  get state(): Uint8Array {
-    const start = this.at(abi.H_STATE_START);
-    return this.u8.subarray(start, this.at(abi.H_STATE_END));
+  /** How many bytes are explored. */
+  get stateBytes(): number {
+    return this.at(abi.H_STATE_END) - this.at(abi.H_STATE_START);
+  }
+
+  /** A copy of the explored bytes. */
+  saveState(): Uint8Array {
+    this.x.machineSave(BASE);
+    return this.u8.slice(this.at(abi.H_STATE_START), this.at(abi.H_STATE_END));
+  }
+
+  /** Brings the machine back to what it was. */
+  restoreState(state: Uint8Array): void {
+    this.u8.set(state, this.at(abi.H_STATE_START));
+    this.x.machineRestore(BASE);
+  }
+
+  /** Where the interval tree of an mm's VMAs is. */
+  vmaTree(mm: number): number {
+    return this.at(abi.H_OFF_VMA_TREE) + mm * this.header[abi.H_VMA_STRIDE] + 64;
+  }
+
+  /** The first VMA of an mm that ends after `vpn`, or null. */
+  vmaNext(mm: number, vpn: number): { start: number; end: number; prot: number } | null {
+    const scratch = BASE - 512;
+    if (this.x.machineVmaNext(BASE, mm, vpn, scratch) === 0) return null;
+    const at = scratch >> 3;
+    return { start: this.f64[at], end: this.f64[at + 1], prot: this.f64[at + 2] };
   }
 }

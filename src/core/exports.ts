@@ -9,7 +9,10 @@ export interface CoreExports {
   machineSubscribe(m: number, dev: number, mm: number): void;
   machineVmaSet(m: number, mm: number, start: number, end: number, prot: number): number;
   machineVmaFind(m: number, mm: number, vpn: number): number;
-  machineVmaFindBatch(m: number, mm: number, vpns: number, n: number): number;
+  machineVmaNext(m: number, mm: number, vpn: number, out: number): number;
+  machineVmaCount(m: number, mm: number): number;
+  machineSave(m: number): void;
+  machineRestore(m: number): void;
   machineWalk(m: number, mm: number, vpn: number): number;
   machineStart(m: number, actor: number, pc: number): number;
   machineStep(m: number, actor: number, choice: number): number;

@@ -79,7 +79,7 @@ export function explore(machine: Machine, options: ExploreOptions = {}): Explore
   const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
   const exact = options.exact === true;
   const seed = canonicalSeed(options.seed ?? 1);
-  const sizes = tableSizes(core.state.length, maxStates, exact);
+  const sizes = tableSizes(core.stateBytes, maxStates, exact);
   const x = core.end;
   if (x + sizes.bytes > core.memory.buffer.byteLength) {
     throw new ArgumentError("E_LIMIT", "the machine was created without room for the explorer", {

@@ -201,13 +201,13 @@ export async function sample(
   };
   const catalogue = options.catalogue ?? Catalogue.standard;
   using machine = await exploredMachine(chosen, parts, catalogue, 0);
-  const start = machine.core.state.slice();
+  const start = machine.core.saveState();
   let steps = 0;
   let schedules = 0;
   let found: SampleFinding | null = null;
   while (schedules < most && found === null) {
     const seed = BigInt.asUintN(64, first + BigInt(schedules));
-    machine.core.state.set(start);
+    machine.core.restoreState(start);
     const { schedule, broken } = runSchedule(machine, new Random(seed));
     schedules++;
     steps += schedule.length;

@@ -1,6 +1,8 @@
 /** Invariants of page tables, frames and VMAs. */
 import * as abi from "../core/abi.js";
-import { MM, SYS, TASK, VMA } from "../core/layout.js";
+import { BASE } from "../core/core.js";
+import { MM, SYS, TASK } from "../core/layout.js";
+import { checkTree } from "../interval-tree-validator.js";
 import { type Invariant, type Leaf, listOf, type View } from "./view.js";
 
 const huge = (leaf: Leaf): boolean => (leaf.flags & abi.PTE_HUGE) !== 0;
@@ -98,24 +100,24 @@ const tablesFormTrees: Invariant = {
 
 const vmasAscend: Invariant = {
   name: "VmasAscend",
-  says: "The VMAs of an mm are not empty, ascend without overlap, and unused rows are zero.",
+  says: "The VMAs of an mm are a sound interval tree, are not empty and do not overlap.",
   atRest: false,
   check(view, report) {
     const limit = view.header(abi.H_VMAS);
+    const { core } = view;
     for (let mm = 0; mm < view.mms; mm++) {
-      const n = view.core.read(MM, view.core.mm(mm), "nVmas");
-      if (n > limit) report(`mm ${mm} has ${n} VMAs in ${limit} rows`);
+      const n = core.x.machineVmaCount(BASE, mm);
+      if (n > limit) report(`mm ${mm} has ${n} VMAs, ${limit} is the most`);
+      for (const { invariant, detail } of checkTree(core.u32, core.vmaTree(mm))) {
+        report(`mm ${mm}: ${invariant}: ${detail}`);
+      }
       let last = 0;
-      for (let i = 0; i < limit; i++) {
-        const p = view.core.at(abi.H_OFF_VMA) + (mm * limit + i) * VMA.size;
-        const start = view.core.read(VMA, p, "start");
-        const end = view.core.read(VMA, p, "end");
-        if (i >= n) {
-          if (start !== 0 || end !== 0) report(`mm ${mm}: unused row ${i} is not zero`);
-        } else if (start < last || start >= end) {
-          report(`mm ${mm}: VMA ${i} is [${start}, ${end}) after ${last}`);
+      for (let v = core.vmaNext(mm, 0); v !== null; v = core.vmaNext(mm, last)) {
+        if (v.start < last || v.start >= v.end) {
+          report(`mm ${mm}: a VMA is [${v.start}, ${v.end}) after ${last}`);
+          break;
         }
-        last = end;
+        last = v.end;
       }
     }
   },

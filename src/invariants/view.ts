@@ -3,14 +3,6 @@ import * as abi from "../core/abi.js";
 import type { Core } from "../core/core.js";
 import { CPU, CTX, ENTRY, FRAME, TABLE } from "../core/layout.js";
 
-/** A broken invariant. */
-export interface Violation {
-  /** Name of the invariant. */
-  readonly invariant: string;
-  /** Which row breaks it, and how. */
-  readonly detail: string;
-}
-
 /** Says that a row breaks the invariant under way. */
 export type Report = (detail: string) => void;
 

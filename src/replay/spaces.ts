@@ -3,7 +3,6 @@
  * seen, who it was forked from, and when pages appeared. VMAs and entries are the machine's own.
  */
 import * as abi from "../core/abi.js";
-import { MM, VMA } from "../core/layout.js";
 import type { Machine } from "../machine.js";
 
 /** VMA flags of a replay, above the machine's own: the machine passes them through. */
@@ -59,55 +58,24 @@ export class Space {
     return this.machine.entryFlags(this.row, vpn);
   }
 
-  private rowAt(i: number): number {
-    const { core, geometry } = this.machine;
-    return core.at(abi.H_OFF_VMA) + (this.row * geometry.vmas + i) * VMA.size;
-  }
-
-  private viewAt(i: number): VmaView {
-    const { core } = this.machine;
-    const at = this.rowAt(i);
-    return {
-      start: core.read(VMA, at, "start"),
-      end: core.read(VMA, at, "end"),
-      prot: core.read(VMA, at, "prot"),
-    };
-  }
-
-  /** Index of the first VMA that ends after `vpn`, and how many there are. */
-  private lowerBound(vpn: number): [index: number, count: number] {
-    const { core } = this.machine;
-    const count = core.read(MM, core.mm(this.row), "nVmas");
-    let low = 0;
-    let high = count;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (core.read(VMA, this.rowAt(middle), "end") <= vpn) low = middle + 1;
-      else high = middle;
-    }
-    return [low, count];
-  }
-
   /** The VMA that holds `vpn`, or null. */
   vma(vpn: number): VmaView | null {
-    const [i, count] = this.lowerBound(vpn);
-    if (i === count) return null;
-    const view = this.viewAt(i);
-    return view.start <= vpn ? view : null;
+    const view = this.machine.core.vmaNext(this.row, vpn);
+    return view !== null && view.start <= vpn ? view : null;
   }
 
   /** The parts of VMAs inside [start, end). */
   vmas(start: number, end: number): VmaView[] {
     const parts: VmaView[] = [];
-    const [first, count] = this.lowerBound(start);
-    for (let i = first; i < count; i++) {
-      const view = this.viewAt(i);
-      if (view.start >= end) break;
+    for (let at = start; at < end;) {
+      const view = this.machine.core.vmaNext(this.row, at);
+      if (view === null || view.start >= end) break;
       parts.push({
         start: Math.max(start, view.start),
         end: Math.min(end, view.end),
         prot: view.prot,
       });
+      at = view.end;
     }
     return parts;
   }

@@ -34,9 +34,10 @@ function isList(node: Node | undefined, head?: string): node is Node[] {
   return Array.isArray(node) && (head === undefined || node[0] === head);
 }
 
-/** Every value type named by the `(param …)` and `(result …)` parts of a signature. */
+/** Every value type named by the `(param …)` and `(result …)` parts in front of a body. */
 function valueTypes(signature: Node[]): string[] {
-  return signature
+  const body = signature.findIndex((part, i) => i > 1 && !isList(part));
+  return (body < 0 ? signature : signature.slice(0, body))
     .filter((part): part is Node[] => isList(part, "param") || isList(part, "result"))
     .flatMap((part) => part.slice(1) as string[])
     .filter((name) => !name.startsWith("$"));

@@ -44,7 +44,8 @@ function addTo(run: Run, address: number, by: number): void {
 const PLANTED: Readonly<Record<string, Plant>> = {
   LiveCountsEntries: (r) => addTo(r, r.core.table(0) + TABLE.fields.live.offset, 1),
   TablesFormTrees: (r) => addTo(r, r.core.table(1) + TABLE.fields.parent.offset, 1),
-  VmasAscend: (r) => r.core.writeU64(r.core.at(abi.H_OFF_VMA) + 8, 0),
+  // The start of the first VMA in the only leaf.
+  VmasAscend: (r) => r.core.writeU64(r.core.vmaTree(0) + 64 + 128, 2 ** 40),
   FreeListsAreLists: (r) => addTo(r, r.core.sys + SYS.fields.framesUsed.offset, 1),
   FreeHasNoReferences: ({ core }) => {
     const free = core.read(SYS, core.sys, "freeFrame") - 1;
