@@ -60,7 +60,7 @@ export interface Peer {
 
 type Loop = (peer: Required<Peer>, input: Input) => Omit<Work, "proof">;
 
-/** Fills the standing tree unless something else was said. */
+/** Inserts a list, in its order. */
 export function fill(peer: Peer, { starts, lasts }: { starts: Float64Array; lasts: Float64Array }) {
   for (let i = 0; i < starts.length; i++) peer.insert?.(i, starts[i], lasts[i]);
 }

@@ -15,7 +15,7 @@ export interface Intervals {
 
 const POOL = 2 ** 16;
 const QUERY_PAGES = 8;
-/** Entries that one call of a churn benchmark takes out and puts back. */
+/** Entries that one call of a churn benchmark takes out and puts back; divides POOL. */
 export const CHURNED = 4_096;
 
 type Place = (i: number, random: Random) => readonly [start: number, last: number];
@@ -101,7 +101,7 @@ export interface Input {
   readonly cuts: number;
   /** Of each tree of the pool, in which order its entries are taken out, 0 to n - 1. */
   readonly removals: () => Uint32Array;
-  /** Entries that move, as in {@link movesOf}, and where each goes. */
+  /** Entries that move, {@link CHURNED} a call, and where each goes. */
   readonly picks: () => Uint32Array;
   readonly fresh: () => Intervals;
 }
@@ -114,33 +114,6 @@ export function cutOf(input: Input, cut: number): Intervals {
     starts: starts.subarray(from, from + input.n),
     lasts: lasts.subarray(from, from + input.n),
   };
-}
-
-/** What call `call` moves, in parts in which no entry is named twice. */
-export function* movesOf(
-  input: Input,
-  call: number,
-): Generator<Intervals & { readonly picks: Uint32Array }> {
-  const picks = input.picks();
-  const { starts, lasts } = input.fresh();
-  const half = picks.length / 2;
-  const most = distinct(input.n);
-  const from = (call * CHURNED) % picks.length;
-  for (let at = from; at < from + CHURNED;) {
-    const to = Math.min(from + CHURNED, at + most - ((at % half) % most));
-    const part = [at, to] as const;
-    yield {
-      picks: picks.subarray(...part),
-      starts: starts.subarray(...part),
-      lasts: lasts.subarray(...part),
-    };
-    at = to;
-  }
-}
-
-/** Picks in a row that name different entries, counted from the beginning of each half of them. */
-function distinct(n: number): number {
-  return Math.min(n, CHURNED);
 }
 
 export function inputOf(shape: string, n: number, seed: number): Input {
@@ -159,16 +132,7 @@ export function inputOf(shape: string, n: number, seed: number): Input {
   const order = later(() => permutation(random(0)));
   const halfPicks = later(() => {
     const some = random(4);
-    const all = permutation(some);
-    const few = distinct(n);
-    const picks = new Uint32Array(Math.ceil(POOL / CHURNED) * CHURNED);
-    for (let i = 0; i < picks.length; i++) {
-      const at = i % few;
-      const j = at + some.below(n - at);
-      [all[at], all[j]] = [all[j], all[at]];
-      picks[i] = all[at];
-    }
-    return picks;
+    return Uint32Array.from({ length: POOL }, () => some.below(n));
   });
   // Twice the same entries, but not the same places: none is put back where it was taken from.
   const picks = later(() => Uint32Array.from([...halfPicks(), ...halfPicks()]));

@@ -1,7 +1,7 @@
 /** `IntervalTree`, one call an operation and in batches. */
 import { IntervalTree } from "shootdown";
 import { type Contender, contender, type Peer, proofOf, stands, type What } from "./contender.js";
-import { cutOf, type Input } from "./inputs.js";
+import { CHURNED, cutOf, type Input } from "./inputs.js";
 
 class Ours implements Peer {
   readonly handles: Float64Array;
@@ -66,19 +66,36 @@ type Batch = (
   input: Input,
 ) => { run(call: number): number; before?(call: number): void };
 
-const sum = (list: Float64Array): number => list.reduce((total, value) => total + value, 0);
-
 const BATCHES: Partial<Record<What, Batch>> = {
   first: ({ tree }, input) => {
     const { starts, lasts } = input.queries();
+    const into = new Float64Array(starts.length);
     const run = (): number => {
-      return tree.firstMany(starts, lasts).reduce((found, h) => found + (h < 0 ? 0 : 1), 0);
+      tree.firstMany(starts, lasts, into);
+      let found = 0;
+      for (let i = 0; i < into.length; i++) if (into[i] >= 0) found++;
+      return found;
     };
     return { run };
   },
   count: ({ tree }, input) => {
     const { starts, lasts } = input.queries();
-    return { run: () => sum(tree.countMany(starts, lasts)) };
+    const into = new Float64Array(starts.length);
+    const run = (): number => {
+      tree.countMany(starts, lasts, into);
+      let sum = 0;
+      for (let i = 0; i < into.length; i++) sum += into[i];
+      return sum;
+    };
+    return { run };
+  },
+  all: ({ tree }, input) => {
+    const { starts, lasts } = input.queries();
+    return { run: () => tree.allMany(starts, lasts).handles.length };
+  },
+  stab: ({ tree }, input) => {
+    const { starts } = input.queries();
+    return { run: () => tree.allMany(starts, starts).handles.length };
   },
   insert: ({ tree }, input) => {
     const run = (): number => {
@@ -110,6 +127,19 @@ const BATCHES: Partial<Record<What, Batch>> = {
         return tree.size;
       },
     };
+  },
+  churn: ({ tree, handles }, input) => {
+    const picks = input.picks();
+    const { starts, lasts } = input.fresh();
+    const moving = new Float64Array(CHURNED);
+    const run = (call: number): number => {
+      const from = (call * CHURNED) % picks.length;
+      const to = from + CHURNED;
+      for (let i = 0; i < CHURNED; i++) moving[i] = handles[picks[from + i]];
+      tree.updateMany(moving, starts.subarray(from, to), lasts.subarray(from, to));
+      return tree.size;
+    };
+    return { run };
   },
 };
 

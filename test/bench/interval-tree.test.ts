@@ -9,7 +9,6 @@ import {
   type Input,
   inputOf,
   type Intervals,
-  movesOf,
   SHAPE_NAMES,
 } from "../../bench/interval-tree/inputs.js";
 import { Model, modelOf } from "../../bench/interval-tree/model.js";
@@ -71,20 +70,6 @@ describe("inputs", () => {
         list[k] = [start, last];
       });
       expect(same).toBeLessThan(10);
-    }
-  });
-
-  test("batches of moves are all the picks of a call, no two alike in one", () => {
-    const input = inputOf("random", 60, SEED);
-    for (const call of [0, 1, 17, 33]) {
-      const seen: number[] = [];
-      for (const { picks, starts, lasts } of movesOf(input, call)) {
-        expect(new Set(picks).size).toBe(picks.length);
-        expect([starts.length, lasts.length]).toEqual([picks.length, picks.length]);
-        seen.push(...picks);
-      }
-      const from = (call * CHURNED) % input.picks().length;
-      expect(seen).toEqual([...input.picks().slice(from, from + CHURNED)]);
     }
   });
 });
