@@ -63,16 +63,18 @@ function runApart(suiteName: string, name: string): void {
   const { status } = spawnSync(
     process.execPath,
     [file, suiteName, ...options, "--contender", name],
-    { stdio: "inherit" },
+    { stdio: "inherit", env: { ...process.env, SHOOTDOWN_BENCH_APART: "1" } },
   );
   if (status !== 0) process.exit(status ?? 1);
 }
 
-async function runSuite(suiteName: string): Promise<void> {
+/** How many rows there were to measure. */
+async function runSuite(suiteName: string): Promise<number> {
   const rows = SUITES[suiteName]().filter((row) => {
     const isWanted = contender === undefined || row.contender === contender;
     return isWanted && (only === undefined || row.name.includes(only));
   });
+  const { length } = rows;
   const apart = new Set<string>();
   // Rows leave the list: what they hold can be collected before the next one is measured.
   for (let row = rows.shift(); row !== undefined; row = rows.shift()) {
@@ -83,8 +85,14 @@ async function runSuite(suiteName: string): Promise<void> {
       runApart(suiteName, row.contender);
     }
   }
+  return length;
 }
 
+let measuredRows = 0;
 for (const name of Object.keys(SUITES)) {
-  if (suite === undefined || suite === name) await runSuite(name);
+  if (suite === undefined || suite === name) measuredRows += await runSuite(name);
+}
+if (measuredRows === 0) {
+  console.error("bench: there is no such row");
+  process.exit(2);
 }
