@@ -1,7 +1,12 @@
 /**
- * `npm run bench [-- SUITE] [--quick] [--full] [--json] [--only TEXT]`: suites are `machine` and
- * `interval-tree`, all of them by default.
+ * `npm run bench [-- SUITE] [--quick] [--full] [--largest] [--json] [--only TEXT]
+ * [--contender NAME]`: suites are `machine` and `interval-tree`, all of them by default.
+ *
+ * Contenders that do the same work are measured in a process each: in one process the compiler
+ * would see the calls of all of them in the same loop, and the first would look best.
  */
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
 import { type Measured, measure, type Row } from "./harness.js";
 import { intervalTreeRows } from "./interval-tree/rows.js";
 import { exploreRow, intervalRow, referenceRow, shootdownRow, traceRow } from "./rows.js";
@@ -9,9 +14,15 @@ import { exploreRow, intervalRow, referenceRow, shootdownRow, traceRow } from ".
 const args = process.argv.slice(2);
 const quick = args.includes("--quick");
 const json = args.includes("--json");
-const only = args.includes("--only") ? args[args.indexOf("--only") + 1] : undefined;
+const TEXTS = ["--only", "--contender"];
 
-const suite = args.find((arg, i) => !arg.startsWith("--") && args[i - 1] !== "--only");
+function textOf(option: string): string | undefined {
+  return args.includes(option) ? args[args.indexOf(option) + 1] : undefined;
+}
+
+const only = textOf("--only");
+const contender = textOf("--contender");
+const suite = args.find((arg, i) => !arg.startsWith("--") && !TEXTS.includes(args[i - 1]));
 
 const SUITES: Readonly<Record<string, () => Row[]>> = {
   machine: () => [
@@ -21,20 +32,21 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
     exploreRow(quick),
     traceRow(quick),
   ],
-  "interval-tree": () => intervalTreeRows(quick, args.includes("--full")),
+  "interval-tree": () => {
+    const [full, largest] = [args.includes("--full"), args.includes("--largest")];
+    return intervalTreeRows({ quick, full, largest });
+  },
 };
 
 if (suite !== undefined && !Object.hasOwn(SUITES, suite)) {
   console.error(`bench: no suite is called ${suite}; there are ${Object.keys(SUITES).join(", ")}`);
   process.exit(2);
 }
-const rows = Object.entries(SUITES).flatMap(([name, make]) =>
-  suite === undefined || suite === name ? make() : [],
-);
 
-function show(measured: Measured): void {
+function show(suiteName: string, measured: Measured): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify({ ...measured, node: process.version })}\n`);
+    const line = { suite: suiteName, ...measured, node: process.version };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
   }
   const rate = Math.round(measured.perSecond).toLocaleString("en-US");
@@ -44,6 +56,43 @@ function show(measured: Measured): void {
   process.stdout.write(`${name} ${rate.padStart(14)} ${measured.unit}/s ${spread}  ${where}\n`);
 }
 
-for (const row of rows) {
-  if (only === undefined || row.name.includes(only)) show(await measure(row, quick));
+/** Everything one contender does in a suite. */
+function runApart(suiteName: string, name: string): void {
+  const options = args.filter((_, i) => i !== args.indexOf(suite ?? ""));
+  const file = fileURLToPath(import.meta.url);
+  const { status } = spawnSync(
+    process.execPath,
+    [file, suiteName, ...options, "--contender", name],
+    { stdio: "inherit", env: { ...process.env, SHOOTDOWN_BENCH_APART: "1" } },
+  );
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+/** How many rows there were to measure. */
+async function runSuite(suiteName: string): Promise<number> {
+  const rows = SUITES[suiteName]().filter((row) => {
+    const isWanted = contender === undefined || row.contender === contender;
+    return isWanted && (only === undefined || row.name.includes(only));
+  });
+  const { length } = rows;
+  const apart = new Set<string>();
+  // Rows leave the list: what they hold can be collected before the next one is measured.
+  for (let row = rows.shift(); row !== undefined; row = rows.shift()) {
+    if (row.contender === undefined || contender !== undefined || quick) {
+      show(suiteName, await measure(row, quick));
+    } else if (!apart.has(row.contender)) {
+      apart.add(row.contender);
+      runApart(suiteName, row.contender);
+    }
+  }
+  return length;
+}
+
+let measuredRows = 0;
+for (const name of Object.keys(SUITES)) {
+  if (suite === undefined || suite === name) measuredRows += await runSuite(name);
+}
+if (measuredRows === 0) {
+  console.error("bench: there is no such row");
+  process.exit(2);
 }
