@@ -51,6 +51,8 @@ const VALUES = 2 ** 32;
 const NO_ROOM = -2;
 const FULL = -3;
 const INVALID = -4;
+/** So many nodes (16 MiB) are made room for rather than that a tree is copied. */
+const NODES_AT_ONCE = 2 ** 15;
 const RECORD_WORDS = 4;
 const FIRST_OUT = OUT >> 3;
 
@@ -109,7 +111,7 @@ export class IntervalTree implements Iterable<Interval> {
   /** Adds an entry. @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_INVERTED; CapacityError */
   insert(start: number, last: number, value = 0): IntervalHandle {
     if (!areNumbers(start, last)) failInterval(start, last);
-    if (value >>> 0 !== value) failValue(value);
+    if (!isValue(value)) failValue(value);
     const handle = this.x.treeInsert(TREE, start, last, value);
     if (handle >= 0) return handle;
     if (handle === INVALID) failInterval(start, last);
@@ -240,7 +242,7 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Gives an entry another value. @throws ArgumentError E_NOENT, E_TYPE, E_LIMIT */
   setValue(handle: IntervalHandle, value: number): void {
-    if (value >>> 0 !== value) failValue(value);
+    if (!isValue(value)) failValue(value);
     this.memory.x.treeSetValue(TREE, this.slot(handle), value);
   }
 
@@ -292,7 +294,7 @@ export class IntervalTree implements Iterable<Interval> {
   /** Room for `n` moves; or, where that is much, what the tree is now, in case there is not. */
   private roomToMove(n: number): Uint8Array | undefined {
     const most = this.x.treeNodesForMore(TREE, n);
-    if (most <= this.x.treeNodesForMore(TREE, BATCH)) {
+    if (most <= Math.max(NODES_AT_ONCE, this.word(win.H_NODE_CAP))) {
       this.ensureNodes(most);
       return undefined;
     }
@@ -555,7 +557,7 @@ export class IntervalTree implements Iterable<Interval> {
     checkLength("lasts", lasts, n);
     checkLength("values", values, n);
     for (let i = 0; values !== undefined && i < n; i++) {
-      if (values[i] >>> 0 !== values[i]) failValue(values[i]);
+      if (!isValue(values[i])) failValue(values[i]);
     }
     inBatches(n, (at) => this.window.giveIntervals(starts, lasts, at));
     return n;
@@ -570,6 +572,10 @@ export class IntervalTree implements Iterable<Interval> {
 
 function slotOf(handle: IntervalHandle): number {
   return handle & (SLOTS - 1);
+}
+
+function isValue(value: unknown): boolean {
+  return typeof value === "number" && value >>> 0 === value;
 }
 
 function failValue(value: unknown): never {

@@ -270,6 +270,7 @@ describe("IntervalTree", () => {
     ["E_LIMIT", 1, 2, 2 ** 32],
     ["E_TYPE", 1, 2, 0.5],
     ["E_TYPE", 1, 2, null],
+    ["E_TYPE", 1, 2, 1n],
   ];
   for (const [expected, start, last, value] of bad) {
     const what = [start, last, value].map(String).join(", ");

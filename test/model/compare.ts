@@ -3,7 +3,7 @@
  * difference is named by a path like `cpus[1].asid`.
  */
 import * as abi from "../../src/core/abi.js";
-import type { Core } from "../../src/core/core.js";
+import { BASE, type Core } from "../../src/core/core.js";
 import * as layout from "../../src/core/layout.js";
 import type { Cached, CachedTable, Context, Cpu, Model, Pte } from "./state.js";
 import { lockName } from "./ops-flush.js";
@@ -250,6 +250,8 @@ class Comparison {
   private mms(): void {
     const { core, model } = this;
     const words = Math.ceil(model.geometry.cpus / 32);
+    // The VMAs are in trees: this writes the rows that are explored.
+    core.x.machineSave(BASE);
     model.mms.forEach((mm, i) => {
       this.row("mms", i, layout.MM, core.mm(i), {
         ctxId: mm?.ctxId ?? 0,
