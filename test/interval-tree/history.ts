@@ -25,6 +25,8 @@ export class History {
   private readonly shape: (typeof SHAPES)[number];
   /** Per cent of changes that insert: it grows, shrinks, or stays. */
   private growth = 70;
+  /** Calls compared so far; in a batch, each of its items. */
+  operations = 0;
 
   constructor(
     readonly tree: IntervalTree,
@@ -82,6 +84,7 @@ export class History {
 
   private batch(): void {
     const n = this.random.below(150);
+    this.operations += n;
     const what = this.random.below(3);
     const list = Array.from({ length: n }, () => this.interval());
     const starts = list.map(([start]) => start);
@@ -112,6 +115,7 @@ export class History {
     const list = Array.from({ length: this.random.below(40) }, () => this.interval());
     const starts = Float64Array.from(list, ([start]) => start);
     const lasts = Float64Array.from(list, ([, last]) => last);
+    this.operations += 3 * list.length;
     const found = list.map(([start, last]) => model.overlaps(start, last));
     const { handles, offsets } = tree.allMany(starts, lasts);
     sameList(
@@ -148,6 +152,7 @@ export class History {
     same("count", tree.count(start, last), handles.length);
     const stabbed = model.overlaps(start, start).map(({ handle }) => handle);
     sameList("stab", tree.stab(start), stabbed);
+    this.operations += 4;
     if (this.random.below(8) === 0) sameEntries([...tree.overlaps(start, last)], expected);
     if (this.random.below(4) === 0) {
       const length = 1 + this.random.below(this.shape.long);
@@ -175,8 +180,10 @@ export class History {
     for (let i = 0; i < ops; i++) {
       if (i % 400 === 0) this.growth = [85, 50, 20][this.random.below(3)] ?? 50;
       const what = this.random.below(100);
-      if (what < 70) this.change();
-      else if (what < 98) this.ask();
+      if (what < 70) {
+        this.change();
+        this.operations++;
+      } else if (what < 98) this.ask();
       else if (what < 99) this.batch();
       else if (this.random.below(4) === 0) this.tree.compact();
       else if (this.random.below(20) === 0) {

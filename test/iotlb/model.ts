@@ -6,7 +6,8 @@ const HALF = 2 ** 51;
 
 /** Addition modulo 2^52. */
 function wrapped(addr: number, offset: number): number {
-  return Number((BigInt(addr) + BigInt(offset)) % 2n ** 52n);
+  const sum = addr + offset;
+  return sum < LAST_PAGE ? sum : Number((BigInt(addr) + BigInt(offset)) % 2n ** 52n);
 }
 
 export class IotlbModel {
@@ -66,7 +67,11 @@ export class IotlbModel {
   }
 
   lookup(asid: number, page: number, access: IotlbRights): IotlbLookup {
-    const entry = this.byIova(asid).find((e) => e.start <= page && page <= e.last);
+    let entry: IotlbEntry | undefined;
+    for (const e of this.entries) {
+      const holds = e.asid === asid && e.start <= page && page <= e.last;
+      if (holds && (entry === undefined || e.start < entry.start)) entry = e;
+    }
     if (entry === undefined) return { outcome: "miss" };
     const { handle } = entry;
     if ((entry.perm & access) !== access) return { outcome: "denied", handle };
