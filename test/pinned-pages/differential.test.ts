@@ -17,6 +17,7 @@ test("pages, tree and model agree over random histories", { timeout: 2 ** 31 - 1
   const from = performance.now();
   const seen = new FormsSeen();
   let left = 0;
+  let refused = 0;
   for (let i = 0; i < HISTORIES; i++) {
     const seed = BASE + BigInt(i);
     const history = await History.create(seed);
@@ -29,6 +30,7 @@ test("pages, tree and model agree over random histories", { timeout: 2 ** 31 - 1
     }
     seen.add(history.seen);
     left += packed.size;
+    refused += history.refused;
     if (soak > 0 && i % 2_500 === 2_499) {
       const seconds = Math.round((performance.now() - from) / 1000);
       console.log(`${(i + 1) * OPS} operations, ${seconds} s, no divergence`);
@@ -37,8 +39,9 @@ test("pages, tree and model agree over random histories", { timeout: 2 ** 31 - 1
   const seeds = `seeds ${BASE} to ${BASE + BigInt(HISTORIES - 1)}`;
   const forms = `forms grown into ${seen.grown.join(", ")}, shrunk into ${seen.shrunk.join(", ")}`;
   console.log(`${HISTORIES * OPS} operations, ${seeds}, ${left} pages left, no divergence`);
-  console.log(forms);
+  console.log(`${forms}; ${refused} times no memory`);
   if (HISTORIES < 60) return;
+  expect(refused).toBeGreaterThan(500);
   for (const times of [...seen.grown, ...seen.shrunk.slice(0, -1)]) {
     expect(times).toBeGreaterThan(100);
   }
