@@ -19,6 +19,15 @@ export function formsOf(pins: PinnedPages): Map<number, number> {
   return forms;
 }
 
+/**
+ * The heap of a store that may have no more than its first megabyte ends after so many bytes. As in
+ * assembly/pinned-pages/rows.ts.
+ */
+export function endMemory(pins: PinnedPages, bytes: number): void {
+  const { u8, at } = pins.raw();
+  new DataView(u8.buffer).setUint32(at + 16, bytes, true);
+}
+
 /** How often a block was seen to come into each form from a smaller one, and from a larger one. */
 export class FormsSeen {
   readonly grown = FORMS.map(() => 0);

@@ -7,7 +7,7 @@ import {
   validatePinnedPages,
 } from "../../src/index.js";
 import { same } from "../same.js";
-import { EMPTY_BYTES, FormsSeen } from "./forms.js";
+import { EMPTY_BYTES, endMemory, FormsSeen } from "./forms.js";
 import { type FrameOf, type ModelOptions, PinModel, Refusal } from "./model.js";
 import { type Outcome, outcome, sameOutcome, samePages } from "./outcome.js";
 
@@ -352,12 +352,6 @@ export class History {
     }
     this.checkAll();
   }
-}
-
-/** So many bytes are all there are: the heap ends there, and memory is as large as it may be. */
-function endMemory(packed: PinnedPages, bytes: number): void {
-  const { u8, at } = packed.raw();
-  new DataView(u8.buffer).setUint32(at + 16, bytes, true);
 }
 
 function asFault(frameOf: FrameOf): (page: number) => number {
