@@ -100,6 +100,7 @@ const OF_PINNED_PAGES = [
   ["heap.ts", "if (leaf == 0) leaf = fromLarger(t, form);", ""],
   ["heap.ts", "memory.fill(t + table, 0, bytes);", ""],
   ["heap.ts", "memory.fill(t + P_FREE, 0, (DENSE + 1) << 2);", ""],
+  ["heap.ts", "freePieces(t, leaf + bytes, rest);", ""],
   ["heap.ts", "add64(t, P_USED, -(<f64>rest));", ""],
   ["leaf.ts", "const DENSE_LEAST: u32 = 96;", "const DENSE_LEAST: u32 = 16;"],
   ["leaf.ts", "return k + ctz<u32>(<u32>hits);", "return k;"],
@@ -128,7 +129,7 @@ const OF_PINNED_PAGES = [
   ["walk.ts", "if (page < first || page > last) continue;", ""],
   ["walk.ts", "blockOf(key) < low || ", ""],
   ["exports.ts", "store<f64>(t + P_LIMIT, limit);\n  resetHeap", "resetHeap"],
-  ["exports.ts", "return min<u32>(i + 1, n);", "return i + 1;"],
+  ["exports.ts", "if (i64x2.extract_lane(good, 1) == 0) return i + 1;", ""],
 ];
 
 /** The core's folder, its tests, its mutants. */
