@@ -124,6 +124,8 @@ export function reform(t: usize, slot: usize, form: u32): bool {
 }
 
 /** Pages at which a form is left for a smaller one: well below where it began. */
+// @ts-ignore: decorator
+@inline
 function leastOf(form: u32): u32 {
   if (form == DENSE) return DENSE_LEAST;
   return max<u32>(1, (roomOf(form) >> 2) - (roomOf(form) >> 4));
@@ -179,5 +181,5 @@ export function dropWord(t: usize, slot: usize, word: usize): void {
     store<u64>(word, load<u64>(smallWord(leaf, form, count)));
   }
   store<u64>(slot, keyOf(blockOf(key), count - 1, form));
-  settle(t, slot);
+  if (count <= leastOf(form)) reform(t, slot, formFor(count));
 }
