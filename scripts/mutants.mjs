@@ -125,10 +125,50 @@ const OF_IOTLB = [
   ["exports.ts", "|| !isPage(addr) ", ""],
 ];
 
+const OF_PINNED_PAGES = [
+  ["rows.ts", "(<u32>1 << (form << 1)) >> 1", "<u32>1 << form"],
+  ["heap.ts", "set32(t, P_SPARE, leaf + bytes);", ""],
+  ["heap.ts", "freePieces(t, leaf + bytes, leafBytes(larger) - bytes);", ""],
+  ["heap.ts", "if (leaf == 0) leaf = fromLarger(t, form);", ""],
+  ["heap.ts", "memory.fill(t + table, 0, bytes);", ""],
+  ["heap.ts", "memory.fill(t + P_FREE, 0, (DENSE + 1) << 2);", ""],
+  ["heap.ts", "freePieces(t, leaf + bytes, rest);", ""],
+  ["heap.ts", "add64(t, P_USED, -(<f64>rest));", ""],
+  ["leaf.ts", "const DENSE_LEAST: u32 = 96;", "const DENSE_LEAST: u32 = 16;"],
+  ["leaf.ts", "return k + ctz<u32>(<u32>hits);", "return k;"],
+  ["leaf.ts", "if (form == DENSE) memory.fill(to, 0, DENSE_BYTES);", ""],
+  ["leaf.ts", "memory.copy(t + offset, scratch, leafBytes(form));", ""],
+  ["leaf.ts", "cutLeaf(t, old, offset, form);", ""],
+  ["leaf.ts", "max<u32>(1, (roomOf(form) >> 2) - (roomOf(form) >> 4))", "1"],
+  ["leaf.ts", "while (load<u64>(denseWord(leaf, index)) == 0) index++;", ""],
+  ["leaf.ts", "store<u16>(smallIndex(leaf, k), load<u16>(smallIndex(leaf, count)));", ""],
+  ["table.ts", "<u64>blocks * 5 > (<u64>4) << log2", "<u64>blocks > (<u64>1) << log2"],
+  [
+    "table.ts",
+    "if (((at - homeOf(blockOf(key), log2)) & wrap) < ((at - gap) & wrap)) continue;",
+    "",
+  ],
+  ["table.ts", "memory.fill(table, 0, half);", ""],
+  ["table.ts", "&& !resize(t, log2 - 1)", "&& !resize(t, log2 - 1) && false"],
+  ["pins.ts", "charged && load<f64>(t + P_CHARGED) >=", "charged && load<f64>(t + P_CHARGED) >"],
+  ["pins.ts", "pfn <= load<u64>(range, 8)", "pfn < load<u64>(range, 8)"],
+  ["pins.ts", "add64(t, P_REFS, -(<f64>refsOf(value)));", "add64(t, P_REFS, -1);"],
+  ["ranges.ts", "if (prepared) settleAt(t, first + end - 1);", ""],
+  ["ranges.ts", "if (charged >= limit) {", "if (charged > limit) {"],
+  ["ranges.ts", "set32(t, P_VERSION, get32(t, P_VERSION) + refs);", ""],
+  ["ranges.ts", "if (charges(t, word >> <u64>COUNT_BITS)) charged++;", "charged++;"],
+  ["walk.ts", "index <= to && index < lowest", "index <= to"],
+  ["walk.ts", "if (page < first || page > last) continue;", ""],
+  ["walk.ts", "blockOf(key) < low || ", ""],
+  ["exports.ts", "store<f64>(t + P_LIMIT, limit);\n  resetHeap", "resetHeap"],
+  ["exports.ts", "if (i64x2.extract_lane(good, 1) == 0) return i + 1;", ""],
+];
+
 /** The core's folder, its tests, its mutants. */
 const SUITES = [
   ["assembly/interval-tree", "test/interval-tree", OF_INTERVAL_TREE],
   ["assembly/iotlb", "test/iotlb", OF_IOTLB],
+  ["assembly/pinned-pages", "test/pinned-pages", OF_PINNED_PAGES],
 ];
 const MUTANTS = SUITES.flatMap(([core, test, list]) =>
   list.map((mutant) => [core, test, ...mutant]),
@@ -179,7 +219,9 @@ for (const [core, test, file, from, to] of MUTANTS) {
   const build = run(folder, ["scripts/build.mjs"]);
   const vitest = join(folder, "node_modules/vitest/vitest.mjs");
   const tests =
-    build.status === 0 ? run(folder, [vitest, "run", test, "--pool", "threads"]) : build;
+    build.status === 0
+      ? run(folder, [vitest, "run", test, "--pool", "threads", "--bail", "1"])
+      : build;
   writeFileSync(path, text);
   if (tests.status === 0) survivors.push(name);
   else killed++;

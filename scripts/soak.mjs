@@ -9,7 +9,9 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-const COMPARISONS = ["interval-tree", "iotlb"].map((part) => `test/${part}/differential.test.ts`);
+const COMPARISONS = ["interval-tree", "iotlb", "pinned-pages"].map(
+  (part) => `test/${part}/differential.test.ts`,
+);
 
 function option(name, otherwise) {
   const at = process.argv.indexOf(`--${name}`);

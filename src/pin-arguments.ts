@@ -1,8 +1,8 @@
 /** Arguments and failures that both forms of a {@link PinStore} have in common. */
 import { checkWithin } from "./arguments.js";
 import { ArgumentError, CapacityError, ShootdownError } from "./errors.js";
-import { PAGE_LIMIT } from "./pages.js";
-import type { PinOptions } from "./pin-store.js";
+import { checkLength, type Numbers, PAGE_LIMIT } from "./pages.js";
+import type { Frames, PinOptions } from "./pin-store.js";
 
 const RANGES_MOST = 16;
 
@@ -23,6 +23,7 @@ export function checkMapping(options: PinOptions): Mapping {
   const chargeLimit =
     limit === undefined ? Infinity : checkWithin("chargeLimit", limit, 0, PAGE_LIMIT);
   const reserved = options.reserved ?? [];
+  checkPairs(reserved);
   checkWithin("reserved.length", reserved.length, 0, RANGES_MOST);
   for (const [low, high] of reserved) {
     checkWithin("reserved", low, 0, PAGE_LIMIT - 1);
@@ -30,6 +31,12 @@ export function checkMapping(options: PinOptions): Mapping {
     checkOrder("reserved", low, high);
   }
   return { first, last, chargeLimit, reserved: reserved.map(([low, high]) => [low, high]) };
+}
+
+function checkPairs(list: unknown): void {
+  if (Array.isArray(list) && list.every((pair) => Array.isArray(pair) && pair.length === 2)) return;
+  const message = "reserved must be a list of pairs, [first, last]";
+  throw new ArgumentError("E_TYPE", message, { argument: "reserved" });
 }
 
 function checkOrder(argument: string, low: number, high: number): void {
@@ -67,6 +74,45 @@ export function checkPart(mapping: Mapping, first: number, last: number): void {
   checkMapped(mapping, first, "first");
   checkMapped(mapping, last, "last");
   checkOrder("last", first, last);
+}
+
+/** Is it a list? @throws ArgumentError E_TYPE */
+export function checkList(argument: string, list: unknown): asserts list is Numbers {
+  if (typeof list === "object" && list !== null && "length" in list) {
+    const { length } = list;
+    if (typeof length === "number" && Number.isInteger(length) && length >= 0) return;
+  }
+  throw new ArgumentError("E_TYPE", `${argument} must be a list of numbers`, { argument });
+}
+
+/** Frames for `n` pages, which are not looked at. @throws ArgumentError E_TYPE, E_LIMIT */
+export function checkFrameList(frames: Frames, n: number): void {
+  if (typeof frames === "function") return;
+  checkList("frames", frames);
+  checkLength("frames", frames, n);
+}
+
+/** Where results go. @throws ArgumentError E_TYPE, E_LIMIT */
+export function checkInto(into: Float64Array | undefined, n: number): void {
+  if (into !== undefined && !(into instanceof Float64Array)) {
+    throw new ArgumentError("E_TYPE", "into must be a Float64Array", { argument: "into" });
+  }
+  checkLength("into", into, n);
+}
+
+/** Room for results. @throws CapacityError E_NOMEM */
+export function results(n: number): Float64Array {
+  try {
+    return new Float64Array(n);
+  } catch (cause) {
+    const message = `there is no memory for the results of ${n} pages`;
+    throw new CapacityError("E_NOMEM", message, { pages: n }, { cause });
+  }
+}
+
+/** A fault may change the list that it is called for: then a copy is needed. */
+export function keep(pages: Numbers, frames: Frames): Numbers {
+  return typeof frames === "function" ? Float64Array.from(pages) : pages;
 }
 
 /** A frame: 52 bits. @throws ArgumentError E_TYPE, E_LIMIT */

@@ -51,7 +51,8 @@ export interface PinStore extends Iterable<PinnedPage> {
    * @throws ArgumentError E_ADDR_RANGE a page is outside of the mapping (the kernel: EINVAL),
    * E_TYPE, E_LIMIT; CapacityError E_OVERFLOW a page is pinned as often as can be, E_LIMIT too many
    * pages would be charged (the kernel: ENOMEM), E_NOMEM; ShootdownError E_BUSY from within a
-   * fault. Then none of the pages is pinned; `details.index` tells at which it failed.
+   * fault; and what a fault throws. Then none of the pages is pinned; `details.index` tells at
+   * which it failed.
    */
   pinMany(pages: Numbers, frames: Frames, into?: Float64Array): Float64Array;
   /** As {@link PinStore.pinMany} for `count` pages from `page` on. */

@@ -6,7 +6,7 @@
  */
 import { checkWithin } from "./arguments.js";
 import { ArgumentError, CapacityError } from "./errors.js";
-import { checkLength, type Numbers, PAGE_LIMIT } from "./pages.js";
+import { type Numbers, PAGE_LIMIT } from "./pages.js";
 import * as check from "./pin-arguments.js";
 import type { Fault, Frames, PinnedPage, PinOptions, PinStore } from "./pin-store.js";
 
@@ -132,6 +132,7 @@ export class PinnedPagesTree implements PinStore {
       if (found.count === COUNT_MOST) throw check.saturated(page, COUNT_MOST, index);
       found.count++;
       this.refs++;
+      this.version++;
       return found.pfn;
     }
     const pfn = typeof frame === "function" ? this.fault(page, frame) : frame;
@@ -183,7 +184,8 @@ export class PinnedPagesTree implements PinStore {
 
   pinMany(pages: Numbers, frames: Frames, into?: Float64Array): Float64Array {
     checkWhole(pages);
-    return this.pinAll(pages.length, (i) => pages[i], frames, into);
+    const kept = check.keep(pages, frames);
+    return this.pinAll(kept.length, (i) => kept[i], frames, into);
   }
 
   pinRange(page: number, count: number, frames: Frames, into?: Float64Array): Float64Array {
@@ -199,12 +201,12 @@ export class PinnedPagesTree implements PinStore {
     into: Float64Array | undefined,
   ): Float64Array {
     this.refuseInFault();
-    checkLength("into", into, n);
+    check.checkInto(into, n);
+    check.checkFrameList(frames, n);
     if (typeof frames !== "function") {
-      checkLength("frames", frames, n);
       for (let i = 0; i < n; i++) checkWithin("frame", frames[i], 0, FRAME_MOST);
     }
-    const out = new Float64Array(n);
+    const out = check.results(n);
     let done = 0;
     try {
       for (; done < n; done++) {
@@ -230,6 +232,7 @@ export class PinnedPagesTree implements PinStore {
       return 0;
     }
     this.refs--;
+    this.version++;
     return --node.count;
   }
 
@@ -251,7 +254,7 @@ export class PinnedPagesTree implements PinStore {
   }
 
   private unpinAll(n: number, pageOf: (i: number) => number, into?: Float64Array): number {
-    checkLength("into", into, n);
+    check.checkInto(into, n);
     const { first, last } = this.mapping;
     if (n > 0) check.checkMapped(this.mapping, pageOf(0), "page", 0);
     this.refuseInFault();
@@ -283,11 +286,15 @@ export class PinnedPagesTree implements PinStore {
     return node !== undefined;
   }
 
-  *walk(
+  walk(
     first = this.mapping.first,
     last = this.mapping.last,
   ): Generator<PinnedPage, void, undefined> {
     check.checkPart(this.mapping, first, last);
+    return this.nodesIn(first, last);
+  }
+
+  private *nodesIn(first: number, last: number): Generator<PinnedPage, void, undefined> {
     const { version } = this;
     for (const { page, pfn, count } of inOrder(this.root, first, last)) {
       yield { page, pfn, count };
@@ -330,6 +337,7 @@ function* inOrder(node: Node | undefined, first: number, last: number): Generato
 }
 
 function checkWhole(pages: Numbers): void {
+  check.checkList("pages", pages);
   for (let i = 0; i < pages.length; i++) {
     const page: unknown = pages[i];
     if (typeof page !== "number" || !Number.isInteger(page)) {

@@ -4,11 +4,12 @@ import type { PinnedPages } from "./pinned-pages.js";
 /** What holds whenever no call is under way. */
 export const PINNED_PAGES_INVARIANTS = {
   BlocksAreFound: "a search for a block ends at its slot",
-  FormsFit: "a leaf has room for its pages, and a page costs less than 64 bytes in it",
+  FormsFit: "a leaf has room for its pages, and so many that each costs less than 64 bytes",
   PagesOnce: "no page is in its block twice",
   WordsCount: "every pinned page has a count of at least one",
   InsideTheMapping: "every pinned page is in the mapping",
-  CountsAddUp: "blocks, pages, pins and what is charged are what the header says",
+  CountsAddUp: "blocks, pages, pins, bytes and what is charged are what the header says",
+  TableFits: "at most four fifths of the table are used, and three tenths unless it is the least",
   LeavesApart: "no two tables or leaves, used or free, share a byte",
 } as const;
 
@@ -24,9 +25,10 @@ export interface PinnedPagesViolation {
 const LONE = 0;
 const DENSE = 5;
 const DENSE_BYTES = 4096;
-const DENSE_LEAST = 97;
 const HEADER = 512;
 const BLOCK = 512n;
+/** Pages at which each form is left for a smaller one. */
+const LEFT_AT = [0, 1, 2, 6, 24, 96];
 const roomOf = (form: number): number => (form === LONE ? 1 : 2 ** (2 * form - 1));
 const wordsFrom = (form: number): number => Math.max(8, 2 * roomOf(form));
 const bytesOf = (form: number): number =>
@@ -82,7 +84,14 @@ class Checker {
     if (blocks !== this.u32(8)) {
       this.fail("CountsAddUp", `${blocks} blocks, ${this.u32(8)} told`);
     }
+    if (blocks * 5 > slots * 4 || (slots > 16 && blocks * 10 < slots * 3)) {
+      this.fail("TableFits", `${blocks} blocks in ${slots} slots`);
+    }
     this.pages(pages);
+    const used = this.extents.reduce((sum, [, bytes]) => sum + bytes, -HEADER);
+    if (used !== this.f64(104)) {
+      this.fail("CountsAddUp", `${used} bytes in use, ${this.f64(104)} told`);
+    }
     this.free();
     this.apart();
   }
@@ -116,13 +125,12 @@ class Checker {
         const word = this.u64(leaf + 8 * i);
         if (word !== 0n) pages.push({ page: base + BigInt(i), word });
       }
-      if (pages.length !== count || count < DENSE_LEAST) {
+      if (pages.length !== count || count <= LEFT_AT[form]) {
         this.fail("FormsFit", `dense block ${base / BLOCK}: ${pages.length} pages of ${count}`);
       }
       return pages;
     }
-    const least = (bytesOf(form) + 16) / 64;
-    if (count > roomOf(form) || count <= least - 1) {
+    if (count > roomOf(form) || count <= LEFT_AT[form]) {
       this.fail("FormsFit", `block ${base / BLOCK}: ${count} pages in form ${form}`);
     }
     const seen = new Set<number>();
@@ -169,7 +177,13 @@ class Checker {
   }
 
   private list(head: number, bytes: number): void {
-    for (let at = this.u32(head), n = 0; at !== 0 && n < 1e7; at = this.u32(at), n++) {
+    const top = this.u32(12);
+    let most = top / bytes;
+    for (let at = this.u32(head); at !== 0; at = this.u32(at)) {
+      if (at + bytes > top || most-- < 0) {
+        this.fail("LeavesApart", `a list of free leaves or tables goes to ${at}`);
+        return;
+      }
       this.extents.push([at, bytes]);
     }
   }

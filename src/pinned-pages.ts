@@ -6,8 +6,8 @@ import { checkWithin } from "./arguments.js";
 import type { CoreExports } from "./core/exports.js";
 import type { WasmSource } from "./core/loader.js";
 import { StructureMemory } from "./core/structure-memory.js";
-import { ArgumentError, CapacityError, DisposedError } from "./errors.js";
-import { checkLength, copyNumbers, type Numbers, PAGE_LIMIT } from "./pages.js";
+import { DisposedError } from "./errors.js";
+import { copyNumbers, type Numbers, PAGE_LIMIT } from "./pages.js";
 import * as check from "./pin-arguments.js";
 import type { Fault, Frames, PinnedPage, PinOptions, PinStore } from "./pin-store.js";
 
@@ -27,7 +27,9 @@ const IN = 1024;
 const FRAMES = IN + BATCH * 8;
 const OUT = FRAMES + BATCH * 8;
 const OUT_BYTES = BATCH * 32;
-const PINS = OUT + OUT_BYTES;
+/** In front of the header, for the core. */
+const SCRATCH = 1280;
+const PINS = OUT + OUT_BYTES + SCRATCH;
 const RECORD = 3;
 const RECORDS = Math.floor((OUT_BYTES - 8) / (RECORD * 8));
 const BLOCK = 512;
@@ -43,7 +45,6 @@ const P_CHARGED = 88;
 const P_USED = 104;
 const HEADER = 512;
 const GROWTH = 65_536;
-const END_MOST = 2 ** 32 - 65_536;
 
 type Part = (at: number, count: number) => void;
 
@@ -75,7 +76,7 @@ export class PinnedPages implements PinStore {
   }
 
   private end(): number {
-    return Math.min(END_MOST, this.memory.bytes - PINS);
+    return this.memory.bytes - PINS;
   }
 
   private field(at: number): number {
@@ -102,7 +103,8 @@ export class PinnedPages implements PinStore {
   }
 
   get charge(): number {
-    return this.mapped ?? this.field(P_CHARGED);
+    const charged = this.field(P_CHARGED);
+    return this.mapped ?? charged;
   }
 
   /** Bytes of memory it takes. */
@@ -155,20 +157,21 @@ export class PinnedPages implements PinStore {
   }
 
   pinMany(pages: Numbers, frames: Frames, into?: Float64Array): Float64Array {
-    const n = pages.length;
     const inside = this.checkPages(pages);
+    const n = pages.length;
+    const kept = check.keep(pages, frames);
     return this.pinAll(
       n,
       inside,
       frames,
       into,
-      (i) => pages[i],
+      (i) => kept[i],
       (at, count) => {
         // What fits one part is where it was checked.
-        if (n > BATCH || at > 0) copyNumbers(this.memory.f64, IN >> 3, pages, at, count);
+        if (n > BATCH || at > 0) copyNumbers(this.memory.f64, IN >> 3, kept, at, count);
         return this.x.pinsPinBatch(PINS, IN, count, FRAMES, OUT);
       },
-      (count) => this.giveBack(pages, count),
+      (count) => this.giveBack(kept, count),
     );
   }
 
@@ -203,10 +206,10 @@ export class PinnedPages implements PinStore {
     unpinFirst: (count: number) => void,
   ): Float64Array {
     this.refuseInFault();
-    checkInto(into, n);
+    check.checkInto(into, n);
     const known = typeof frames !== "function";
     if (known) this.checkFrames(frames, n);
-    const out = new Float64Array(n);
+    const out = check.results(n);
     let done = 0;
     try {
       while (done < inside) {
@@ -240,8 +243,8 @@ export class PinnedPages implements PinStore {
   }
 
   unpinMany(pages: Numbers, into?: Float64Array): number {
-    checkInto(into, pages.length);
     const inside = this.checkPages(pages);
+    check.checkInto(into, pages.length);
     if (inside === 0 && pages.length > 0) throw check.outside(this.mapping, pages[0], "page", 0);
     this.refuseInFault();
     inParts(inside, (at, count) => {
@@ -253,8 +256,8 @@ export class PinnedPages implements PinStore {
   }
 
   unpinRange(page: number, count: number, into?: Float64Array): number {
-    checkInto(into, count);
     const inside = this.checkRange(page, count);
+    check.checkInto(into, count);
     if (inside === 0) throw check.outside(this.mapping, page, "page", 0);
     this.refuseInFault();
     inParts(inside, (at, part) => {
@@ -272,11 +275,11 @@ export class PinnedPages implements PinStore {
 
   /** The frame of each page, or -1, in `into` or a new array. @throws E_TYPE, E_ADDR_RANGE */
   lookupMany(pages: Numbers, into?: Float64Array): Float64Array {
-    const n = pages.length;
-    checkInto(into, n);
     const inside = this.checkPages(pages);
+    const n = pages.length;
+    check.checkInto(into, n);
     if (inside < n) throw check.outside(this.mapping, pages[inside], "page", inside);
-    const out = into ?? new Float64Array(n);
+    const out = into ?? check.results(n);
     inParts(n, (at, count) => {
       if (n > BATCH) copyNumbers(this.memory.f64, IN >> 3, pages, at, count);
       this.x.pinsLookupBatch(PINS, IN, count, OUT);
@@ -287,10 +290,10 @@ export class PinnedPages implements PinStore {
 
   /** As {@link lookupMany} for `count` pages from `page` on. */
   lookupRange(page: number, count: number, into?: Float64Array): Float64Array {
-    checkInto(into, count);
     const inside = this.checkRange(page, count);
+    check.checkInto(into, count);
     if (inside < count) throw check.outside(this.mapping, page + inside, "page", inside);
-    const out = into ?? new Float64Array(count);
+    const out = into ?? check.results(count);
     inParts(count, (at, part) => {
       this.x.pinsLookupRange(PINS, page + at, part, OUT);
       this.take(out, at, part);
@@ -315,8 +318,13 @@ export class PinnedPages implements PinStore {
     return page < 0 ? undefined : page;
   }
 
-  *walk(first = this.first, last = this.last): Generator<PinnedPage, void, undefined> {
+  walk(first = this.first, last = this.last): Generator<PinnedPage, void, undefined> {
     check.checkPart(this.mapping, first, last);
+    this.version();
+    return this.inOrder(first, last);
+  }
+
+  private *inOrder(first: number, last: number): Generator<PinnedPage, void, undefined> {
     const version = this.version();
     for (const records of this.records(first, last)) {
       for (let i = 0; i < records.length; i += RECORD) {
@@ -398,8 +406,9 @@ export class PinnedPages implements PinStore {
   /** A copy of its own. */
   async clone(): Promise<PinnedPages> {
     this.field(P_PINNED);
+    const { mapped } = this;
     const copy = new PinnedPages(await this.memory.copy(), this.mapping);
-    copy.mapped = this.mapped;
+    copy.mapped = mapped;
     return copy;
   }
 
@@ -424,6 +433,8 @@ export class PinnedPages implements PinStore {
 
   /** How many of the pages are in the mapping before the first that is not. @throws E_TYPE */
   private checkPages(pages: Numbers): number {
+    check.checkList("pages", pages);
+    if (pages.length === 0) this.version();
     let inside = pages.length;
     inParts(pages.length, (at, count) => {
       const good = this.scan(IN, pages, at, count, this.first, this.last);
@@ -452,7 +463,7 @@ export class PinnedPages implements PinStore {
   }
 
   private checkFrames(frames: Numbers, n: number): void {
-    checkLength("frames", frames, n);
+    check.checkFrameList(frames, n);
     inParts(n, (at, count) => {
       const good = this.scan(FRAMES, frames, at, count, 0, PAGE_LIMIT - 1);
       if (good < count) check.checkFrame(frames[at + good]);
@@ -476,22 +487,12 @@ export class PinnedPages implements PinStore {
     const { memory } = this;
     const table = 2 ** (memory.u32[(PINS + P_LOG2) >> 2] + 5);
     try {
-      memory.ensure(memory.bytes + Math.max(GROWTH, memory.bytes >> 1, table));
+      memory.ensure(memory.bytes + Math.max(GROWTH, Math.floor(memory.bytes / 2), table));
     } catch {
       memory.ensure(memory.bytes + GROWTH);
     }
-    if (this.end() === END_MOST && memory.u32[(PINS + 16) >> 2] === END_MOST) {
-      throw new CapacityError("E_NOMEM", "no more than 4 GiB can be used", { limit: 2 ** 32 });
-    }
     this.x.pinsWiden(PINS, this.end());
   }
-}
-
-function checkInto(into: Float64Array | undefined, n: number): void {
-  if (into !== undefined && !(into instanceof Float64Array)) {
-    throw new ArgumentError("E_TYPE", "into must be a Float64Array", { argument: "into" });
-  }
-  checkLength("into", into, n);
 }
 
 function inParts(n: number, run: Part): void {

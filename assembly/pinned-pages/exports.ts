@@ -3,12 +3,12 @@
  * Lists are f64 each at `pages`; results go to `out`.
  */
 import { fromF64 } from "../f64";
-import { allocTable } from "./heap";
+import { resetHeap } from "./heap";
 import { indexOf, pfnOf, pinPage, refsOf, unpinPage, wordIn } from "./pins";
 import { pinsLookupRange, pinsPinRange, pinsUnpinRange } from "./ranges";
 import {
   BLOCK_BITS, DENSE, denseWord, formOf, get32, LEAST_LOG2, LONE, O_CONTENT, P_BLOCKS, P_BYTES,
-  P_END, P_LIMIT, P_LOG2, P_RANGES, P_RESERVED, P_TABLE, P_TOP, set32, SLOT_BYTES, smallWord,
+  P_END, P_LIMIT, P_LOG2, P_RANGES, P_RESERVED, set32, SLOT_BYTES, smallWord,
 } from "./rows";
 import { findSlot, homeOf, tableAt } from "./table";
 
@@ -47,11 +47,9 @@ function result(out: usize, i: u32, value: f64): void {
 /** An empty store with a heap that ends `end` bytes behind `t`. */
 export function pinsInit(t: usize, end: u32, limit: f64): void {
   memory.fill(t, 0, P_BYTES);
-  set32(t, P_TOP, <u32>P_BYTES);
   set32(t, P_END, end);
   store<f64>(t + P_LIMIT, limit);
-  set32(t, P_TABLE, allocTable(t, LEAST_LOG2));
-  set32(t, P_LOG2, LEAST_LOG2);
+  resetHeap(t);
 }
 
 /** Bytes of an empty store: fewer cannot be initialised. */
@@ -86,7 +84,8 @@ export function pinsCheck(list: usize, n: u32, low: f64, high: f64): u32 {
     const inside = v128.and(f64x2.ge(x, least), f64x2.le(x, most));
     const good = v128.and(inside, f64x2.eq(x, f64x2.floor(x)));
     if (i64x2.extract_lane(good, 0) == 0) return i;
-    if (i64x2.extract_lane(good, 1) == 0) return min<u32>(i + 1, n);
+    // The second may be behind the list: then this is n.
+    if (i64x2.extract_lane(good, 1) == 0) return i + 1;
   }
   return n;
 }

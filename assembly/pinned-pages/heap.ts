@@ -1,10 +1,12 @@
 /**
  * Memory of leaves and tables. Freed leaves are used again for leaves of their form, outgrown
- * tables for tables of their size, or else leaves are cut from them.
+ * tables for tables of their size, or else leaves are cut from them; before memory must grow, from
+ * larger freed leaves, too. Pieces are never joined again, but when nothing is left all of it is
+ * free.
  */
 import {
-  add64, get32, leafBytes, P_END, P_FREE, P_SPARE, P_SPARE_END, P_TABLES, P_TOP, P_USED, set32,
-  SLOT_BYTES,
+  add64, DENSE, get32, leafBytes, LEAST_LOG2, P_BYTES, P_END, P_FREE, P_LOG2, P_SPARE,
+  P_SPARE_END, P_TABLE, P_TABLES, P_TOP, P_USED, set32, SLOT_BYTES,
 } from "./rows";
 
 const LOG2_MOST: u32 = 28;
@@ -57,6 +59,26 @@ function takeSpare(t: usize, bytes: u32): bool {
   return false;
 }
 
+/** `bytes` that are no longer part of anything become leaves, the largest that fit. */
+function freePieces(t: usize, from: u32, bytes: u32): void {
+  for (let form: u32 = DENSE; form > 0; form--) {
+    const size = leafBytes(form);
+    for (; bytes >= size; bytes -= size, from += size) push(t, listAt(t, P_FREE, form), from);
+  }
+}
+
+/** Cuts a leaf from a freed one that is larger. */
+function fromLarger(t: usize, form: u32): u32 {
+  for (let larger = form + 1; larger <= DENSE; larger++) {
+    const leaf = pop(t, listAt(t, P_FREE, larger));
+    if (leaf == 0) continue;
+    const bytes = leafBytes(form);
+    freePieces(t, leaf + bytes, leafBytes(larger) - bytes);
+    return leaf;
+  }
+  return 0;
+}
+
 /** Offset of a leaf with any content, or 0. */
 export function allocLeaf(t: usize, form: u32): u32 {
   const bytes = leafBytes(form);
@@ -68,6 +90,7 @@ export function allocLeaf(t: usize, form: u32): u32 {
       set32(t, P_SPARE, leaf + bytes);
     } else {
       leaf = fromTop(t, bytes);
+      if (leaf == 0) leaf = fromLarger(t, form);
     }
   }
   if (leaf != 0) add64(t, P_USED, <f64>bytes);
@@ -77,6 +100,14 @@ export function allocLeaf(t: usize, form: u32): u32 {
 export function freeLeaf(t: usize, form: u32, leaf: u32): void {
   push(t, listAt(t, P_FREE, form), leaf);
   add64(t, P_USED, -(<f64>leafBytes(form)));
+}
+
+/** Only the front of a leaf is used from now on, as one of another form. */
+export function cutLeaf(t: usize, form: u32, leaf: u32, to: u32): void {
+  const bytes = leafBytes(to);
+  const rest = leafBytes(form) - bytes;
+  freePieces(t, leaf + bytes, rest);
+  add64(t, P_USED, -(<f64>rest));
 }
 
 /** Offset of an empty table of 2^log2 slots, or 0. */
@@ -94,4 +125,23 @@ export function allocTable(t: usize, log2: u32): u32 {
 export function freeTable(t: usize, log2: u32, table: u32): void {
   push(t, listAt(t, P_TABLES, log2), table);
   add64(t, P_USED, -(<f64>tableBytes(log2)));
+}
+
+/** The least table, empty, and behind it nothing: when nothing is pinned. */
+export function resetHeap(t: usize): void {
+  memory.fill(t + P_FREE, 0, (DENSE + 1) << 2);
+  memory.fill(t + P_TABLES, 0, LOG2_MOST << 2);
+  set32(t, P_SPARE, 0);
+  set32(t, P_SPARE_END, 0);
+  set32(t, P_TOP, <u32>P_BYTES);
+  store<f64>(t + P_USED, 0);
+  set32(t, P_TABLE, allocTable(t, LEAST_LOG2));
+  set32(t, P_LOG2, LEAST_LOG2);
+}
+
+/** Is there anything behind the least table, be it used or free? */
+// @ts-ignore: decorator
+@inline
+export function isHeapUsed(t: usize): bool {
+  return get32(t, P_TOP) != <u32>P_BYTES + tableBytes(LEAST_LOG2);
 }

@@ -1,12 +1,12 @@
 /** The forms a block's pages are kept in: alone in the table, in a small leaf, in a dense one. */
-import { allocLeaf, freeLeaf } from "./heap";
+import { allocLeaf, cutLeaf, freeLeaf } from "./heap";
 import {
-  BLOCK_PAGES, blockOf, countOf, DENSE, DENSE_BYTES, denseWord, fieldOf, formOf, keyOf, LONE,
-  O_CONTENT, roomOf, smallIndex, smallWord,
+  BLOCK_PAGES, blockOf, countOf, DENSE, DENSE_BYTES, denseWord, fieldOf, formOf, keyOf, leafBytes,
+  LONE, O_CONTENT, roomOf, SCRATCH, smallIndex, smallWord,
 } from "./rows";
 
-/** A dense leaf of so many pages becomes a small one: well below where it began. */
-export const DENSE_LEAST: u32 = 96;
+/** A dense leaf of so many pages becomes a small one. */
+const DENSE_LEAST: u32 = 96;
 
 /** The smallest form for `count` pages. */
 export function formFor(count: u32): u32 {
@@ -51,45 +51,93 @@ export function findWord(t: usize, slot: usize, index: u32): usize {
   return i < count ? smallWord(leaf, form, i) : 0;
 }
 
-/** Puts the pages of the block in `slot` into another form. False: no memory, nothing changed. */
-export function reform(t: usize, slot: usize, form: u32): bool {
+/** Copies the pages of the block in `slot` to an unused leaf of a form that has room for them. */
+function copyTo(t: usize, slot: usize, to: usize, form: u32): void {
   const key = load<u64>(slot);
-  const count = countOf(key);
   const old = formOf(key);
-  if (form == LONE) {
-    // One page is left, at the front of a small leaf.
-    const offset = <u32>load<u64>(slot, O_CONTENT);
-    const index = <u32>load<u16>(smallIndex(t + offset, 0));
-    const word = load<u64>(smallWord(t + offset, old, 0));
-    store<u64>(slot, keyOf(blockOf(key), index, LONE));
-    store<u64>(slot, word, O_CONTENT);
-    freeLeaf(t, old, offset);
-    return true;
-  }
-  const offset = allocLeaf(t, form);
-  if (offset == 0) return false;
-  const to = t + offset;
   if (form == DENSE) memory.fill(to, 0, DENSE_BYTES);
   if (old == LONE) {
     put(to, form, 0, fieldOf(key), load<u64>(slot, O_CONTENT));
-  } else {
-    const from = leafOf(t, slot);
-    if (old == DENSE) {
-      let k: u32 = 0;
-      for (let index: u32 = 0; index < BLOCK_PAGES; index++) {
-        const word = load<u64>(denseWord(from, index));
-        if (word != 0) put(to, form, k++, index, word);
-      }
-    } else {
-      for (let k: u32 = 0; k < count; k++) {
-        put(to, form, k, load<u16>(smallIndex(from, k)), load<u64>(smallWord(from, old, k)));
-      }
+    return;
+  }
+  const from = leafOf(t, slot);
+  if (old == DENSE) {
+    let k: u32 = 0;
+    for (let index: u32 = 0; index < BLOCK_PAGES; index++) {
+      const word = load<u64>(denseWord(from, index));
+      if (word != 0) put(to, form, k++, index, word);
     }
-    freeLeaf(t, old, <u32>load<u64>(slot, O_CONTENT));
+    return;
+  }
+  const count = fieldOf(key) + 1;
+  for (let k: u32 = 0; k < count; k++) {
+    put(to, form, k, load<u16>(smallIndex(from, k)), load<u64>(smallWord(from, old, k)));
+  }
+}
+
+/** The only page that is left of a block moves into the table. */
+function makeLone(t: usize, slot: usize): void {
+  const key = load<u64>(slot);
+  const old = formOf(key);
+  const leaf = leafOf(t, slot);
+  let index: u32 = 0;
+  let word: u64;
+  if (old == DENSE) {
+    while (load<u64>(denseWord(leaf, index)) == 0) index++;
+    word = load<u64>(denseWord(leaf, index));
+  } else {
+    index = load<u16>(smallIndex(leaf, 0));
+    word = load<u64>(smallWord(leaf, old, 0));
+  }
+  freeLeaf(t, old, <u32>load<u64>(slot, O_CONTENT));
+  store<u64>(slot, keyOf(blockOf(key), index, LONE));
+  store<u64>(slot, word, O_CONTENT);
+}
+
+/**
+ * Puts the pages of the block in `slot` into another form that has room for them. False: there is
+ * no memory for a larger one, nothing has changed. A smaller one is always found.
+ */
+export function reform(t: usize, slot: usize, form: u32): bool {
+  if (form == LONE) {
+    makeLone(t, slot);
+    return true;
+  }
+  const key = load<u64>(slot);
+  const count = countOf(key);
+  const old = formOf(key);
+  let offset = allocLeaf(t, form);
+  if (offset != 0) {
+    copyTo(t, slot, t + offset, form);
+    if (old != LONE) freeLeaf(t, old, <u32>load<u64>(slot, O_CONTENT));
+  } else {
+    if (form > old) return false;
+    const scratch = t - SCRATCH;
+    copyTo(t, slot, scratch, form);
+    offset = <u32>load<u64>(slot, O_CONTENT);
+    memory.copy(t + offset, scratch, leafBytes(form));
+    cutLeaf(t, old, offset, form);
   }
   store<u64>(slot, keyOf(blockOf(key), count - 1, form));
   store<u64>(slot, <u64>offset, O_CONTENT);
   return true;
+}
+
+/** Pages at which a form is left for a smaller one: well below where it began. */
+// @ts-ignore: decorator
+@inline
+function leastOf(form: u32): u32 {
+  if (form == DENSE) return DENSE_LEAST;
+  return max<u32>(1, (roomOf(form) >> 2) - (roomOf(form) >> 4));
+}
+
+/** The block in `slot`, if any, takes a smaller form if it has too few pages for its own. */
+export function settle(t: usize, slot: usize): void {
+  const key = load<u64>(slot);
+  const form = formOf(key);
+  if (form == LONE) return;
+  const count = fieldOf(key) + 1;
+  if (count <= leastOf(form)) reform(t, slot, formFor(count));
 }
 
 /** Writes a page to a leaf, in a small one as number `k`. */
@@ -133,12 +181,5 @@ export function dropWord(t: usize, slot: usize, word: usize): void {
     store<u64>(word, load<u64>(smallWord(leaf, form, count)));
   }
   store<u64>(slot, keyOf(blockOf(key), count - 1, form));
-  // Without memory for a smaller one the large one stays.
-  if (form == DENSE) {
-    if (count <= DENSE_LEAST) reform(t, slot, formFor(count));
-  } else if (count == 1) {
-    reform(t, slot, LONE);
-  } else if (count <= (roomOf(form) >> 2) - (roomOf(form) >> 4)) {
-    reform(t, slot, form - 1);
-  }
+  if (count <= leastOf(form)) reform(t, slot, formFor(count));
 }

@@ -63,6 +63,7 @@ export function pinPage(t: usize, page: i64, pfn: u64): f64 {
     if (refsOf(word) == <u32>COUNT_MOST) return SATURATED;
     store<u64>(found, word + 1);
     add64(t, P_REFS, 1);
+    set32(t, P_VERSION, get32(t, P_VERSION) + 1);
     return pfnOf(word);
   }
   const charged = isCharged(t, pfn);
@@ -107,6 +108,7 @@ export function unpinPage(t: usize, page: i64): i32 {
   } else {
     store<u64>(word, value - 1);
     add64(t, P_REFS, -1);
+    set32(t, P_VERSION, get32(t, P_VERSION) + 1);
   }
   return <i32>left;
 }

@@ -4,7 +4,7 @@
  */
 import { fromF64 } from "../f64";
 import { freeLeaf } from "./heap";
-import { DENSE_LEAST, findWord, formFor, reform } from "./leaf";
+import { findWord, formFor, reform, settle } from "./leaf";
 import { indexOf, isReserved, pfnOf, pinPage, refsOf, unpinPage } from "./pins";
 import {
   add64, BLOCK_BITS, BLOCK_PAGES, blockOf, COUNT_BITS, COUNT_MOST, countOf, DENSE, denseWord,
@@ -37,14 +37,21 @@ function denseOf(t: usize, slot: usize): usize {
   return t + <usize>load<u64>(slot, O_CONTENT);
 }
 
-/** Gives a block that is to get `more` pages from `page` on the form for all of them at once. */
-function prepare(t: usize, page: i64, more: u32): void {
+/**
+ * Gives a block that is to get `more` pages from `page` on the form for all of them at once. Did
+ * it? Then settleAt must follow: fewer may come, as some are there already, or cannot be pinned.
+ */
+function prepare(t: usize, page: i64, more: u32): bool {
   const slot = findSlot(t, <u64>(page >> BLOCK_BITS));
   const key = load<u64>(slot);
-  if (key == 0 || findWord(t, slot, indexOf(page)) != 0) return;
+  if (key == 0 || findWord(t, slot, indexOf(page)) != 0) return false;
   const form = formFor(min<u32>(countOf(key) + more, BLOCK_PAGES));
   // Without memory it grows as it can.
-  if (form > formOf(key)) reform(t, slot, form);
+  return form > formOf(key) && reform(t, slot, form);
+}
+
+function settleAt(t: usize, page: i64): void {
+  settle(t, findSlot(t, <u64>(page >> BLOCK_BITS)));
 }
 
 /** Pins `n` pages of a dense block, those from `first` on of a list; how many could be. */
@@ -86,7 +93,7 @@ function pinDense(
   store<f64>(t + P_CHARGED, charged);
   add64(t, P_PINNED, <f64>fresh);
   add64(t, P_REFS, <f64>i);
-  set32(t, P_VERSION, get32(t, P_VERSION) + fresh);
+  set32(t, P_VERSION, get32(t, P_VERSION) + i);
   return i;
 }
 
@@ -97,21 +104,22 @@ export function pinsPinRange(t: usize, page: f64, n: u32, pfns: usize, out: usiz
   while (i < n) {
     const index = indexOf(first + i);
     const end = min<u32>(n, i + BLOCK_PAGES - index);
-    if (end - i > 1) prepare(t, first + i, end - i);
+    let prepared = end - i > 1 && prepare(t, first + i, end - i);
     for (let fresh = true; i < end; fresh = false) {
       const slot = findSlot(t, <u64>((first + i) >> BLOCK_BITS));
       if (isDense(slot)) {
         i += pinDense(t, slot, indexOf(first + i), end - i, pfns, out, i);
-        if (i < end) return i;
         break;
       }
       const pfn = pinPage(t, first + i, <u64>fromF64(load<f64>(at(pfns, i))));
       store<f64>(at(out, i), pfn);
-      if (pfn < 0) return i;
+      if (pfn < 0) break;
       i++;
       // A block begins with one page: now there is one to prepare.
-      if (fresh && end - i > 1) prepare(t, first + i, end - i);
+      if (fresh && end - i > 1 && prepare(t, first + i, end - i)) prepared = true;
     }
+    if (prepared) settleAt(t, first + end - 1);
+    if (i < end) return i;
   }
   return n;
 }
@@ -139,10 +147,10 @@ function unpinDense(t: usize, slot: usize, index: u32, n: u32, out: usize, first
     refs++;
   }
   add64(t, P_REFS, -(<f64>refs));
+  set32(t, P_VERSION, get32(t, P_VERSION) + refs);
   if (gone == 0) return;
   add64(t, P_PINNED, -(<f64>gone));
   add64(t, P_CHARGED, -(<f64>charged));
-  set32(t, P_VERSION, get32(t, P_VERSION) + gone);
   const key = load<u64>(slot);
   const count = countOf(key) - gone;
   if (count == 0) {
@@ -151,9 +159,7 @@ function unpinDense(t: usize, slot: usize, index: u32, n: u32, out: usize, first
     return;
   }
   store<u64>(slot, keyOf(blockOf(key), count - 1, DENSE));
-  // Without memory for a smaller one the large one stays.
-  if (count <= DENSE_LEAST) reform(t, slot, max<u32>(1, formFor(count)));
-  if (count == 1 && formOf(load<u64>(slot)) != DENSE) reform(t, slot, 0);
+  settle(t, slot);
 }
 
 /** As pinsUnpinBatch, for the `n` pages from `page` on. */

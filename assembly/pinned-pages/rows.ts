@@ -9,6 +9,7 @@
  *   small leaf, forms 1 to 4 of 2, 8, 32, 128 pages: u16 index[], u64 word[], unsorted, the first
  *     `count` are used
  *   leaf of form DENSE: u64 word[512]
+ *   in front of t: SCRATCH bytes in which a leaf is rewritten when there is no memory for another
  *
  * Each form is left, upwards and downwards, before a page costs 64 bytes in it: see docs.
  */
@@ -46,6 +47,8 @@ export const FORM_MASK: u64 = 15;
 export const LONE: u32 = 0;
 export const DENSE: u32 = 5;
 export const DENSE_BYTES: u32 = 4096;
+/** The largest small leaf. */
+export const SCRATCH: usize = 1280;
 
 export const COUNT_BITS: i64 = 12;
 export const COUNT_MOST: u64 = 4095;

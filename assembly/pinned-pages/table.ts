@@ -1,5 +1,5 @@
 /** The table of blocks: open addressing, linear probing, no tombstones. */
-import { allocTable, freeTable } from "./heap";
+import { allocTable, freeTable, isHeapUsed, resetHeap } from "./heap";
 import {
   blockOf, get32, LEAST_LOG2, O_CONTENT, P_BLOCKS, P_LOG2, P_TABLE, set32, SLOT_BYTES,
 } from "./rows";
@@ -49,26 +49,52 @@ export function findSlot(t: usize, block: u64): usize {
   return 0;
 }
 
+/** Puts the block in slot `from` where it belongs in a table that has room. */
+// @ts-ignore: decorator
+@inline
+function place(table: usize, log2: u32, from: usize): void {
+  const key = load<u64>(from);
+  const wrap = lastSlot(log2);
+  let at = homeOf(blockOf(key), log2);
+  while (load<u64>(table + at) != 0) at = (at + <u32>SLOT_BYTES) & wrap;
+  store<u64>(table + at, key);
+  store<u64>(table + at, load<u64>(from, O_CONTENT), O_CONTENT);
+}
+
 /** Moves everything to a table of another size. False: there is no memory, nothing has changed. */
 function resize(t: usize, log2: u32): bool {
   const table = allocTable(t, log2);
   if (table == 0) return false;
   const oldLog2 = get32(t, P_LOG2);
   const old = get32(t, P_TABLE);
-  const wrap = lastSlot(log2);
   const end = t + old + ((<usize>SLOT_BYTES) << oldLog2);
   for (let slot = t + old; slot < end; slot += SLOT_BYTES) {
-    const key = load<u64>(slot);
-    if (key == 0) continue;
-    let at = homeOf(blockOf(key), log2);
-    while (load<u64>(t + table + at) != 0) at = (at + <u32>SLOT_BYTES) & wrap;
-    store<u64>(t + table + at, key);
-    store<u64>(t + table + at, load<u64>(slot, O_CONTENT), O_CONTENT);
+    if (load<u64>(slot) != 0) place(t + table, log2, slot);
   }
   set32(t, P_TABLE, table);
   set32(t, P_LOG2, log2);
   freeTable(t, oldLog2, old);
   return true;
+}
+
+/** Without memory for another table: all moves to the far end, from there to the near half. */
+function halve(t: usize): void {
+  const log2 = get32(t, P_LOG2) - 1;
+  const table = tableAt(t);
+  const half = (<usize>SLOT_BYTES) << log2;
+  const end = table + (half << 1);
+  let to = end;
+  for (let slot = end - SLOT_BYTES; slot >= table; slot -= SLOT_BYTES) {
+    const key = load<u64>(slot);
+    if (key == 0) continue;
+    to -= SLOT_BYTES;
+    store<u64>(to, key);
+    store<u64>(to, load<u64>(slot, O_CONTENT), O_CONTENT);
+  }
+  memory.fill(table, 0, half);
+  for (; to < end; to += SLOT_BYTES) place(table, log2, to);
+  set32(t, P_LOG2, log2);
+  freeTable(t, log2, get32(t, P_TABLE) + <u32>half);
 }
 
 /** Sees to it that one more block fits; slots move. False: there is no memory. */
@@ -98,6 +124,9 @@ export function removeSlot(t: usize, slot: usize): void {
   store<u64>(table + gap, 0, O_CONTENT);
   const blocks = get32(t, P_BLOCKS) - 1;
   set32(t, P_BLOCKS, blocks);
-  // Without memory for a smaller one the large one stays.
-  if (tooFew(blocks, log2)) resize(t, log2 - 1);
+  if (blocks == 0) {
+    if (isHeapUsed(t)) resetHeap(t);
+  } else if (tooFew(blocks, log2) && !resize(t, log2 - 1)) {
+    halve(t);
+  }
 }

@@ -71,10 +71,11 @@ export class StructureMemory {
     this.f64 = new Float64Array(this.memory.buffer);
   }
 
-  /** Another memory with the same bytes. */
+  /** Another memory with the bytes of this moment, whatever happens until it is there. */
   async copy(): Promise<StructureMemory> {
-    const other = await StructureMemory.create(this.u8.length, this.mostBytes, this.module);
-    other.u8.set(this.u8);
+    const bytes = this.u8.slice();
+    const other = await StructureMemory.create(bytes.length, this.mostBytes, this.module);
+    other.u8.set(bytes);
     return other;
   }
 }

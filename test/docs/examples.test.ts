@@ -84,6 +84,27 @@ describe("what the documents show", () => {
     ]);
   });
 
+  test("the example of pinned pages in the README does what its comments say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const shown = block("README.md", "js", "PinnedPages");
+    const asks =
+      /^(pins\.(?:(?:pin|count|anyIn|unpin|unpinRange)\(.*?\)|charge|size));(?: \/\/.*)?$/gm;
+    writeFileSync(join(folder, "pins.mjs"), shown.replace(asks, "console.log($1);"));
+    const { stdout } = node(join(folder, "pins.mjs"));
+    expect(stdout.trim().split("\n")).toEqual([
+      String(0x7000),
+      "2",
+      "302",
+      "true",
+      `${0x10000} ${0x7000} 2`,
+      `${0x10010} ${0x7000} 1`,
+      "1",
+      "2048",
+      "0",
+    ]);
+  });
+
   test("examples/ run", () => {
     const embed = node("examples/embed.mjs");
     expect(JSON.parse(embed.stdout)).toMatchObject({ flushRemote: 1, hazard: null });

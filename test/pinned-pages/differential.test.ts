@@ -1,0 +1,48 @@
+/**
+ * Packed pages, tree and model, side by side over long random histories of several shapes. A
+ * failure prints its seed and the command that runs it again. `npm run soak` runs as many as asked.
+ */
+import { expect, test } from "vitest";
+import { FormsSeen } from "./forms.js";
+import { History } from "./history.js";
+
+const FILE = "test/pinned-pages/differential.test.ts";
+const OPS = 4_000;
+const only = process.env["SHOOTDOWN_SEED"];
+const soak = Number(process.env["SHOOTDOWN_SOAK_OPS"] ?? 0);
+const HISTORIES = only !== undefined ? 1 : soak > 0 ? Math.ceil(soak / OPS) : 60;
+const BASE = BigInt(only ?? process.env["SHOOTDOWN_SOAK_SEED"] ?? 1);
+
+test("pages, tree and model agree over random histories", { timeout: 2 ** 31 - 1 }, async () => {
+  const from = performance.now();
+  const seen = new FormsSeen();
+  let left = 0;
+  let refused = 0;
+  for (let i = 0; i < HISTORIES; i++) {
+    const seed = BASE + BigInt(i);
+    const history = await History.create(seed);
+    using packed = history.packed;
+    try {
+      history.run(OPS);
+    } catch (error) {
+      const replay = `SHOOTDOWN_SEED=${seed} npx vitest run ${FILE}`;
+      throw new Error(`seed ${seed}\nreplay: ${replay}`, { cause: error });
+    }
+    seen.add(history.seen);
+    left += packed.size;
+    refused += history.refused;
+    if (soak > 0 && i % 2_500 === 2_499) {
+      const seconds = Math.round((performance.now() - from) / 1000);
+      console.log(`${(i + 1) * OPS} operations, ${seconds} s, no divergence`);
+    }
+  }
+  const seeds = `seeds ${BASE} to ${BASE + BigInt(HISTORIES - 1)}`;
+  const forms = `forms grown into ${seen.grown.join(", ")}, shrunk into ${seen.shrunk.join(", ")}`;
+  console.log(`${HISTORIES * OPS} operations, ${seeds}, ${left} pages left, no divergence`);
+  console.log(`${forms}; ${refused} times no memory`);
+  if (HISTORIES < 60) return;
+  expect(refused).toBeGreaterThan(500);
+  for (const times of [...seen.grown, ...seen.shrunk.slice(0, -1)]) {
+    expect(times).toBeGreaterThan(100);
+  }
+});
