@@ -43,6 +43,8 @@ export class History {
   readonly seen = new FormsSeen();
   /** Requests for which there was no memory. */
   refused = 0;
+  /** Calls compared so far; of a request, each of its pages. */
+  operations = 0;
   private readonly shape: Shape;
   /** Per cent of changes that pin: it grows, shrinks, or stays. */
   private growth = 70;
@@ -185,6 +187,7 @@ export class History {
 
   private request(pages: readonly number[], isRange: boolean): void {
     const { model, packed, tree } = this;
+    this.operations += pages.length;
     const [page] = pages;
     const name = isRange ? `pinRange(${page}, ${pages.length})` : `pinMany(${pages.length})`;
     if (this.below(4) === 0) {
@@ -208,8 +211,10 @@ export class History {
 
   private pin(): void {
     const what = this.below(10);
-    if (what < 5) this.pinOne();
-    else if (what < 8) this.request(this.list(), false);
+    if (what < 5) {
+      this.pinOne();
+      this.operations++;
+    } else if (what < 8) this.request(this.list(), false);
     else this.request(this.range(), true);
   }
 
@@ -225,6 +230,7 @@ export class History {
     const { model, packed, tree } = this;
     const what = this.below(10);
     if (what < 4) {
+      this.operations++;
       const page = this.page();
       const call = (store: Store) => () => store.unpin(page);
       this.all(`unpin(${page})`, () => model.unpin(page), call(packed), call(tree));
@@ -232,6 +238,7 @@ export class History {
     }
     const isRange = what >= 7;
     const pages = isRange ? this.range() : this.list();
+    this.operations += pages.length;
     const [page] = pages;
     const call = (store: Store) => (): Outcome => {
       const into = new Float64Array(pages.length);
@@ -278,6 +285,7 @@ export class History {
   private ask(): void {
     const { model, packed, tree } = this;
     const [first, last] = this.part();
+    this.operations += 4;
     for (const page of [first, last]) {
       same("lookup", packed.lookup(page), model.lookup(page));
       same("lookup of the tree", tree.lookup(page), model.lookup(page));
