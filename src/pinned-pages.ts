@@ -209,11 +209,12 @@ export class PinnedPages implements PinStore {
     check.checkInto(into, n);
     const known = typeof frames !== "function";
     if (known) this.checkFrames(frames, n);
-    const out = check.results(n);
+    let out: Float64Array | undefined;
     let done = 0;
     try {
       while (done < inside) {
         if (!known) {
+          out ??= check.results(n);
           out[done] = this.fault(pageOf(done), frames, done);
           done++;
           continue;
@@ -222,8 +223,11 @@ export class PinnedPages implements PinStore {
         if (n > BATCH || done > 0) copyNumbers(this.memory.f64, FRAMES >> 3, frames, done, count);
         const pinned = pinPart(done, count);
         const { f64 } = this.memory;
-        out.set(f64.subarray(OUT >> 3, (OUT >> 3) + pinned), done);
+        const from = done;
         done += pinned;
+        // Only a whole request may be written to where the caller wants it.
+        out ??= pinned === n && into !== undefined ? into : check.results(n);
+        out.set(f64.subarray(OUT >> 3, (OUT >> 3) + pinned), from);
         if (pinned < count) this.relieve(f64[(OUT >> 3) + pinned], pageOf(done), done);
       }
       if (inside < n) throw check.outside(this.mapping, pageOf(inside), "page", inside);
@@ -231,7 +235,8 @@ export class PinnedPages implements PinStore {
       unpinFirst(done);
       throw error;
     }
-    if (into === undefined) return out;
+    out ??= check.results(n);
+    if (into === undefined || into === out) return out;
     into.set(out);
     return into;
   }
