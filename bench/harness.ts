@@ -19,6 +19,8 @@ export interface Row {
   readonly work: () => number | Promise<number>;
   /** Does the work and times it, in place of benchmark.js; `work` is not called then. */
   readonly measured?: (quick: boolean) => Promise<Sampled>;
+  /** Does the work and counts something that is no time; nothing is timed then. */
+  readonly counted?: () => Promise<Counted>;
   /** For how long it is measured; 2 if not given. */
   readonly seconds?: number;
   /** The same result from a plain model. */
@@ -30,6 +32,21 @@ export interface Sampled {
   readonly checksum: number;
   /** Nanoseconds a unit of work, one figure a sample. */
   readonly nanoseconds: readonly number[];
+}
+
+/** What was counted, in the row's unit. */
+export interface Counted {
+  readonly checksum: number;
+  readonly amount: number;
+}
+
+/** A row in which something was counted. */
+export interface Tallied {
+  readonly name: string;
+  readonly unit: string;
+  readonly amount: number;
+  readonly seed: number;
+  readonly checksum: number;
 }
 
 /** A measured row. */
@@ -78,7 +95,12 @@ async function sampled(row: Row, { checksum, nanoseconds }: Sampled): Promise<Me
 }
 
 /** Checks, then times. @throws Error when work and model disagree. */
-export async function measure(row: Row, quick: boolean): Promise<Measured> {
+export async function measure(row: Row, quick: boolean): Promise<Measured | Tallied> {
+  if (row.counted !== undefined) {
+    const { checksum, amount } = await row.counted();
+    await check(row, checksum);
+    return { name: row.name, unit: row.unit, amount, seed: row.seed, checksum };
+  }
   if (row.measured !== undefined) return sampled(row, await row.measured(quick));
   const checksum = await row.work();
   await check(row, checksum);

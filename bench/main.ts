@@ -1,14 +1,17 @@
 /**
  * `npm run bench [-- SUITE] [--quick] [--full] [--largest] [--json] [--only TEXT]
- * [--contender NAME]`: suites are `machine` and `interval-tree`, all of them by default.
+ * [--contender NAME]`: all suites by default.
  *
  * Contenders that do the same work are measured in a process each: in one process the compiler
  * would see the calls of all of them in the same loop, and the first would look best.
  */
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { type Measured, measure, type Row } from "./harness.js";
+import { type Measured, measure, type Row, type Tallied } from "./harness.js";
+import type { Extent } from "./contest.js";
 import { intervalTreeRows } from "./interval-tree/rows.js";
+import { iotlbRows } from "./iotlb/rows.js";
+import { pinnedPagesRows } from "./pinned-pages/rows.js";
 import { exploreRow, intervalRow, referenceRow, shootdownRow, traceRow } from "./rows.js";
 
 const args = process.argv.slice(2);
@@ -24,6 +27,12 @@ const only = textOf("--only");
 const contender = textOf("--contender");
 const suite = args.find((arg, i) => !arg.startsWith("--") && !TEXTS.includes(args[i - 1]));
 
+const extent: Extent = {
+  quick,
+  full: args.includes("--full"),
+  largest: args.includes("--largest"),
+};
+
 const SUITES: Readonly<Record<string, () => Row[]>> = {
   machine: () => [
     referenceRow(64, quick),
@@ -32,10 +41,9 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
     exploreRow(quick),
     traceRow(quick),
   ],
-  "interval-tree": () => {
-    const [full, largest] = [args.includes("--full"), args.includes("--largest")];
-    return intervalTreeRows({ quick, full, largest });
-  },
+  "interval-tree": () => intervalTreeRows(extent),
+  iotlb: () => iotlbRows(extent),
+  "pinned-pages": () => pinnedPagesRows(extent),
 };
 
 if (suite !== undefined && !Object.hasOwn(SUITES, suite)) {
@@ -43,17 +51,23 @@ if (suite !== undefined && !Object.hasOwn(SUITES, suite)) {
   process.exit(2);
 }
 
-function show(suiteName: string, measured: Measured): void {
+function show(suiteName: string, measured: Measured | Tallied): void {
   if (json) {
     const line = { suite: suiteName, ...measured, node: process.version };
     process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
   }
-  const rate = Math.round(measured.perSecond).toLocaleString("en-US");
+  const figures =
+    "amount" in measured
+      ? `${measured.amount.toFixed(1).padStart(14)} ${measured.unit}`
+      : rateOf(measured);
   const where = `seed ${measured.seed}  checksum ${measured.checksum}`;
-  const spread = `+-${measured.rmePercent.toFixed(1)} %`;
-  const name = measured.name.padEnd(52);
-  process.stdout.write(`${name} ${rate.padStart(14)} ${measured.unit}/s ${spread}  ${where}\n`);
+  process.stdout.write(`${measured.name.padEnd(52)} ${figures}  ${where}\n`);
+}
+
+function rateOf({ perSecond, unit, rmePercent }: Measured): string {
+  const rate = Math.round(perSecond).toLocaleString("en-US");
+  return `${rate.padStart(14)} ${unit}/s +-${rmePercent.toFixed(1)} %`;
 }
 
 /** Everything one contender does in a suite. */

@@ -1,8 +1,8 @@
 /**
- * Who is measured, and the loops they are measured in. Before anything is timed each proves that
- * it finds what the model finds; timed calls return a checksum.
+ * Who is measured, and the loops they are measured in. The proof is the sum over the queries of
+ * the first overlap's start + 1.
  */
-import type { Sampled } from "../harness.js";
+import type * as contest from "../contest.js";
 import { CHURNED, cutOf, type Input } from "./inputs.js";
 
 /**
@@ -13,34 +13,8 @@ import { CHURNED, cutOf, type Input } from "./inputs.js";
 export const WHATS = ["first", "count", "all", "stab", "insert", "remove", "churn"] as const;
 export type What = (typeof WHATS)[number];
 
-/** What is done and timed. */
-export interface Work {
-  /** Call number `call` of it; a checksum. */
-  run(call: number): number;
-  /** Sum over the queries of the first overlap's start + 1. */
-  proof(): number;
-  /** Not timed, before each call. */
-  before?(call: number): void;
-}
-
-interface Named {
-  readonly name: string;
-  readonly can: readonly What[];
-  /** Where it can take part; everywhere if not given. */
-  readonly shapes?: readonly string[];
-  /** Above this many entries it takes too long, or too much memory. */
-  readonly most?: number;
-}
-
-/** Measured here. */
-export interface Contender extends Named {
-  open(input: Input, what: What): Promise<Work> | Work;
-}
-
-/** Measures itself, elsewhere. */
-export interface Outsider extends Named {
-  measure(input: Input, what: What, quick: boolean): Promise<Sampled & { proof: number }>;
-}
+export type Contender = contest.Contender<Input, What>;
+export type Outsider = contest.Outsider<Input, What>;
 
 /** A structure behind the same few methods as the others. */
 export interface Peer {
@@ -58,7 +32,7 @@ export interface Peer {
   remove?(i: number): void;
 }
 
-type Loop = (peer: Required<Peer>, input: Input) => Omit<Work, "proof">;
+type Loop = (peer: Required<Peer>, input: Input) => Omit<contest.Work, "proof">;
 
 /** Inserts a list, in its order. */
 export function fill(peer: Peer, { starts, lasts }: { starts: Float64Array; lasts: Float64Array }) {
@@ -164,7 +138,7 @@ export function proofOf(input: Input, prove: (start: number, last: number) => nu
 
 /** A contender out of a peer, which `make` gives with the input's entries in it or without. */
 export function contender(
-  named: Named,
+  named: contest.Named<What>,
   make: (input: Input, filled: boolean) => Promise<Peer> | Peer,
 ): Contender {
   return {

@@ -6,6 +6,7 @@
  * as many queries.
  */
 import { Random } from "shootdown";
+import { later, permutation } from "../lists.js";
 
 /** Closed intervals of whole pages, as two lists. */
 export interface Intervals {
@@ -68,25 +69,11 @@ const SHAPES: Readonly<Record<string, Shape>> = {
 
 export const SHAPE_NAMES = Object.keys(SHAPES);
 
-function shuffle(list: Uint32Array, random: Random): Uint32Array {
-  for (let i = list.length - 1; i > 0; i--) {
-    const j = random.below(i + 1);
-    [list[i], list[j]] = [list[j], list[i]];
-  }
-  return list;
-}
-
 function intervals(n: number, place: (i: number) => readonly [number, number]): Intervals {
   const starts = new Float64Array(n);
   const lasts = new Float64Array(n);
   for (let i = 0; i < n; i++) [starts[i], lasts[i]] = place(i);
   return { starts, lasts };
-}
-
-/** Makes it when it is first needed. */
-function later<T>(make: () => T): () => T {
-  let made: { value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
 }
 
 /** What is asked of a contender. Each part has a seed of its own, so it is the same alone. */
@@ -123,13 +110,7 @@ export function inputOf(shape: string, n: number, seed: number): Input {
   const random = (part: number): Random => new Random(seed * 16 + part);
   const cuts = Math.ceil(POOL / n);
 
-  const permutation = (some: Random): Uint32Array => {
-    return shuffle(
-      Uint32Array.from({ length: n }, (_, i) => i),
-      some,
-    );
-  };
-  const order = later(() => permutation(random(0)));
+  const order = later(() => permutation(n, random(0)));
   const halfPicks = later(() => {
     const some = random(4);
     return Uint32Array.from({ length: POOL }, () => some.below(n));
@@ -155,14 +136,14 @@ export function inputOf(shape: string, n: number, seed: number): Input {
       const some = random(3);
       let ids: Uint32Array = new Uint32Array();
       return intervals(n * cuts, (i) => {
-        if (i % n === 0) ids = permutation(some);
+        if (i % n === 0) ids = permutation(n, some);
         return placed(ids[i % n], some);
       });
     }),
     removals: later(() => {
       const some = random(5);
       const list = new Uint32Array(n * cuts);
-      for (let cut = 0; cut < cuts; cut++) list.set(permutation(some), cut * n);
+      for (let cut = 0; cut < cuts; cut++) list.set(permutation(n, some), cut * n);
       return list;
     }),
     picks,

@@ -1,13 +1,7 @@
 /** What is right, by sorting: slow to make, and plain. */
+import type { Expected } from "../contest.js";
 import { CHURNED, cutOf, type Input, type Intervals } from "./inputs.js";
 import type { What } from "./contender.js";
-
-export interface Expected {
-  /** Sum over the queries of the first overlap's start + 1, when the work was done once. */
-  readonly proof: number;
-  /** What a call of the work returns; for removals, all the calls for the pool together. */
-  readonly checksum: number;
-}
 
 /** How many numbers of an ascending list are below `limit`. */
 function below(list: Float64Array, limit: number): number {

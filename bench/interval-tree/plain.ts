@@ -54,6 +54,12 @@ export class PlainTree implements Peer {
     }
   }
 
+  /** The first overlap, or -1. */
+  entry(start: number, last: number): number {
+    const at = this.find(start, last);
+    return at < 0 ? -1 : this.refs[at];
+  }
+
   prove(start: number, last: number): number {
     const at = this.find(start, last);
     return at < 0 ? 0 : this.starts[at] + 1;
