@@ -37,17 +37,23 @@ export function hasCompiler(): boolean {
   return compiler;
 }
 
+/** Folder with sources of btrfs-progs, which has Linux's trees in it: what the user says, if any. */
+export const LINUX = process.env["SHOOTDOWN_LINUX_TREES"];
+
 /** Path of a program that is newer than its source and all headers. */
-function compiled(name: string): string {
+function compiled(name: string, withLinux: boolean): string {
   const source = `${name}.cpp`;
-  const program = join(programs, name);
+  const program = join(programs, withLinux ? `${name}-linux` : name);
   const newest = readdirSync(sources)
     .filter((file) => file === source || file.endsWith(".hpp"))
     .reduce((ms, file) => Math.max(ms, statSync(join(sources, file)).mtimeMs), 0);
   if (existsSync(program) && statSync(program).mtimeMs > newest) return program;
   mkdirSync(programs, { recursive: true });
   const partial = `${program}.${process.pid}`;
-  execFileSync("g++", ["-std=c++17", "-O2", "-o", partial, join(sources, source)]);
+  // The kernel's is C: a compiler of C++ takes it, with complaints.
+  const linux = ["-DLINUX_TREE", "-fpermissive", "-w", `-I${join(sources, "linux")}`, `-I${LINUX}`];
+  const options = ["-std=c++17", "-O2", ...(withLinux ? linux : [])];
+  execFileSync("g++", [...options, "-o", partial, join(sources, source)]);
   renameSync(partial, program);
   return program;
 }
@@ -81,7 +87,7 @@ export async function measureNative(
   parts: readonly (Float64Array | Uint32Array)[],
   quick: boolean,
 ): Promise<Sampled & { proof: number }> {
-  const path = compiled(program);
+  const path = compiled(program, kind === "linux");
   const folder = mkdtempSync(join(tmpdir(), "shootdown-bench-"));
   try {
     const input = join(folder, "input");

@@ -1,5 +1,5 @@
 /** The peers in C++: bench/native/interval-tree.cpp. */
-import { hasCompiler, measureNative } from "../native.js";
+import { hasCompiler, LINUX, measureNative } from "../native.js";
 import { type Outsider, stands, type What, WHATS } from "./contender.js";
 import { CHURNED, type Input, type Intervals } from "./inputs.js";
 
@@ -28,7 +28,9 @@ function measurer(kind: string): Outsider["measure"] {
 /** None without a compiler. */
 export function natives(): readonly Outsider[] {
   if (!hasCompiler()) return [];
+  const linux = { name: "Linux", can: WHATS, measure: measurer("linux") };
   return [
+    ...(LINUX === undefined ? [] : [linux]),
     {
       name: "C++ AVL tree",
       can: WHATS,

@@ -10,6 +10,9 @@
 #include <map>
 
 #include "avl.hpp"
+#ifdef LINUX_TREE
+#include "linux.hpp"
+#endif
 #include "harness.hpp"
 
 struct Intervals {
@@ -190,6 +193,9 @@ int main(int argc, char **argv) {
   return start(argc, argv, input, [&](const auto &kind, const auto &what, Limits limits) {
     if (kind == "avl") return run<Avl<>>(input, what, limits);
     if (kind == "multimap") return run<Multimap>(input, what, limits);
+#ifdef LINUX_TREE
+    if (kind == "linux") return run<LinuxTree>(input, what, limits);
+#endif
     return -1;
   });
 }
