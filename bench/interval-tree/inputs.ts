@@ -17,7 +17,7 @@ export interface Intervals {
 const POOL = 2 ** 16;
 const QUERY_PAGES = 8;
 /** Entries that one call of a churn benchmark takes out and puts back; divides POOL. */
-export const CHURNED = 4_096;
+export const CHURNED = 2_048;
 
 type Place = (i: number, random: Random) => readonly [start: number, last: number];
 

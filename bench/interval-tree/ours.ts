@@ -5,6 +5,7 @@ import { CHURNED, cutOf, type Input } from "./inputs.js";
 
 class Ours implements Peer {
   readonly handles: Float64Array;
+  private into = new Float64Array(4_096);
 
   constructor(
     readonly tree: IntervalTree,
@@ -35,7 +36,10 @@ class Ours implements Peer {
   }
 
   all(start: number, last: number): number {
-    return this.tree.all(start, last).length;
+    const found = this.tree.allInto(this.into, start, last);
+    if (found < this.into.length) return found;
+    this.into = new Float64Array(2 * found);
+    return this.all(start, last);
   }
 
   clear(): void {
