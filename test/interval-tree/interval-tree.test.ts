@@ -205,6 +205,28 @@ describe("IntervalTree", () => {
     tree.updateMany([], [], []);
   });
 
+  test("batches may go in front of everything, and behind", async () => {
+    const tree = await IntervalTree.create();
+    const places = Float64Array.from({ length: 5_000 }, (_, i) => 100_000 + i);
+    const handles = tree.load(places, places);
+    expect(tree.levels).toBeGreaterThan(3);
+    const check = (some: Float64Array, at: Float64Array): void => {
+      expect(validateIntervalTree(tree)).toEqual([]);
+      expect([...tree.firstMany(at, at)]).toEqual([...some]);
+    };
+    // Alone in its batch: none behind it mends what it should have widened.
+    const only = Float64Array.of(50_000);
+    check(tree.insertMany(only, only), only);
+    const front = Float64Array.from({ length: 300 }, (_, i) => 999 - i);
+    check(tree.insertMany(front, front), front);
+    const moved = handles.slice(2_000, 2_300);
+    for (const at of [front.map((page) => page - 600), front.map((page) => 200_000 - page)]) {
+      tree.updateMany(moved, at, at);
+      check(moved, at);
+    }
+    expect(tree.max()?.start).toBe(199_700 - 400);
+  });
+
   test("removing many leaves all of them when one cannot be", async () => {
     const { tree, handles } = await filled(5_000);
     const before = [...tree];
