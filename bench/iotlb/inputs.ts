@@ -50,8 +50,8 @@ export interface Input {
   readonly hits: () => Queries;
   /** Pages between entries. */
   readonly misses: () => Queries;
-  /** Pages of all kinds. */
-  readonly probes: () => Queries;
+  /** Pages on both sides of where entries of a table of the pool begin and end. */
+  readonly probes: (cut: number) => Queries;
 }
 
 /** Entries of table `cut` of the pool. */
@@ -131,13 +131,15 @@ export function inputOf(shape: string, n: number, seed: number): Input {
         return [asid, slot + GAP + some.below(SLOT - GAP)];
       });
     }),
-    probes: later(() => {
+    probes: (cut) => {
       const some = random(4);
+      const { asids, starts, lasts } = cutOf(input, cut);
       return queries(PROBES, () => {
-        const [asid, slot] = placeOf(some.below(n), spaces);
-        return [asid, slot + some.below(SLOT)];
+        const i = some.below(n);
+        const edges = [Math.max(0, starts[i] - 1), starts[i], lasts[i], lasts[i] + 1];
+        return [asids[i], edges[some.below(4)]];
       });
-    }),
+    },
   };
   return input;
 }

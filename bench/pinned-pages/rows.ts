@@ -16,7 +16,8 @@ const ROUNDED_BYTES = 64;
 export function pinnedPagesRows({ quick, full, largest }: Extent): Row[] {
   if (largest) return rowsFor("random", LARGEST, LARGEST_WHATS);
   const sizes = full ? [100, 1e3, 1e4, 1e5, 1e6] : quick ? [100] : [100, 1e4, 1e5];
-  return SHAPE_NAMES.flatMap((shape) => sizes.flatMap((n) => rowsFor(shape, n, WHATS)));
+  const shapes = quick && !full ? ["random", "clustered"] : SHAPE_NAMES;
+  return shapes.flatMap((shape) => sizes.flatMap((n) => rowsFor(shape, n, WHATS)));
 }
 
 function rowsFor(shape: string, n: number, whats: readonly What[]): Row[] {
