@@ -55,7 +55,7 @@ describe.each([3, 0])("%i calls with something to do before each", (callsApart) 
   });
 });
 
-test("what is done before a call is done for each, and those that are too small stay out", async () => {
+test("what comes before a call is done for each; those that are too small stay out", async () => {
   const before: number[] = [];
   const [row] = rows({ before: (call) => before.push(call) });
   await measure(row, true);
