@@ -7,7 +7,9 @@
 import { Random } from "shootdown";
 import { later, permutation } from "../lists.js";
 
-const POOL = 2 ** 16;
+/** So much is in the pool, and asked for, at least: by default, and where time is short. */
+export const POOL = 2 ** 16;
+export const SMALL_POOL = 2 ** 12;
 const QUERIES_MOST = 2 ** 20;
 const PROBES = 4_096;
 const SLOT = 64;
@@ -98,10 +100,10 @@ function queries(n: number, one: () => readonly [asid: number, page: number]): Q
   return { asids, pages };
 }
 
-export function inputOf(shape: string, n: number, seed: number): Input {
+export function inputOf(shape: string, n: number, seed: number, least = POOL): Input {
   const spaces = ASIDS[shape];
-  const cuts = Math.ceil(POOL / n);
-  const asked = Math.min(Math.max(n, POOL), QUERIES_MOST);
+  const cuts = Math.ceil(least / n);
+  const asked = Math.min(Math.max(n, least), QUERIES_MOST);
   const random = (part: number): Random => new Random(seed * 16 + part);
   const pool = later(() => entries(n, spaces, cuts, random(0)));
   const input: Input = {

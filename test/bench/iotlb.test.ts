@@ -11,7 +11,14 @@ import {
   WHATS,
 } from "../../bench/iotlb/contender.js";
 import { contenders } from "../../bench/iotlb/contenders.js";
-import { cutOf, type Input, inputOf, type Queries, SHAPE_NAMES } from "../../bench/iotlb/inputs.js";
+import {
+  cutOf,
+  type Input,
+  inputOf,
+  type Queries,
+  SHAPE_NAMES,
+  SMALL_POOL,
+} from "../../bench/iotlb/inputs.js";
 import { modelOf } from "../../bench/iotlb/model.js";
 import { SortedTables } from "../../bench/iotlb/tables.js";
 
@@ -23,16 +30,18 @@ function bytes(list: Float64Array | Uint32Array): string {
 
 describe.each(SHAPE_NAMES)("%s", (shape) => {
   test("the same each time, whichever part is asked for first", () => {
-    const a = inputOf(shape, 70, SEED);
-    const b = inputOf(shape, 70, SEED);
+    const a = inputOf(shape, 70, SEED, SMALL_POOL);
+    const b = inputOf(shape, 70, SEED, SMALL_POOL);
     const parts = [a.pool().starts, a.removals(), a.hits().pages, a.misses().asids];
     const late = [b.misses().asids, b.hits().pages, b.removals(), b.pool().starts];
     expect(parts.map(bytes)).toEqual(late.map(bytes).reverse());
-    expect(bytes(inputOf(shape, 70, SEED + 1).removals())).not.toBe(bytes(a.removals()));
+    expect(bytes(inputOf(shape, 70, SEED + 1, SMALL_POOL).removals())).not.toBe(
+      bytes(a.removals()),
+    );
   });
 
   test("nothing overlaps, hits hit and misses miss", () => {
-    const input = inputOf(shape, 70, SEED);
+    const input = inputOf(shape, 70, SEED, SMALL_POOL);
     const { asids, starts, lasts } = cutOf(input, 0);
     const holders = (asid: number, from: number, to: number): number => {
       return starts.filter((start, i) => asids[i] === asid && start <= to && lasts[i] >= from)
@@ -48,7 +57,7 @@ describe.each(SHAPE_NAMES)("%s", (shape) => {
   });
 
   test("every contender is right", async () => {
-    const input = inputOf(shape, 3_000, SEED);
+    const input = inputOf(shape, 1_000, SEED, SMALL_POOL);
     const model = modelOf(input);
     for (const what of WHATS) {
       const right = model(what);
@@ -106,7 +115,7 @@ test.each([
   ["entries are too short", new Narrow(), "add"],
   ["something is found between entries", new Finder(), "miss"],
 ] as const)("a contender that is wrong does not pass: %s", async (_, peer: Peer, what) => {
-  const input = inputOf("disjoint in 16 ASIDs", 3_000, SEED);
+  const input = inputOf("disjoint in 16 ASIDs", 1_000, SEED, SMALL_POOL);
   const one = contender({ name: "wrong", can: WHATS }, () => peer);
   expect(await answersOf(one, input, what)).not.toEqual(modelOf(input)(what));
 });

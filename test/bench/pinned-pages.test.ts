@@ -17,6 +17,7 @@ import {
   leavingOf,
   RUN_SHAPES,
   SHAPE_NAMES,
+  SMALL_POOL,
 } from "../../bench/pinned-pages/inputs.js";
 import { modelOf } from "../../bench/pinned-pages/model.js";
 import { takesPart } from "../../bench/contest.js";
@@ -33,17 +34,17 @@ function ascending(list: Float64Array): Float64Array {
 
 describe("inputs", () => {
   test.each(SHAPE_NAMES)("%s: the same each time, whichever part is asked for first", (shape) => {
-    const a = inputOf(shape, 700, SEED);
-    const b = inputOf(shape, 700, SEED);
+    const a = inputOf(shape, 700, SEED, SMALL_POOL);
+    const b = inputOf(shape, 700, SEED, SMALL_POOL);
     const parts = [a.pool().pages, a.pool().frames, a.leaving(), a.queries().pages, a.probes(1)];
     const late = [b.probes(1), b.queries().pages, b.leaving(), b.pool().frames, b.pool().pages];
     expect(parts.map(bytes)).toEqual(late.map(bytes).reverse());
-    const other = inputOf(shape, 700, SEED + 1);
+    const other = inputOf(shape, 700, SEED + 1, SMALL_POOL);
     expect(bytes(other.pool().frames)).not.toBe(bytes(a.pool().frames));
   });
 
   test.each(SHAPE_NAMES)("%s: pages are distinct, and all of them leave", (shape) => {
-    const input = inputOf(shape, 700, SEED);
+    const input = inputOf(shape, 700, SEED, SMALL_POOL);
     for (let cut = 0; cut < 5; cut++) {
       const { pages } = cutOf(input, cut);
       expect(new Set(pages).size).toBe(700);
@@ -54,10 +55,10 @@ describe("inputs", () => {
   });
 
   test.each(RUN_SHAPES)("%s: pages come and go in runs", (shape) => {
-    const input = inputOf(shape, 1_000, SEED);
+    const input = inputOf(shape, 1_000, SEED, SMALL_POOL);
     for (const list of [cutOf(input, 0).pages, leavingOf(input, 0), input.queries().pages]) {
       const breaks = list.filter((page, i) => i > 0 && page !== list[i - 1] + 1);
-      expect(breaks.length).toBeLessThan(list.length / 200);
+      expect(breaks.length).toBeLessThan(list.length / 100);
     }
   });
 });
@@ -78,7 +79,7 @@ async function answersOf(one: Contender | Outsider, input: Input, what: What) {
 }
 
 test.each(SHAPE_NAMES)("%s: every contender is right", async (shape) => {
-  const input = inputOf(shape, 3_000, SEED);
+  const input = inputOf(shape, 1_000, SEED, SMALL_POOL);
   const model = modelOf(input);
   for (const what of WHATS) {
     const right = model(what);
@@ -163,7 +164,7 @@ class Unordered extends ByPage {
 
 describe("a contender that is wrong does not pass", () => {
   const differs = async (peer: Peer, what: What): Promise<boolean> => {
-    const input = inputOf("random", 500, SEED);
+    const input = inputOf("random", 500, SEED, SMALL_POOL);
     const one = contender({ name: "wrong", can: WHATS }, () => peer);
     const right = modelOf(input)(what);
     const { checksum, proof } = await answersOf(one, input, what);

@@ -23,7 +23,7 @@ const LINES = [
   timed("first, random, 100: b", 1),
   timed("first, random, 100: b", 12_345),
   timed("first, random, 10000: a", 0.96),
-  timed("first, disjoint, 100: c, lists", 217.6),
+  timed("first, disjoint, 100: shootdown, lists", 217.6),
   timed("read trace", 1),
   JSON.stringify({ suite: "s", name: "size, random, 100: a", amount: 24.56, unit: "bytes" }),
   JSON.stringify({ suite: "s", name: "size, random, 100: d", amount: 48, unit: "bytes" }),
@@ -40,12 +40,12 @@ test("a table a suite, and one for what was counted", () => {
   expect([stderr, status]).toEqual(["", 0]);
   expect(stdout).toBe(`s, nanoseconds an operation:
 
-|  |  | entries | a | b | c, lists |
+|  |  | entries | shootdown, lists | a | b |
 | --- | --- | ---: | ---: | ---: | ---: |
-| first | random | 100 | 4.0 | 12,300 | – |
-| first | random | 10,000 | 1.0 | – | – |
-| first | disjoint | 100 | – | – | 218 |
-| insert | random | 100 | 99 | – | – |
+| first | random | 100 | – | 4.0 | 12,300 |
+| first | random | 10,000 | – | 1.0 | – |
+| first | disjoint | 100 | 218 | – | – |
+| insert | random | 100 | – | 99 | – |
 
 s, bytes:
 
