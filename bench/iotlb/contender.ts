@@ -1,6 +1,7 @@
 /** Who is measured, and the loops that call them entry by entry. */
 import type * as contest from "../contest.js";
 import { cutOf, type Input, type Queries } from "./inputs.js";
+import { cutAfter } from "./model.js";
 
 /**
  * Things to measure. add: from nothing, in random order; translate: pages in entries; miss: pages
@@ -85,8 +86,8 @@ const LOOPS: Readonly<Record<What, Loop>> = {
 };
 
 /** What the peer holds, as one number. */
-export function proofOf(peer: Peer, input: Input): number {
-  const { asids, pages } = input.probes();
+export function proofOf(peer: Peer, input: Input, what: What): number {
+  const { asids, pages } = input.probes(cutAfter(what, input));
   return pages.reduce((sum, page, i) => sum + peer.translate(asids[i], page), peer.size);
 }
 
@@ -102,7 +103,7 @@ export function contender(
       return {
         run: LOOPS[what](peer, input),
         before: standing(what, peer, input),
-        proof: () => proofOf(peer, input),
+        proof: () => proofOf(peer, input, what),
       };
     },
   };

@@ -7,7 +7,9 @@
 import { Random } from "shootdown";
 import { later, permutation } from "../lists.js";
 
-const POOL = 2 ** 16;
+/** So much is in the pool, and asked for, at least: by default, and where time is short. */
+export const POOL = 2 ** 16;
+export const SMALL_POOL = 2 ** 12;
 const QUERIES_MOST = 2 ** 20;
 const PROBES = 4_096;
 const SLOT = 64;
@@ -50,8 +52,8 @@ export interface Input {
   readonly hits: () => Queries;
   /** Pages between entries. */
   readonly misses: () => Queries;
-  /** Pages of all kinds. */
-  readonly probes: () => Queries;
+  /** Pages on both sides of where entries of a table of the pool begin and end. */
+  readonly probes: (cut: number) => Queries;
 }
 
 /** Entries of table `cut` of the pool. */
@@ -98,10 +100,10 @@ function queries(n: number, one: () => readonly [asid: number, page: number]): Q
   return { asids, pages };
 }
 
-export function inputOf(shape: string, n: number, seed: number): Input {
+export function inputOf(shape: string, n: number, seed: number, least = POOL): Input {
   const spaces = ASIDS[shape];
-  const cuts = Math.ceil(POOL / n);
-  const asked = Math.min(Math.max(n, POOL), QUERIES_MOST);
+  const cuts = Math.ceil(least / n);
+  const asked = Math.min(Math.max(n, least), QUERIES_MOST);
   const random = (part: number): Random => new Random(seed * 16 + part);
   const pool = later(() => entries(n, spaces, cuts, random(0)));
   const input: Input = {
@@ -131,13 +133,15 @@ export function inputOf(shape: string, n: number, seed: number): Input {
         return [asid, slot + GAP + some.below(SLOT - GAP)];
       });
     }),
-    probes: later(() => {
+    probes: (cut) => {
       const some = random(4);
+      const { asids, starts, lasts } = cutOf(input, cut);
       return queries(PROBES, () => {
-        const [asid, slot] = placeOf(some.below(n), spaces);
-        return [asid, slot + some.below(SLOT)];
+        const i = some.below(n);
+        const edges = [Math.max(0, starts[i] - 1), starts[i], lasts[i], lasts[i] + 1];
+        return [asids[i], edges[some.below(4)]];
       });
-    }),
+    },
   };
   return input;
 }

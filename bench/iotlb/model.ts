@@ -26,7 +26,7 @@ export function modelOf(input: Input): (what: What) => Expected {
     const sum = (some: Queries): number => {
       return some.pages.reduce((so, page, i) => so + translate(some.asids[i], page), 0);
     };
-    const proof = sum(input.probes()) + bySlot.size;
+    const proof = sum(input.probes(cutAfter(what, input))) + bySlot.size;
     if (what === "translate") return { proof, checksum: sum(input.hits()) };
     if (what === "miss") return { proof, checksum: sum(input.misses()) };
     // After each addition to the pool, or removal from it, one.

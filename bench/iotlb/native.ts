@@ -2,6 +2,7 @@
 import { hasCompiler, measureNative } from "../native.js";
 import { type Outsider, queriesOf, type What, WHATS } from "./contender.js";
 import { type Input, type Queries } from "./inputs.js";
+import { cutAfter } from "./model.js";
 
 const NONE: Queries = { asids: new Uint32Array(), pages: new Float64Array() };
 
@@ -9,7 +10,7 @@ const NONE: Queries = { asids: new Uint32Array(), pages: new Float64Array() };
 function partsOf(input: Input, what: What): (Float64Array | Uint32Array)[] {
   const { asids, starts, lasts, addrs } = input.pool();
   const queries = what === "translate" || what === "miss" ? queriesOf(what, input) : NONE;
-  const probes = input.probes();
+  const probes = input.probes(cutAfter(what, input));
   const removals = what === "delete" ? input.removals() : new Uint32Array();
   const lengths = [queries.pages, probes.pages, removals].map(({ length }) => length);
   const head = Float64Array.of(input.n, input.cuts, input.spaces, ...lengths);

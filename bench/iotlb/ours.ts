@@ -56,7 +56,7 @@ export const batches: Contender = {
         return sum;
       },
       before: standing(what, peer, input),
-      proof: () => proofOf(peer, input),
+      proof: () => proofOf(peer, input, what),
     };
   },
 };

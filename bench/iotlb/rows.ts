@@ -3,7 +3,7 @@ import { type Extent, rowsOf } from "../contest.js";
 import type { Row } from "../harness.js";
 import { type What, WHATS } from "./contender.js";
 import { contenders } from "./contenders.js";
-import { type Input, inputOf, SHAPE_NAMES } from "./inputs.js";
+import { type Input, inputOf, POOL, SHAPE_NAMES, SMALL_POOL } from "./inputs.js";
 import { modelOf } from "./model.js";
 
 const SEED = 1;
@@ -12,7 +12,10 @@ const SEED = 1;
 export function iotlbRows({ quick, full, largest }: Extent): Row[] {
   if (largest) return [];
   const sizes = full ? [100, 1e3, 1e4, 1e5, 1e6] : quick ? [100] : [100, 1e4, 1e5];
-  return SHAPE_NAMES.flatMap((shape) => sizes.flatMap((n) => rowsFor(inputOf(shape, n, SEED))));
+  const least = quick ? SMALL_POOL : POOL;
+  return SHAPE_NAMES.flatMap((shape) =>
+    sizes.flatMap((n) => rowsFor(inputOf(shape, n, SEED, least))),
+  );
 }
 
 function rowsFor(input: Input): Row[] {

@@ -113,8 +113,8 @@ class Bench {
     return total;
   }
 
-  double proof() const {
-    if (!store.isSound()) return -1;
+  double proof() {
+    if (!store.isSound() || (what == "unpin" && !staysSound())) return -1;
     double sum = 0;
     size_t i = 0;
     if (what == "walk") {
@@ -138,6 +138,18 @@ class Bench {
   bool isRepinned = false;
 
   bool isFixed() const { return what == "lookup" || what == "repin"; }
+
+  /** Empties the last store once more, and looks at it now and then. */
+  bool staysSound() {
+    fill(in.cuts - 1);
+    const Page *leaving = &in.leaving[in.n * (in.cuts - 1)];
+    bool isSound = true;
+    for (size_t i = 0; i < in.n; i++) {
+      store.unpin(leaving[i]);
+      if (i % (in.n / 64 + 1) == 0) isSound = isSound && store.isSound();
+    }
+    return isSound;
+  }
 
   void fill(size_t cut) {
     for (size_t i = cut * in.n; i < (cut + 1) * in.n; i++) store.pin(in.pages[i], in.frames[i]);

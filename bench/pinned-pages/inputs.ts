@@ -8,7 +8,9 @@
 import { Random } from "shootdown";
 import { later, permutation } from "../lists.js";
 
-const POOL = 2 ** 16;
+/** So much is in the pool, and asked for, at least: by default, and where time is short. */
+export const POOL = 2 ** 16;
+export const SMALL_POOL = 2 ** 12;
 const QUERIES_MOST = 2 ** 20;
 /** So that sums over 10^7 of them are exact. */
 const FRAMES = 2 ** 28;
@@ -94,9 +96,9 @@ function framesFor(n: number, random: Random): Float64Array {
   return Float64Array.from({ length: n }, () => random.below(FRAMES));
 }
 
-export function inputOf(shape: string, n: number, seed: number): Input {
+export function inputOf(shape: string, n: number, seed: number, least = POOL): Input {
   const { pages: pagesOf, run } = SHAPES[shape];
-  const cuts = Math.ceil(POOL / n);
+  const cuts = Math.ceil(least / n);
   const random = (part: number): Random => new Random(seed * 16 + part);
   const pool = later(() => {
     const some = random(0);
@@ -126,7 +128,7 @@ export function inputOf(shape: string, n: number, seed: number): Input {
     queries: later(() => {
       const some = random(3);
       const { pages: standing } = cutOf(input, 0);
-      const pages = new Float64Array(Math.min(Math.max(n, POOL), QUERIES_MOST));
+      const pages = new Float64Array(Math.min(Math.max(n, least), QUERIES_MOST));
       for (let at = 0; at < pages.length;) {
         const from = some.below(Math.ceil(n / run)) * run;
         const asked = standing.subarray(from, Math.min(from + run, from + pages.length - at));

@@ -4,7 +4,7 @@ import { type Extent, rowsOf } from "../contest.js";
 import type { Row } from "../harness.js";
 import { type What, WHATS } from "./contender.js";
 import { contenders } from "./contenders.js";
-import { cutOf, type Input, inputOf, SHAPE_NAMES } from "./inputs.js";
+import { cutOf, type Input, inputOf, POOL, SHAPE_NAMES, SMALL_POOL } from "./inputs.js";
 import { modelOf } from "./model.js";
 
 const SEED = 1;
@@ -14,13 +14,16 @@ const LARGEST_WHATS: readonly What[] = ["pin", "lookup"];
 const ROUNDED_BYTES = 64;
 
 export function pinnedPagesRows({ quick, full, largest }: Extent): Row[] {
-  if (largest) return rowsFor("random", LARGEST, LARGEST_WHATS);
+  if (largest) return rowsFor(inputOf("random", LARGEST, SEED), LARGEST_WHATS);
   const sizes = full ? [100, 1e3, 1e4, 1e5, 1e6] : quick ? [100] : [100, 1e4, 1e5];
-  return SHAPE_NAMES.flatMap((shape) => sizes.flatMap((n) => rowsFor(shape, n, WHATS)));
+  const least = quick ? SMALL_POOL : POOL;
+  const shapes = quick && !full ? ["random", "clustered"] : SHAPE_NAMES;
+  return shapes.flatMap((shape) =>
+    sizes.flatMap((n) => rowsFor(inputOf(shape, n, SEED, least), WHATS)),
+  );
 }
 
-function rowsFor(shape: string, n: number, whats: readonly What[]): Row[] {
-  const input = inputOf(shape, n, SEED);
+function rowsFor(input: Input, whats: readonly What[]): Row[] {
   const rows = rowsOf({
     contenders: contenders(),
     whats,

@@ -1,4 +1,4 @@
-// Lines of JSON as the benchmarks print them, as points of charts.
+// Lines of JSON as the benchmarks print them, as points of charts and cells of tables.
 
 const NAME = /^(?<what>[^,:]+), (?<shape>[^,:]+), (?<entries>\d+): (?<contender>.+)$/;
 
@@ -6,25 +6,49 @@ function parse(line) {
   try {
     return JSON.parse(line);
   } catch {
-    throw new Error(`charts: not a line of JSON: ${line.slice(0, 60)}`);
+    throw new Error(`not a line of JSON: ${line.slice(0, 60)}`);
   }
 }
 
 /**
- * What lines named `OPERATION, SHAPE, ENTRIES: CONTENDER` say; other lines are passed over. Of two
- * with the same name the later one counts.
+ * What lines named `OPERATION, SHAPE, ENTRIES: CONTENDER` say: nanoseconds an operation, or an
+ * amount of something else. Other lines are passed over. Of two with the same name the later one
+ * counts.
  */
-export function pointsOf(lines, suiteOfOthers = "bench") {
-  const points = new Map();
+export function figuresOf(lines, suiteOfOthers = "bench") {
+  const figures = new Map();
   for (const line of lines) {
     // The build speaks up among them.
     if (!line.startsWith("{")) continue;
-    const { suite = suiteOfOthers, name, perSecond } = parse(line);
+    const { suite = suiteOfOthers, name, perSecond, amount, unit } = parse(line);
     const match = NAME.exec(name);
-    if (match === null || !(perSecond > 0)) continue;
+    if (match === null) continue;
     const { what, shape, entries, contender } = match.groups;
-    const ns = 1e9 / perSecond;
-    points.set(`${suite} ${name}`, { suite, what, shape, contender, entries: +entries, ns });
+    const figure =
+      perSecond > 0
+        ? { ns: 1e9 / perSecond }
+        : typeof amount === "number"
+          ? { amount, unit }
+          : undefined;
+    if (figure === undefined) continue;
+    const key = `${suite} ${name}`;
+    figures.set(key, { suite, what, shape, contender, entries: +entries, ...figure });
   }
-  return [...points.values()];
+  return [...figures.values()];
+}
+
+/** Only those that are times. */
+export function pointsOf(lines, suiteOfOthers) {
+  return figuresOf(lines, suiteOfOthers).filter(({ ns }) => ns !== undefined);
+}
+
+/** Lists by key, keys in the order they come in. */
+export function groupBy(list, keyOf) {
+  const groups = new Map();
+  for (const item of list) {
+    const key = keyOf(item);
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(item);
+  }
+  return groups;
 }

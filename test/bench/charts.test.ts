@@ -60,11 +60,30 @@ test("one small chart an operation, the same each time", () => {
 });
 
 test("other suites, shapes and sizes of entries", () => {
-  draw(linesOf("iotlb"), "c", "--shapes", "all");
+  draw(linesOf("other"), "c", "--shapes", "all");
   expect(readdirSync(join(folder, "c"))).toHaveLength(4);
-  expect(read("c", "iotlb-first-disjoint.svg")).not.toContain("L1d");
-  draw(linesOf("iotlb"), "c", "--shapes", "disjoint", "--bytes", "64");
-  expect(read("c", "iotlb-first-disjoint.svg")).toContain("L1d 48 KiB = 768 entries");
+  expect(read("c", "other-first-disjoint.svg")).not.toContain("L1d");
+  draw(linesOf("other"), "c", "--shapes", "disjoint", "--bytes", "64");
+  expect(read("c", "other-first-disjoint.svg")).toContain("L1d 48 KiB = 768 entries");
+});
+
+test("every suite that is known has its own shapes and bytes", () => {
+  const lines = [
+    ...linesOf("iotlb"),
+    ...["random", "lone", "dense"].map((shape) => line("pinned-pages", "pin", shape, 1e4, "a")),
+    ...["random", "dense"].map((shape) => line("pinned-pages", "pin", shape, 1e3, "a")),
+    '{"suite":"pinned-pages","name":"bytes, random, 1000: a","amount":25,"unit":"bytes a page"}',
+  ];
+  draw(lines, "e");
+  expect(readdirSync(join(folder, "e")).sort()).toEqual([
+    "iotlb-first-disjoint.svg",
+    "iotlb-insert-disjoint.svg",
+    "pinned-pages-pin-random.svg",
+  ]);
+  expect(read("e", "iotlb-first-disjoint.svg")).toContain("at 83 bytes an entry");
+  draw(lines, "e", "--shapes", "dense,random");
+  expect(read("e", "pinned-pages-pin-random.svg")).toContain("at 25 bytes an entry");
+  expect(read("e", "pinned-pages-pin-dense.svg")).toContain("L1d 48 KiB = 6,144 entries");
 });
 
 test("says when there is nothing to draw, or a size is none", () => {
