@@ -37,7 +37,7 @@ export function hasCompiler(): boolean {
   return compiler;
 }
 
-/** Folder with sources of btrfs-progs, which has Linux's trees in it: what the user says, if any. */
+/** Folder with the sources of btrfs-progs, which has Linux's trees: what the user says, if any. */
 export const LINUX = process.env["SHOOTDOWN_LINUX_TREES"];
 
 /** Path of a program that is newer than its source and all headers. */

@@ -89,7 +89,12 @@ export {
 export type { Overlaps } from "./interval-tree-window.js";
 export { type Numbers, PAGE_LIMIT } from "./pages.js";
 export { INTERVAL_TREE_INVARIANTS, validateIntervalTree } from "./interval-tree-validator.js";
-export { PinnedPages, type PinnedPagesOptions, PIN_COUNT_MOST } from "./pinned-pages.js";
+export {
+  type PinnedList,
+  PinnedPages,
+  type PinnedPagesOptions,
+  PIN_COUNT_MOST,
+} from "./pinned-pages.js";
 export {
   PinnedPagesTree,
   type PinnedPagesTreeOptions,

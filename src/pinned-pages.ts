@@ -18,6 +18,13 @@ export interface PinnedPagesOptions extends PinOptions {
   readonly wasm?: WasmSource;
 }
 
+/** Pinned pages, ascending; the i-th of each array is of the same page. */
+export interface PinnedList {
+  readonly pages: Float64Array;
+  readonly frames: Float64Array;
+  readonly counts: Uint16Array;
+}
+
 /** A page can be pinned so often: the count has 12 bits. */
 export const PIN_COUNT_MOST = 4095;
 
@@ -341,6 +348,27 @@ export class PinnedPages implements PinStore {
 
   [Symbol.iterator](): Generator<PinnedPage, void, undefined> {
     return this.walk();
+  }
+
+  /** What {@link walk} tells, in arrays: several times as fast. */
+  list(first = this.first, last = this.last): PinnedList {
+    check.checkPart(this.mapping, first, last);
+    const parts = [...this.records(first, last)];
+    const n = parts.reduce((sum, { length }) => sum + length, 0) / RECORD;
+    const list = {
+      pages: new Float64Array(n),
+      frames: new Float64Array(n),
+      counts: new Uint16Array(n),
+    };
+    let at = 0;
+    for (const records of parts) {
+      for (let i = 0; i < records.length; i += RECORD, at++) {
+        list.pages[at] = records[i];
+        list.frames[at] = records[i + 1];
+        list.counts[at] = records[i + 2];
+      }
+    }
+    return list;
   }
 
   private version(): number {

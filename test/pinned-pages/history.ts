@@ -6,7 +6,7 @@ import {
   Random,
   validatePinnedPages,
 } from "../../src/index.js";
-import { same } from "../same.js";
+import { same, sameList } from "../same.js";
 import { EMPTY_BYTES, endMemory, FormsSeen } from "./forms.js";
 import { type FrameOf, type ModelOptions, PinModel, Refusal } from "./model.js";
 import { type Outcome, outcome, sameOutcome, samePages } from "./outcome.js";
@@ -302,6 +302,22 @@ export class History {
       const expected = model.walk(first, last);
       samePages("walk", packed.walk(first, last), expected);
       samePages("walk of the tree", tree.walk(first, last), expected);
+      const { pages, frames, counts } = packed.list(first, last);
+      sameList(
+        "pages",
+        pages,
+        Array.from(expected, ({ page }) => page),
+      );
+      sameList(
+        "frames",
+        frames,
+        Array.from(expected, ({ pfn }) => pfn),
+      );
+      sameList(
+        "counts",
+        counts,
+        Array.from(expected, ({ count }) => count),
+      );
     } else if (what < 7) {
       const { options } = model;
       const pages = this.list().filter((page) => page >= options.first && page <= options.last);
