@@ -83,9 +83,9 @@ export function pinsCheck(list: usize, n: u32, low: f64, high: f64): u32 {
     const x = v128.load(list + ((<usize>i) << 3));
     const inside = v128.and(f64x2.ge(x, least), f64x2.le(x, most));
     const good = v128.and(inside, f64x2.eq(x, f64x2.floor(x)));
-    if (i64x2.extract_lane(good, 0) == 0) return i;
+    if (i64x2.all_true(good)) continue;
     // The second may be behind the list: then this is n.
-    if (i64x2.extract_lane(good, 1) == 0) return i + 1;
+    return i64x2.extract_lane(good, 0) == 0 ? i : i + 1;
   }
   return n;
 }

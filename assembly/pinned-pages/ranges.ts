@@ -1,6 +1,6 @@
 /**
- * Ranges of pages: block by block, with one search a block, and straight through the words where
- * they are dense. Results as of lists, see exports.ts.
+ * Ranges of pages: block by block, with one search a block, straight through the words where they
+ * are dense. Results as of lists, see exports.ts.
  */
 import { fromF64 } from "../f64";
 import { freeLeaf } from "./heap";
@@ -8,9 +8,10 @@ import { findWord, formFor, reform, settle } from "./leaf";
 import { indexOf, isReserved, pfnOf, pinPage, refsOf, unpinPage } from "./pins";
 import {
   add64, BLOCK_BITS, BLOCK_PAGES, blockOf, COUNT_BITS, COUNT_MOST, countOf, DENSE, denseWord,
-  fieldOf, formOf, get32, keyOf, O_CONTENT, OVER_LIMIT, P_CHARGED, P_LIMIT, P_PINNED, P_REFS,
-  P_RESERVED, P_VERSION, SATURATED, set32,
+  fieldOf, formOf, get32, keyOf, LONE, O_CONTENT, OVER_LIMIT, P_CHARGED, P_LIMIT, P_PINNED,
+  P_REFS, P_RESERVED, P_VERSION, SATURATED, set32,
 } from "./rows";
+import { lookupSmall, pinSmall, SMALL_PART, unpinSmall } from "./small";
 import { findSlot, removeSlot } from "./table";
 
 // @ts-ignore: decorator
@@ -29,6 +30,13 @@ function charges(t: usize, pfn: u64): bool {
 @inline
 function isDense(slot: usize): bool {
   return formOf(load<u64>(slot)) == DENSE;
+}
+
+// @ts-ignore: decorator
+@inline
+function isSmall(slot: usize): bool {
+  const form = formOf(load<u64>(slot));
+  return form != LONE && form != DENSE;
 }
 
 // @ts-ignore: decorator
@@ -111,6 +119,10 @@ export function pinsPinRange(t: usize, page: f64, n: u32, pfns: usize, out: usiz
         i += pinDense(t, slot, indexOf(first + i), end - i, pfns, out, i);
         break;
       }
+      if (isSmall(slot) && end - i >= SMALL_PART) {
+        i += pinSmall(t, slot, indexOf(first + i), end - i, pfns, out, i);
+        if (i == end) break;
+      }
       const pfn = pinPage(t, first + i, <u64>fromF64(load<f64>(at(pfns, i))));
       store<f64>(at(out, i), pfn);
       if (pfn < 0) break;
@@ -175,6 +187,9 @@ export function pinsUnpinRange(t: usize, page: f64, n: u32, out: usize): void {
     } else if (isDense(slot)) {
       unpinDense(t, slot, index, end - i, out, i);
       i = end;
+    } else if (isSmall(slot) && end - i >= SMALL_PART) {
+      unpinSmall(t, slot, index, end - i, out, i);
+      i = end;
     } else {
       for (; i < end; i++) store<f64>(at(out, i), <f64>unpinPage(t, first + i));
     }
@@ -186,8 +201,13 @@ export function pinsLookupRange(t: usize, page: f64, n: u32, out: usize): void {
   const first = fromF64(page);
   let i: u32 = 0;
   while (i < n) {
-    const end = min<u32>(n, i + BLOCK_PAGES - indexOf(first + i));
+    const index = indexOf(first + i);
+    const end = min<u32>(n, i + BLOCK_PAGES - index);
     const slot = findSlot(t, <u64>((first + i) >> BLOCK_BITS));
+    if (isSmall(slot) && end - i >= SMALL_PART) {
+      lookupSmall(t, slot, index, end - i, out, i);
+      i = end;
+    }
     for (; i < end; i++) {
       const word = findWord(t, slot, indexOf(first + i));
       store<f64>(at(out, i), word == 0 ? -1 : pfnOf(load<u64>(word)));

@@ -282,6 +282,7 @@ describe("IntervalTree", () => {
     ["E_TYPE", NaN, 2, 0],
     ["E_TYPE", "1", 2, 0],
     ["E_TYPE", 1n, 2, 0],
+    ["E_TYPE", 1, 2.5, 0],
     ["E_TYPE", 1, Infinity, 0],
     ["E_TYPE", undefined, 2, 0],
     ["E_ADDR_RANGE", -1, 2, 0],
