@@ -18,7 +18,7 @@ import { Plain } from "./atomics";
 import { hashBytes } from "./hash";
 import { ctxAt, hdr, sysAt } from "./machine";
 import { step } from "./step";
-import { vmaRestore, vmaSave } from "./vma";
+import { vmaRestore, vmaRevert, vmaSave } from "./vma";
 
 // @ts-ignore: decorator
 @inline
@@ -198,13 +198,16 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
     }
     const from = ringAt(x, head);
     let dirty = true; // the machine does not hold the state that is being expanded
+    let copied = false; // it was, and has been changed since
     let progress = false;
     let outcome = abi.ST_OK;
     for (let actor: u32 = 0; actor < actors && outcome == abi.ST_OK; actor++) {
       for (let choice: u32 = 0; choice < choices; choice++) {
         if (dirty) {
           copyState(state, from, bytes);
-          vmaRestore(m);
+          if (copied) vmaRevert(m);
+          else vmaRestore(m);
+          copied = true;
         }
         const got = step<Plain>(m, actor, choice);
         dirty = got != abi.ST_IDLE;
@@ -236,7 +239,7 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
     }
     if (outcome == abi.ST_OK && !progress) {
       copyState(state, from, bytes);
-      vmaRestore(m);
+      vmaRevert(m);
       if (anyRunning(m)) outcome = report(x, head, abi.HZ_DEADLOCK, 0, 0xff);
     }
     if (outcome != abi.ST_OK) {

@@ -11,11 +11,12 @@ import * as abi from "../src/core/abi";
 import { appendEntry, begin, clear, finish, init } from "./interval-tree/bulk";
 import { fits, hasRoomToMove, insert } from "./interval-tree/insert";
 import {
-  H_COUNT, H_VERSION, lastOf, O_HANDLE, O_REF, PAGES, slotOf, startOf, word,
+  H_COUNT, H_LEVELS, H_ROOT, H_VERSION, lastOf, nodeAt, O_HANDLE, O_REF, PAGES, refOf, slotOf,
+  startOf, word,
 } from "./interval-tree/node";
 import { remove } from "./interval-tree/remove";
 import { first } from "./interval-tree/search";
-import { hdr, mmAt, vmasAt } from "./machine";
+import { hdr, mmAt, setHdr, vmasAt } from "./machine";
 import { Vma } from "./rows";
 
 const LAST: i64 = PAGES - 1;
@@ -79,6 +80,7 @@ export function vmaInit(m: usize, mm: u32): void {
 /** No VMA any more. */
 export function vmaReset(m: usize, mm: u32): void {
   clear(treeOf(m, mm));
+  countChange(m);
 }
 
 /** How many there are. */
@@ -137,13 +139,27 @@ function readRows(m: usize, mm: u32, t: usize): void {
     appendEntry(t, <i64>row.start, <i64>row.end - 1, <u32>row.prot);
   }
   finish(t);
+  synced(t);
+}
+
+/** Tree and rows are the same now. */
+// @ts-ignore: decorator
+@inline
+function synced(t: usize): void {
   store<u32>(savedAt(t), word(t, H_VERSION));
+}
+
+// @ts-ignore: decorator
+@inline
+function countChange(m: usize): void {
+  setHdr(m, abi.H_VMA_CHANGES, hdr(m, abi.H_VMA_CHANGES) + 1);
 }
 
 function matches(m: usize, mm: u32, t: usize): bool {
   const base = vmasAt(m, mm);
   const n = mmAt(m, mm).nVmas;
   if (n != word(t, H_COUNT)) return false;
+  if (word(t, H_LEVELS) == 1) return matchesLeaf(base, n, nodeAt(t, word(t, H_ROOT)));
   let at: i64 = 0;
   for (let i: u32 = 0; i < n; i++) {
     const row = rowAt(base, i);
@@ -155,13 +171,30 @@ function matches(m: usize, mm: u32, t: usize): bool {
   return true;
 }
 
+/** The usual tree that is explored: a leaf. */
+function matchesLeaf(base: usize, n: u32, leaf: usize): bool {
+  for (let i: u32 = 0; i < n; i++) {
+    const row = rowAt(base, i);
+    if (<u64>startOf(leaf, i) != row.start || <u64>lastOf(leaf, i) + 1 != row.end) return false;
+    if (<u64>refOf(leaf, i) != row.prot) return false;
+  }
+  return true;
+}
+
 /** Writes what has changed to the rows: before the machine's state is hashed or copied. */
+// @ts-ignore: decorator
+@inline
 export function vmaSave(m: usize): void {
+  if (hdr(m, abi.H_VMA_SAVED) != hdr(m, abi.H_VMA_CHANGES)) saveAll(m);
+}
+
+function saveAll(m: usize): void {
   const mms = hdr(m, abi.H_MMS);
   for (let mm: u32 = 0; mm < mms; mm++) {
     const t = treeOf(m, mm);
     if (load<u32>(savedAt(t)) != word(t, H_VERSION)) writeRows(m, mm, t);
   }
+  setHdr(m, abi.H_VMA_SAVED, hdr(m, abi.H_VMA_CHANGES));
 }
 
 /** Makes the trees what the rows say: after another state was copied into the machine. */
@@ -170,8 +203,17 @@ export function vmaRestore(m: usize): void {
   for (let mm: u32 = 0; mm < mms; mm++) {
     const t = treeOf(m, mm);
     if (!matches(m, mm, t)) readRows(m, mm, t);
-    else store<u32>(savedAt(t), word(t, H_VERSION));
+    else synced(t);
   }
+  setHdr(m, abi.H_VMA_SAVED, hdr(m, abi.H_VMA_CHANGES));
+  setHdr(m, abi.H_VMA_READ, hdr(m, abi.H_VMA_CHANGES));
+}
+
+/** As vmaRestore, when the state is the one that was copied in last: usually nothing to do. */
+// @ts-ignore: decorator
+@inline
+export function vmaRevert(m: usize): void {
+  if (hdr(m, abi.H_VMA_READ) != hdr(m, abi.H_VMA_CHANGES)) vmaRestore(m);
 }
 
 /** Adds a VMA; there are fewer than there may be. When nodes run out the tree is built anew. */
@@ -183,12 +225,14 @@ function put(m: usize, mm: u32, t: usize, start: i64, last: i64, prot: u64): voi
     splits = hasRoomToMove(t);
   }
   insert(t, start, last, <u32>prot, splits);
+  countChange(m);
 }
 
 // @ts-ignore: decorator
 @inline
-function take(t: usize, p: usize): void {
+function take(m: usize, t: usize, p: usize): void {
   remove(t, load<u32>(p, O_HANDLE));
+  countChange(m);
 }
 
 /** Unmaps [start, end). False when a split would need a row that is not there. */
@@ -202,7 +246,7 @@ export function vmaClear(m: usize, mm: u32, start: u64, end: u64): bool {
     const prot = vmaProt(p);
     const right = to > end;
     if (from < start && right && word(t, H_COUNT) == hdr(m, abi.H_VMAS)) return false;
-    take(t, p);
+    take(m, t, p);
     if (from < start) put(m, mm, t, <i64>from, <i64>start - 1, prot);
     if (right) put(m, mm, t, <i64>end, <i64>to - 1, prot);
     if (right) return true;
@@ -245,13 +289,13 @@ export function vmaSet(m: usize, mm: u32, start: u64, end: u64, prot: u64): bool
     p = first(t, <i64>start - 1, <i64>start - 1);
     if (p != 0 && vmaProt(p) == prot) {
       from = vmaStart(m, mm, p);
-      take(t, p);
+      take(m, t, p);
     }
   }
   p = first(t, <i64>end, <i64>end);
   if (p != 0 && vmaProt(p) == prot) {
     to = vmaEnd(m, mm, p);
-    take(t, p);
+    take(m, t, p);
   }
   put(m, mm, t, <i64>from, <i64>to - 1, prot);
   return true;
@@ -271,4 +315,5 @@ export function vmaCopy(m: usize, from: u32, to: u32): void {
     if (at > LAST) break;
   }
   finish(t);
+  countChange(m);
 }
