@@ -156,12 +156,21 @@ const OF_PINNED_PAGES = [
   ["ranges.ts", "if (prepared) settleAt(t, first + end - 1);", ""],
   ["ranges.ts", "if (charged >= limit) {", "if (charged > limit) {"],
   ["ranges.ts", "set32(t, P_VERSION, get32(t, P_VERSION) + refs);", ""],
-  ["ranges.ts", "if (charges(t, word >> <u64>COUNT_BITS)) charged++;", "charged++;"],
+  ["ranges.ts", "if (isCharged(t, word >> <u64>COUNT_BITS)) charged++;", "charged++;"],
   ["walk.ts", "index <= to && index < lowest", "index <= to"],
   ["walk.ts", "if (page < first || page > last) continue;", ""],
   ["walk.ts", "blockOf(key) < low || ", ""],
   ["exports.ts", "store<f64>(t + P_LIMIT, limit);\n  resetHeap", "resetHeap"],
-  ["exports.ts", "if (i64x2.extract_lane(good, 1) == 0) return i + 1;", ""],
+  ["exports.ts", "== 0 ? i : i + 1;", "== 0 ? i : n;"],
+  ["small.ts", "if (load<u8>(markAt(t, index + i)) != 0) break;", ""],
+  ["small.ts", "if (charged >= limit) break;", ""],
+  ["small.ts", "const most = min<u32>(n, roomOf(form) - before);", "const most = n;"],
+  ["small.ts", "  settle(t, slot);", ""],
+  [
+    "small.ts",
+    "k++;\n      continue;\n    }\n    gone++;",
+    "k += 2;\n      continue;\n    }\n    gone++;",
+  ],
 ];
 
 /** The core's folder, its tests, its mutants. */

@@ -39,7 +39,7 @@ export function isReserved(t: usize, pfn: u64): bool {
 /** Does a page with this frame cost one of the pages that may be charged? */
 // @ts-ignore: decorator
 @inline
-function isCharged(t: usize, pfn: u64): bool {
+export function isCharged(t: usize, pfn: u64): bool {
   return get32(t, P_RESERVED) == 0 || !isReserved(t, pfn);
 }
 

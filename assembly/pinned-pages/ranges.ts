@@ -5,26 +5,14 @@
 import { fromF64 } from "../f64";
 import { freeLeaf } from "./heap";
 import { findWord, formFor, reform, settle } from "./leaf";
-import { indexOf, isReserved, pfnOf, pinPage, refsOf, unpinPage } from "./pins";
+import { indexOf, isCharged, pfnOf, pinPage, refsOf, unpinPage } from "./pins";
 import {
-  add64, BLOCK_BITS, BLOCK_PAGES, blockOf, COUNT_BITS, COUNT_MOST, countOf, DENSE, denseWord,
+  add64, at, BLOCK_BITS, BLOCK_PAGES, blockOf, COUNT_BITS, COUNT_MOST, countOf, DENSE, denseWord,
   fieldOf, formOf, get32, keyOf, LONE, O_CONTENT, OVER_LIMIT, P_CHARGED, P_LIMIT, P_PINNED,
-  P_REFS, P_RESERVED, P_VERSION, SATURATED, set32,
+  P_REFS, P_VERSION, SATURATED, set32,
 } from "./rows";
 import { lookupSmall, pinSmall, SMALL_PART, unpinSmall } from "./small";
 import { findSlot, removeSlot } from "./table";
-
-// @ts-ignore: decorator
-@inline
-function at(list: usize, i: u32): usize {
-  return list + ((<usize>i) << 3);
-}
-
-// @ts-ignore: decorator
-@inline
-function charges(t: usize, pfn: u64): bool {
-  return get32(t, P_RESERVED) == 0 || !isReserved(t, pfn);
-}
 
 // @ts-ignore: decorator
 @inline
@@ -85,7 +73,7 @@ function pinDense(
     }
     const given = load<f64>(at(pfns, first + i));
     const pfn = <u64>fromF64(given);
-    if (charges(t, pfn)) {
+    if (isCharged(t, pfn)) {
       if (charged >= limit) {
         store<f64>(at(out, first + i), OVER_LIMIT);
         break;
@@ -152,7 +140,7 @@ function unpinDense(t: usize, slot: usize, index: u32, n: u32, out: usize, first
     const left = refsOf(word) - 1;
     if (left == 0) {
       gone++;
-      if (charges(t, word >> <u64>COUNT_BITS)) charged++;
+      if (isCharged(t, word >> <u64>COUNT_BITS)) charged++;
     }
     store<u64>(to, left == 0 ? 0 : word - 1);
     store<f64>(at(out, first + i), <f64>left);

@@ -151,3 +151,10 @@ export function smallIndex(leaf: usize, i: u32): usize {
 export function denseWord(leaf: usize, index: u32): usize {
   return leaf + ((<usize>index) << 3);
 }
+
+/** Address of the i-th f64 of a list. */
+// @ts-ignore: decorator
+@inline
+export function at(list: usize, i: u32): usize {
+  return list + ((<usize>i) << 3);
+}

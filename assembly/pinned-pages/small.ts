@@ -5,27 +5,15 @@
 import { fromF64 } from "../f64";
 import { freeLeaf } from "./heap";
 import { settle } from "./leaf";
-import { isReserved, pfnOf, refsOf } from "./pins";
+import { isCharged, pfnOf, refsOf } from "./pins";
 import {
-  add64, blockOf, COUNT_BITS, fieldOf, formOf, get32, keyOf, O_CONTENT, P_CHARGED, P_LIMIT,
-  P_PINNED, P_REFS, P_RESERVED, P_VERSION, roomOf, SCRATCH, set32, smallIndex, smallWord,
+  add64, at, blockOf, COUNT_BITS, fieldOf, formOf, get32, keyOf, O_CONTENT, P_CHARGED, P_LIMIT,
+  P_PINNED, P_REFS, P_VERSION, roomOf, SCRATCH, set32, smallIndex, smallWord,
 } from "./rows";
 import { removeSlot } from "./table";
 
 /** Shorter parts are cheaper page by page. */
 export const SMALL_PART: u32 = 8;
-
-// @ts-ignore: decorator
-@inline
-function at(list: usize, i: u32): usize {
-  return list + ((<usize>i) << 3);
-}
-
-// @ts-ignore: decorator
-@inline
-function charges(t: usize, pfn: u64): bool {
-  return get32(t, P_RESERVED) == 0 || !isReserved(t, pfn);
-}
 
 /** Byte of a page in the 512 that say whether it is there. */
 // @ts-ignore: decorator
@@ -58,7 +46,7 @@ export function pinSmall(
     if (load<u8>(markAt(t, index + i)) != 0) break;
     const given = load<f64>(at(pfns, first + i));
     const pfn = <u64>fromF64(given);
-    if (charges(t, pfn)) {
+    if (isCharged(t, pfn)) {
       if (charged >= limit) break;
       charged += 1;
     }
@@ -104,7 +92,7 @@ export function unpinSmall(
       continue;
     }
     gone++;
-    if (charges(t, word >> <u64>COUNT_BITS)) charged++;
+    if (isCharged(t, word >> <u64>COUNT_BITS)) charged++;
     // The last one takes its place, and is looked at next.
     count--;
     store<u16>(smallIndex(leaf, k), load<u16>(smallIndex(leaf, count)));
