@@ -9,7 +9,7 @@ export const PINNED_PAGES_INVARIANTS = {
   WordsCount: "every pinned page has a count of at least one",
   InsideTheMapping: "every pinned page is in the mapping",
   CountsAddUp: "blocks, pages, pins, bytes and what is charged are what the header says",
-  TableFits: "at most four fifths of the table are used, and three tenths unless it is the least",
+  TableFits: "at most three fifths of the table are used, and 27 % unless it is the least",
   LeavesApart: "no two tables or leaves, used or free, share a byte",
 } as const;
 
@@ -25,7 +25,7 @@ export interface PinnedPagesViolation {
 const LONE = 0;
 const DENSE = 5;
 const DENSE_BYTES = 4096;
-const HEADER = 512;
+const HEADER = 768;
 const BLOCK = 512n;
 /** Pages at which each form is left for a smaller one. */
 const LEFT_AT = [0, 1, 2, 6, 24, 96];
@@ -84,7 +84,7 @@ class Checker {
     if (blocks !== this.u32(8)) {
       this.fail("CountsAddUp", `${blocks} blocks, ${this.u32(8)} told`);
     }
-    if (blocks * 5 > slots * 4 || (slots > 16 && blocks * 10 < slots * 3)) {
+    if (blocks * 5 > slots * 3 || (slots > 16 && blocks * 100 < slots * 27)) {
       this.fail("TableFits", `${blocks} blocks in ${slots} slots`);
     }
     this.pages(pages);

@@ -50,7 +50,7 @@ const P_PINNED = 72;
 const P_REFS = 80;
 const P_CHARGED = 88;
 const P_USED = 104;
-const HEADER = 512;
+const HEADER = 768;
 const GROWTH = 65_536;
 
 type Part = (at: number, count: number) => void;

@@ -4,21 +4,18 @@
  */
 import { fromF64 } from "../f64";
 import { resetHeap } from "./heap";
-import { indexOf, pfnOf, pinPage, refsOf, unpinPage, wordIn } from "./pins";
+import { findSlots, foundAt, placeOf, slotAt } from "./group";
+import { findWord } from "./leaf";
+import { indexOf, pfnOf, pinPage, refsOf, unpinPage } from "./pins";
 import { pinsLookupRange, pinsPinRange, pinsUnpinRange } from "./ranges";
 import {
-  BLOCK_BITS, DENSE, denseWord, formOf, get32, LEAST_LOG2, LONE, O_CONTENT, P_BLOCKS, P_BYTES,
-  P_END, P_LIMIT, P_LOG2, P_RANGES, P_RESERVED, set32, SLOT_BYTES, smallWord,
+  BLOCK_BITS, get32, GROUP, LEAST_LOG2, P_BYTES, P_END, P_LIMIT, P_RANGES, P_RESERVED, set32,
+  SLACK, SLOT_BYTES,
 } from "./rows";
-import { findSlot, homeOf, tableAt } from "./table";
+import { findSlot } from "./table";
 
-/** Pages whose reads are under way at once. */
-const GROUP: u32 = 64;
 /** So many pages that follow each other are a range. */
 const RUN: u32 = 8;
-/** Blocks that the caches next to a CPU hold anyway: so few need no reading ahead. */
-const NEAR_BLOCKS: u32 = 4096;
-
 // @ts-ignore: decorator
 @inline
 function pageAt(pages: usize, i: u32): i64 {
@@ -40,6 +37,12 @@ function runAt(pages: usize, i: u32, end: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
+function slotOf(t: usize, page: i64): usize {
+  return findSlot(t, <u64>(page >> BLOCK_BITS));
+}
+
+// @ts-ignore: decorator
+@inline
 function result(out: usize, i: u32, value: f64): void {
   store<f64>(out + ((<usize>i) << 3), value);
 }
@@ -47,19 +50,19 @@ function result(out: usize, i: u32, value: f64): void {
 /** An empty store with a heap that ends `end` bytes behind `t`. */
 export function pinsInit(t: usize, end: u32, limit: f64): void {
   memory.fill(t, 0, P_BYTES);
-  set32(t, P_END, end);
+  set32(t, P_END, end - SLACK);
   store<f64>(t + P_LIMIT, limit);
   resetHeap(t);
 }
 
 /** Bytes of an empty store: fewer cannot be initialised. */
 export function pinsLeast(): u32 {
-  return <u32>(P_BYTES + (SLOT_BYTES << LEAST_LOG2));
+  return <u32>(P_BYTES + (SLOT_BYTES << LEAST_LOG2)) + SLACK;
 }
 
 /** There is more memory behind the heap. */
 export function pinsWiden(t: usize, end: u32): void {
-  set32(t, P_END, end);
+  set32(t, P_END, end - SLACK);
 }
 
 /** Adds a closed range of reserved pfns, of which there is room for 16. */
@@ -92,19 +95,21 @@ export function pinsCheck(list: usize, n: u32, low: f64, high: f64): u32 {
 
 /** The pfn a page is pinned to, or NO_ROOM, SATURATED, OVER_LIMIT. */
 export function pinsPin(t: usize, page: f64, pfn: f64): f64 {
-  return pinPage(t, fromF64(page), <u64>fromF64(pfn));
+  const at = fromF64(page);
+  return pinPage(t, slotOf(t, at), at, <u64>fromF64(pfn));
 }
 
 /** How often a page is still pinned, or -1: it was not. */
 export function pinsUnpin(t: usize, page: f64): i32 {
-  return unpinPage(t, fromF64(page));
+  const at = fromF64(page);
+  return unpinPage(t, slotOf(t, at), at);
 }
 
 /** Address of the word of a page, or 0. */
 // @ts-ignore: decorator
 @inline
 function find(t: usize, page: i64): usize {
-  return wordIn(t, findSlot(t, <u64>(page >> BLOCK_BITS)), page);
+  return findWord(t, slotOf(t, page), indexOf(page));
 }
 
 /** The pfn a page is pinned to, or -1. */
@@ -117,30 +122,6 @@ export function pinsLookup(t: usize, page: f64): f64 {
 export function pinsCount(t: usize, page: f64): u32 {
   const word = find(t, fromF64(page));
   return word == 0 ? 0 : refsOf(load<u64>(word));
-}
-
-/**
- * Reads what a group of pages will touch: the slots where their blocks are looked for, then their
- * leaves. What it returns only keeps the reads from being left out.
- */
-function readAhead(t: usize, pages: usize, n: u32): u32 {
-  if (get32(t, P_BLOCKS) < NEAR_BLOCKS) return 0;
-  const table = tableAt(t);
-  const log2 = get32(t, P_LOG2);
-  let sum: u32 = 0;
-  for (let i: u32 = 0; i < n; i++) {
-    sum += load<u32>(table + homeOf(<u64>(pageAt(pages, i) >> BLOCK_BITS), log2));
-  }
-  for (let i: u32 = 0; i < n; i++) {
-    const page = pageAt(pages, i);
-    const slot = findSlot(t, <u64>(page >> BLOCK_BITS));
-    const form = formOf(load<u64>(slot));
-    if (form == LONE) continue;
-    const leaf = t + <usize>load<u64>(slot, O_CONTENT);
-    const word = form == DENSE ? denseWord(leaf, indexOf(page)) : smallWord(leaf, form, 0);
-    sum += load<u32>(leaf) + load<u32>(word);
-  }
-  return sum;
 }
 
 /**
@@ -159,9 +140,12 @@ export function pinsPinBatch(t: usize, pages: usize, n: u32, pfns: usize, out: u
       continue;
     }
     const end = min<u32>(from + GROUP, n);
-    result(out, from, <f64>readAhead(t, pages + ((<usize>from) << 3), end - from));
+    result(out, from, <f64>findSlots(t, pages + ((<usize>from) << 3), end - from));
+    const place = placeOf(t);
     for (let i = from; i < end; i++) {
-      const pfn = pinPage(t, pageAt(pages, i), <u64>fromF64(load<f64>(pfns + ((<usize>i) << 3))));
+      const page = pageAt(pages, i);
+      const slot = slotAt(t, i - from, place, page);
+      const pfn = pinPage(t, slot, page, <u64>fromF64(load<f64>(pfns + ((<usize>i) << 3))));
       result(out, i, pfn);
       if (pfn < 0) return i;
     }
@@ -181,8 +165,12 @@ export function pinsUnpinBatch(t: usize, pages: usize, n: u32, out: usize): void
       continue;
     }
     const end = min<u32>(from + GROUP, n);
-    result(out, from, <f64>readAhead(t, pages + ((<usize>from) << 3), end - from));
-    for (let i = from; i < end; i++) result(out, i, <f64>unpinPage(t, pageAt(pages, i)));
+    result(out, from, <f64>findSlots(t, pages + ((<usize>from) << 3), end - from));
+    const place = placeOf(t);
+    for (let i = from; i < end; i++) {
+      const page = pageAt(pages, i);
+      result(out, i, <f64>unpinPage(t, slotAt(t, i - from, place, page), page));
+    }
     from = end;
   }
 }
@@ -198,9 +186,9 @@ export function pinsLookupBatch(t: usize, pages: usize, n: u32, out: usize): voi
       continue;
     }
     const end = min<u32>(from + GROUP, n);
-    result(out, from, <f64>readAhead(t, pages + ((<usize>from) << 3), end - from));
+    result(out, from, <f64>findSlots(t, pages + ((<usize>from) << 3), end - from));
     for (let i = from; i < end; i++) {
-      const word = find(t, pageAt(pages, i));
+      const word = findWord(t, foundAt(t, i - from), indexOf(pageAt(pages, i)));
       result(out, i, word == 0 ? -1 : pfnOf(load<u64>(word)));
     }
     from = end;

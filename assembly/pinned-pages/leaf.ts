@@ -22,25 +22,43 @@ function leafOf(t: usize, slot: usize): usize {
   return t + <usize>load<u64>(slot, O_CONTENT);
 }
 
-/** Which of `count` indices of a small leaf is `index`; `count` or more: none. */
+/** Which of the 32 indices from number `k` on are `x`: a bit each. */
+// @ts-ignore: decorator
+@inline
+function hits32(leaf: usize, k: u32, x: v128): u32 {
+  const at = smallIndex(leaf, k);
+  const a = i8x16.narrow_i16x8_s(i16x8.eq(v128.load(at), x), i16x8.eq(v128.load(at, 16), x));
+  const b = i8x16.narrow_i16x8_s(i16x8.eq(v128.load(at, 32), x), i16x8.eq(v128.load(at, 48), x));
+  return <u32>i8x16.bitmask(a) | (<u32>i8x16.bitmask(b) << 16);
+}
+
+/**
+ * Which of `count` indices of a small leaf is `index`; `count` or more: none. Always 32 are looked
+ * at, whatever lies behind a shorter leaf: a loop of as many steps as it takes is what a processor
+ * cannot foresee.
+ */
 // @ts-ignore: decorator
 @inline
 export function searchSmall(leaf: usize, count: u32, index: u32): u32 {
   const x = i16x8.splat(<i16>index);
   let k: u32 = 0;
-  for (; k < count; k += 8) {
-    const hits = i16x8.bitmask(i16x8.eq(v128.load(smallIndex(leaf, k)), x));
-    if (hits != 0) return k + ctz<u32>(<u32>hits);
+  for (;;) {
+    const hits = hits32(leaf, k, x);
+    if (hits != 0) return k + ctz<u32>(hits);
+    k += 32;
+    if (k >= count) return k;
   }
   return k;
 }
 
 /** Address of the word of page `index` of the block in `slot`, or 0 if it is not pinned. */
+// @ts-ignore: decorator
+@inline
 export function findWord(t: usize, slot: usize, index: u32): usize {
   const key = load<u64>(slot);
-  if (key == 0) return 0;
   const form = formOf(key);
-  if (form == LONE) return fieldOf(key) == index ? slot + O_CONTENT : 0;
+  // An empty slot's key is 0, that of a lone page never.
+  if (form == LONE) return key != 0 && fieldOf(key) == index ? slot + O_CONTENT : 0;
   const leaf = leafOf(t, slot);
   if (form == DENSE) {
     const word = denseWord(leaf, index);
@@ -70,8 +88,17 @@ function copyTo(t: usize, slot: usize, to: usize, form: u32): void {
     return;
   }
   const count = fieldOf(key) + 1;
-  for (let k: u32 = 0; k < count; k++) {
-    put(to, form, k, load<u16>(smallIndex(from, k)), load<u64>(smallWord(from, old, k)));
+  if (form == DENSE) {
+    for (let k: u32 = 0; k < count; k++) {
+      store<u64>(denseWord(to, load<u16>(smallIndex(from, k))), load<u64>(smallWord(from, old, k)));
+    }
+    return;
+  }
+  for (let k: u32 = 0; k < count; k += 4) {
+    store<u64>(smallIndex(to, k), load<u64>(smallIndex(from, k)));
+  }
+  for (let k: u32 = 0; k < count; k += 2) {
+    v128.store(smallWord(to, form, k), v128.load(smallWord(from, old, k)));
   }
 }
 

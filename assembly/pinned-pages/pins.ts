@@ -43,21 +43,12 @@ export function isCharged(t: usize, pfn: u64): bool {
   return get32(t, P_RESERVED) == 0 || !isReserved(t, pfn);
 }
 
-/** Address of the word of a page, or 0. `slot`: that of its block. */
-// @ts-ignore: decorator
-@inline
-export function wordIn(t: usize, slot: usize, page: i64): usize {
-  return findWord(t, slot, indexOf(page));
-}
-
 /**
  * Pins a page once more, or for the first time, then to `pfn`. The pfn it is pinned to, or why not:
- * SATURATED, OVER_LIMIT, NO_ROOM, and nothing has changed.
+ * SATURATED, OVER_LIMIT, NO_ROOM, and nothing has changed. `slot`: that of its block.
  */
-export function pinPage(t: usize, page: i64, pfn: u64): f64 {
-  const block = <u64>(page >> BLOCK_BITS);
-  let slot = findSlot(t, block);
-  const found = wordIn(t, slot, page);
+export function pinPage(t: usize, slot: usize, page: i64, pfn: u64): f64 {
+  const found = findWord(t, slot, indexOf(page));
   if (found != 0) {
     const word = load<u64>(found);
     if (refsOf(word) == <u32>COUNT_MOST) return SATURATED;
@@ -73,9 +64,10 @@ export function pinPage(t: usize, page: i64, pfn: u64): f64 {
     if (!addWord(t, slot, indexOf(page), word)) return NO_ROOM;
   } else {
     if (!roomForBlock(t)) return NO_ROOM;
-    slot = findSlot(t, block);
-    store<u64>(slot, keyOf(block, indexOf(page), LONE));
-    store<u64>(slot, word, O_CONTENT);
+    const block = <u64>(page >> BLOCK_BITS);
+    const free = findSlot(t, block);
+    store<u64>(free, keyOf(block, indexOf(page), LONE));
+    store<u64>(free, word, O_CONTENT);
     set32(t, P_BLOCKS, get32(t, P_BLOCKS) + 1);
   }
   if (charged) add64(t, P_CHARGED, 1);
@@ -96,10 +88,9 @@ export function dropPage(t: usize, slot: usize, word: usize): void {
   else dropWord(t, slot, word);
 }
 
-/** Unpins a page once; how often it still is, or -1: it was not. */
-export function unpinPage(t: usize, page: i64): i32 {
-  const slot = findSlot(t, <u64>(page >> BLOCK_BITS));
-  const word = wordIn(t, slot, page);
+/** Unpins a page once; how often it still is, or -1: it was not. `slot`: that of its block. */
+export function unpinPage(t: usize, slot: usize, page: i64): i32 {
+  const word = findWord(t, slot, indexOf(page));
   if (word == 0) return -1;
   const value = load<u64>(word);
   const left = refsOf(value) - 1;

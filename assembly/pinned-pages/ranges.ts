@@ -111,7 +111,7 @@ export function pinsPinRange(t: usize, page: f64, n: u32, pfns: usize, out: usiz
         i += pinSmall(t, slot, indexOf(first + i), end - i, pfns, out, i);
         if (i == end) break;
       }
-      const pfn = pinPage(t, first + i, <u64>fromF64(load<f64>(at(pfns, i))));
+      const pfn = pinPage(t, slot, first + i, <u64>fromF64(load<f64>(at(pfns, i))));
       store<f64>(at(out, i), pfn);
       if (pfn < 0) break;
       i++;
@@ -179,7 +179,10 @@ export function pinsUnpinRange(t: usize, page: f64, n: u32, out: usize): void {
       unpinSmall(t, slot, index, end - i, out, i);
       i = end;
     } else {
-      for (; i < end; i++) store<f64>(at(out, i), <f64>unpinPage(t, first + i));
+      for (; i < end; i++) {
+        const here = findSlot(t, <u64>((first + i) >> BLOCK_BITS));
+        store<f64>(at(out, i), <f64>unpinPage(t, here, first + i));
+      }
     }
   }
 }

@@ -32,7 +32,13 @@ export const P_LIMIT: usize = 96; // f64: most of them
 export const P_USED: usize = 104; // f64: bytes of table and leaves in use
 export const P_RANGES: usize = 112; // i64[16][2]: reserved pfns, closed
 export const P_TABLES: usize = 368; // u32[28]: outgrown tables by log2, linked as leaves are
-export const P_BYTES: usize = 512;
+export const P_SLOTS: usize = 512; // u32[GROUP]: where the blocks of a group of pages were found
+export const P_BYTES: usize = 768;
+
+/** Pages of a list whose blocks are looked for together. */
+export const GROUP: u32 = 64;
+/** Bytes behind the heap that a search of its last leaf may read. */
+export const SLACK: u32 = 64;
 
 export const SLOT_BYTES: usize = 16;
 export const O_CONTENT: usize = 8;

@@ -4,13 +4,13 @@ import {
   blockOf, get32, LEAST_LOG2, O_CONTENT, P_BLOCKS, P_LOG2, P_TABLE, set32, SLOT_BYTES,
 } from "./rows";
 
-/** At most four fifths of the slots are used, at least three tenths (of more than the least). */
+/** At most three fifths of the slots are used, at least 27 % (of more than the least). */
 function tooMany(blocks: u32, log2: u32): bool {
-  return <u64>blocks * 5 > (<u64>4) << log2;
+  return <u64>blocks * 5 > (<u64>3) << log2;
 }
 
 function tooFew(blocks: u32, log2: u32): bool {
-  return log2 > LEAST_LOG2 && <u64>blocks * 10 < (<u64>3) << log2;
+  return log2 > LEAST_LOG2 && <u64>blocks * 100 < (<u64>27) << log2;
 }
 
 // @ts-ignore: decorator
