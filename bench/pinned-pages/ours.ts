@@ -63,6 +63,8 @@ interface Bulk<Request> {
   readonly pin: Send<Request>;
   readonly unpin: Send<Request>;
   readonly lookup: Send<Request>;
+  /** All pages, ascending; what they say, added up. */
+  readonly walk?: (store: PinnedPages) => number;
 }
 
 const NONE = new Float64Array();
@@ -96,6 +98,12 @@ const LISTS: Bulk<List> = {
   pin: (store, { pages, frames, into }) => sumOf(store.pinMany(pages, frames, into)),
   unpin: (store, { pages, into }) => store.unpinMany(pages, into) + sumOf(into),
   lookup: (store, { pages, into }) => sumOf(store.lookupMany(pages, into)),
+  walk: (store) => {
+    const { frames, counts } = store.list();
+    let sum = 0;
+    for (let i = 0; i < frames.length; i++) sum += frames[i] + counts[i];
+    return sum;
+  },
 };
 
 interface Range {
@@ -140,25 +148,32 @@ function inBulk<Request>(named: contest.Named<What>, bulk: Bulk<Request>): Conte
     open: async (input, what) => {
       const peer = await open();
       const { store } = peer;
+      const frame = {
+        before: standing(what, peer, input),
+        proof: () => proofOf(peer, input, what),
+      };
+      const { walk } = bulk;
+      if (what === "walk" && walk !== undefined) return { ...frame, run: () => walk(store) };
       const calls = requestsOf(bulk, input, what);
       const send = what === "unpin" ? bulk.unpin : what === "lookup" ? bulk.lookup : bulk.pin;
       return {
+        ...frame,
         run: (call) => {
           let sum = 0;
           for (const request of calls[call % calls.length]) sum += send(store, request);
           return sum;
         },
-        before: standing(what, peer, input),
-        proof: () => proofOf(peer, input, what),
       };
     },
   };
 }
 
-const BULK_WHATS = WHATS.filter((what) => what !== "walk");
-
-export const lists = inBulk({ name: "shootdown, lists", can: BULK_WHATS }, LISTS);
+export const lists = inBulk({ name: "shootdown, lists", can: WHATS }, LISTS);
 export const ranges = inBulk(
-  { name: "shootdown, ranges", can: BULK_WHATS, shapes: RUN_SHAPES },
+  {
+    name: "shootdown, ranges",
+    can: WHATS.filter((what) => what !== "walk"),
+    shapes: RUN_SHAPES,
+  },
   RANGES,
 );
