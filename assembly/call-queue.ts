@@ -1,23 +1,34 @@
 /**
  * Shootdowns over per-CPU call queues, after shootdown.md 1.3 and 1.4.
  *
- * One csd per (initiator, target): {next u32, owner u32}; owner is the initiator + 1 while it is
- * locked, 0 while it is free. FREE -> LOCKED when queued by the
- * initiator, FREE again when the target has run it. A target's queue is a LIFO that it takes whole
+ * One csd per (initiator, target): {next u32, owner u32}; owner is the initiator + 1 and CSD_* while
+ * it is locked, 0 while it is free. Wide ones carry a payload {mm u32, gen u32, start u64, end u64,
+ * flags u32}. FREE -> LOCKED when queued by the initiator, FREE again when the target has run it. A target's queue is a LIFO that it takes whole
  * and reverses. An initiator waits on its own count of locked csd, which targets decrement.
  * A second request to a target whose csd is still locked waits: back-pressure, depth one per pair.
- * Invariant `CsdConserved`: Cpu.waitCount is the number of its locked csd.
+ * Invariant `CsdConserved`: Cpu.waitCount is the number of its locked csd that are not CSD_ACKED.
  */
 import * as abi from "../src/core/abi";
 import { cas32, get32, or32, Plain, put32, sub32, add32, swap32 } from "./atomics";
 import { charge } from "./charge";
+import { flushFunc, flushRequest } from "./flush";
 import { logEvent, LOG_SLACK } from "./log";
 import {
   bump, clockAt, cost, count, countersAt, cpuAt, csdAt, hdr, setHdr, ipiSet, maskAt,
 } from "./machine";
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
-import { acked, after, blocked, wakeByIpi } from "./wake";
+import { cpuAccess } from "./user-access";
+import { acked, after, blocked, unlocked, wakeByIpi } from "./wake";
+
+/** Payload of a wide csd. */
+const CSD_MM: usize = 8;
+const CSD_GEN: usize = 12;
+const CSD_START: usize = 16;
+const CSD_END: usize = 24;
+const CSD_FLAGS: usize = 32;
+/** Register 0 of a handler that keeps a call; of one that keeps a pointer it is a CPU's number. */
+const CALL_KEPT: u64 = 0x10000;
 
 // @ts-ignore: decorator
 @inline
@@ -37,6 +48,64 @@ function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   if (loaded == abi.LOADED_SWITCHING) return (options & abi.OPT_SKIP_SWITCHING) == 0;
   if (loaded == info.infoMm) return true;
   return (info.infoFlags & abi.INFO_TRIM) != 0;
+}
+
+/** Links a locked csd into the queue of its target. True: the queue was empty. */
+// @ts-ignore: decorator
+@inline
+function push<F>(to: Cpu, csd: usize, id: u32): bool {
+  const queue = word(to, offsetof<Cpu>("queue"));
+  let head = get32<F>(queue);
+  for (;;) {
+    put32<F>(csd, head);
+    if (cas32<F>(queue, head, id + 1)) return head == 0;
+    head = get32<F>(queue);
+  }
+  return false;
+}
+
+/** Requests that free page tables are always waited for to their end. */
+// @ts-ignore: decorator
+@inline
+function typeOf(m: usize, info: Cpu): u32 {
+  const options = hdr(m, abi.H_OPTIONS);
+  if ((options & abi.OPT_ASYNC) == 0) return 0;
+  const all = (options & abi.OPT_ASYNC_ALL) != 0;
+  return all || (info.infoFlags & abi.INFO_FREED) == 0 ? abi.CSD_ASYNC : 0;
+}
+
+function copyRequest(csd: usize, info: Cpu): void {
+  store<u32>(csd, info.infoMm, CSD_MM);
+  store<u32>(csd, info.infoGen, CSD_GEN);
+  store<u64>(csd, info.infoStart, CSD_START);
+  store<u64>(csd, info.infoEnd, CSD_END);
+  store<u32>(csd, info.infoFlags, CSD_FLAGS);
+}
+
+/**
+ * CALL_SEND: queues a call, which nobody waits for, to `target`; F: it was queued. ST_WAIT while the
+ * csd of the pair is locked.
+ */
+export function callSend<F>(
+  m: usize, self: u32, ctx: Ctx, target: u32, vpn: u64, flags: u32,
+): i32 {
+  if (hdr(m, abi.H_CSD_STRIDE) == abi.CSD_BYTES || target >= hdr(m, abi.H_CPUS)) {
+    return abi.ST_BAD_PROGRAM;
+  }
+  const to = cpuAt(m, target);
+  ctx.flag = target != self && to.online != 0 ? 1 : 0;
+  if (ctx.flag == 0) return abi.ST_OK;
+  const id = self * hdr(m, abi.H_CPUS) + target;
+  const csd = csdAt(m, id);
+  if (get32<F>(csd + 4) != 0) return blocked(m, self, <u32>(csd + 4 - m));
+  const type = (flags & abi.CALL_ASYNC) != 0 ? abi.CSD_ASYNC : 0;
+  put32<F>(csd + 4, (self + 1) | abi.CSD_CALL | abi.CSD_ACKED | type);
+  store<u32>(csd, flags & abi.CALL_WRITE, CSD_MM);
+  store<u64>(csd, vpn, CSD_START);
+  if (push<F>(to, csd, id)) {
+    or32<u32>(ipiSet(m, cpuAt(m, self)) + ((target >> 5) << 2), 1 << (target & 31));
+  }
+  return abi.ST_OK;
 }
 
 /** Queues the next target. F = there may be more; ST_WAIT while its csd is still locked. */
@@ -74,16 +143,10 @@ function sendNext<F>(
     const id = self * hdr(m, abi.H_CPUS) + target;
     const csd = csdAt(m, id);
     if (get32<F>(csd + 4) != 0) return blocked(m, self, <u32>(csd + 4 - m));
-    put32<F>(csd + 4, self + 1);
+    put32<F>(csd + 4, (self + 1) | typeOf(m, row));
+    if ((hdr(m, abi.H_OPTIONS) & abi.OPT_INLINE) != 0) copyRequest(csd, row);
     add32<F>(word(row, offsetof<Cpu>("waitCount")), 1);
-    const queue = word(to, offsetof<Cpu>("queue"));
-    let head = get32<F>(queue);
-    for (;;) {
-      put32<F>(csd, head);
-      if (cas32<F>(queue, head, id + 1)) break;
-      head = get32<F>(queue);
-    }
-    if (head == 0) or32<u32>(ipiSet(m, row) + ((target >> 5) << 2), 1 << (target & 31));
+    if (push<F>(to, csd, id)) or32<u32>(ipiSet(m, row) + ((target >> 5) << 2), 1 << (target & 31));
     else bump(counters, abi.CT_COALESCED, 1);
     clock.charge += cost(m, abi.COST_CSD);
     bump(counters, abi.CT_CSD, 1);
@@ -169,26 +232,145 @@ export function csqTake<F>(m: usize, row: Cpu, ctx: Ctx): void {
   ctx.flag = oldest != 0 ? 1 : 0;
 }
 
-/**
- * Target: the initiator of the oldest entry, whose info is the request (a pointer payload). Under
- * a mutant that does not wait, the request may be over before its target reads it.
- */
+/** CSQ_TAKE 1: those that somebody spins for come first, each kind in the order it was queued. */
+export function csqSort<F>(m: usize, ctx: Ctx): void {
+  let firstSync: u32 = 0;
+  let lastSync: u32 = 0;
+  let firstAsync: u32 = 0;
+  let lastAsync: u32 = 0;
+  for (let id = ctx.list; id != 0; ) {
+    const csd = csdAt(m, id - 1);
+    const next = get32<F>(csd);
+    put32<F>(csd, 0);
+    if ((load<u32>(csd, 4) & abi.CSD_ASYNC) != 0) {
+      if (lastAsync == 0) firstAsync = id;
+      else put32<F>(csdAt(m, lastAsync - 1), id);
+      lastAsync = id;
+    } else {
+      if (lastSync == 0) firstSync = id;
+      else put32<F>(csdAt(m, lastSync - 1), id);
+      lastSync = id;
+    }
+    id = next;
+  }
+  if (lastSync == 0) ctx.list = firstAsync;
+  else {
+    put32<F>(csdAt(m, lastSync - 1), firstAsync);
+    ctx.list = firstSync;
+  }
+}
+
 // @ts-ignore: decorator
 @inline
-export function csdInfo(m: usize, ctx: Ctx): Cpu {
-  return cpuAt(m, load<u32>(csdAt(m, ctx.list - 1), 4) - 1);
+function initiatorOf(csd: usize): u32 {
+  return (load<u32>(csd, 4) & abi.CSD_OWNER) - 1;
+}
+
+/** CSD_RUN: carries out the oldest entry: the request of its initiator, its payload, or a call. */
+// @ts-ignore: decorator
+@inline
+export function csdRun<F>(m: usize, cpu: u32, ctx: Ctx): void {
+  const csd = csdAt(m, ctx.list - 1);
+  const owner = load<u32>(csd, 4);
+  // A pointer payload. Under a mutant that does not wait, the request may be over before its target
+  // reads it.
+  if ((owner & abi.CSD_CALL) == 0 && (hdr(m, abi.H_OPTIONS) & abi.OPT_INLINE) == 0) {
+    flushFunc<F>(m, cpu, cpuAt(m, initiatorOf(csd)), false);
+  } else if ((owner & abi.CSD_CALL) != 0) {
+    call<F>(m, cpu, load<u64>(csd, CSD_START), load<u32>(csd, CSD_MM) != 0);
+  } else {
+    flushRequest<F>(m, cpu, load<u32>(csd, CSD_MM), load<u32>(csd, CSD_GEN),
+      load<u64>(csd, CSD_START), load<u64>(csd, CSD_END), load<u32>(csd, CSD_FLAGS), false);
+  }
+}
+
+/**
+ * CSD_REACH: the handler keeps the request of the oldest entry, or where it is, in its registers.
+ * From here to CSD_RUN_REACHED an acknowledged flush may be pending.
+ */
+export function csdReach(m: usize, cpu: u32, ctx: Ctx): void {
+  const csd = csdAt(m, ctx.list - 1);
+  const call = (load<u32>(csd, 4) & abi.CSD_CALL) != 0;
+  if (!call && (hdr(m, abi.H_OPTIONS) & abi.OPT_INLINE) == 0) {
+    ctx.r0 = <u64>(initiatorOf(csd) + 1);
+  } else {
+    ctx.r0 = call ? CALL_KEPT : 0;
+    ctx.r1 = load<u64>(csd, CSD_MM); // and the generation
+    ctx.r2 = load<u64>(csd, CSD_START);
+    ctx.r3 = load<u64>(csd, CSD_END);
+    ctx.r4 = load<u32>(csd, CSD_FLAGS);
+  }
+  // Linux's async_func_in_progress: only flushes are of interest.
+  if (!call) cpuAt(m, cpu).reached = 1;
+}
+
+/** A call's user access, if this CPU is in its mm at all. */
+function call<F>(m: usize, cpu: u32, vpn: u64, write: bool): void {
+  if (cpuAt(m, cpu).lazy == 0) cpuAccess<F>(m, cpu, vpn, write);
+}
+
+/** CSD_RUN_REACHED */
+export function csdRunReached<F>(m: usize, cpu: u32, ctx: Ctx): void {
+  if (ctx.r0 == CALL_KEPT) {
+    call<F>(m, cpu, ctx.r2, <u32>ctx.r1 != 0);
+  } else if (ctx.r0 != 0) {
+    flushFunc<F>(m, cpu, cpuAt(m, <u32>ctx.r0 - 1), false);
+  } else {
+    flushRequest<F>(m, cpu, <u32>ctx.r1, <u32>(ctx.r1 >> 32), ctx.r2, ctx.r3, <u32>ctx.r4, false);
+  }
+  ctx.r0 = 0;
+  ctx.r1 = 0;
+  ctx.r2 = 0;
+  ctx.r3 = 0;
+  ctx.r4 = 0;
+  cpuAt(m, cpu).reached = 0;
+}
+
+/** Its initiator need not wait for this csd any longer. */
+// @ts-ignore: decorator
+@inline
+function acknowledge<F>(m: usize, csd: usize, clock: Clock): void {
+  const initiator = initiatorOf(csd);
+  const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
+  acked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge, left == 0);
+}
+
+/**
+ * CSD_ACK: acknowledges the oldest entry, or `all` that were taken. They stay locked; until the last
+ * of them is done with, flushes are pending that nobody waits for.
+ */
+export function csdAck<F>(m: usize, cpu: u32, ctx: Ctx, clock: Clock, all: bool): void {
+  cpuAt(m, cpu).reached = 1;
+  for (let id = ctx.list; id != 0; id = get32<F>(csdAt(m, id - 1))) {
+    const csd = csdAt(m, id - 1);
+    const owner = load<u32>(csd, 4);
+    if ((owner & abi.CSD_ACKED) == 0) {
+      put32<F>(csd + 4, owner | abi.CSD_ACKED);
+      acknowledge<F>(m, csd, clock);
+    }
+    if (!all) return;
+  }
 }
 
 /** Target: unlocks the oldest entry; the initiator may go on once its last one is unlocked. */
 // @ts-ignore: decorator
 @inline
-export function csdUnlock<F>(m: usize, ctx: Ctx, clock: Clock): void {
+export function csdUnlock<F>(m: usize, cpu: Cpu, ctx: Ctx, clock: Clock): void {
   const csd = csdAt(m, ctx.list - 1);
-  const initiator = load<u32>(csd, 4) - 1;
+  const owner = load<u32>(csd, 4);
+  const initiator = (owner & abi.CSD_OWNER) - 1;
   ctx.list = get32<F>(csd);
   put32<F>(csd, 0);
+  if (hdr(m, abi.H_CSD_STRIDE) != abi.CSD_BYTES) {
+    memory.fill(csd + CSD_MM, 0, abi.CSD_WIDE_BYTES - abi.CSD_BYTES);
+  }
   put32<F>(csd + 4, 0);
   ctx.flag = ctx.list != 0 ? 1 : 0;
+  if ((owner & abi.CSD_ACKED) != 0) {
+    if (ctx.flag == 0) cpu.reached = 0;
+    unlocked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge);
+    return;
+  }
   const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
   acked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge, left == 0);
 }

@@ -35,7 +35,9 @@ export function drainWhole(
   const id = row.queue;
   if (id == 0) return false;
   const csd = csdAt(m, id - 1);
-  const initiator = load<u32>(csd, 4) - 1;
+  const owner = load<u32>(csd, 4);
+  if ((owner & ~(<u32>abi.CSD_OWNER)) != 0) return false;
+  const initiator = owner - 1;
   const info = cpuAt(m, initiator);
   const mm = info.infoMm;
   const budget = hdr(m, abi.H_BUDGET);

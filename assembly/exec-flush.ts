@@ -1,7 +1,7 @@
 /** Micro-ops of flush requests, notifications, devices, user accesses, switches and lifetimes. */
 import * as abi from "../src/core/abi";
 import { add32, cas32, get32, put32, sub32 } from "./atomics";
-import { csdInfo, csdSend, csdUnlock, csqTake, ipiSend } from "./call-queue";
+import { csdRun, csdSend, csdUnlock, csqSort, csqTake, ipiSend } from "./call-queue";
 import { charge } from "./charge";
 import {
   devAccess, devBegin, devFinish, devInstall, devResolve, devRetry, devWalk, devZap,
@@ -119,9 +119,13 @@ export function execFlush<F>(
       return abi.ST_OK;
     }
     case abi.OP_FLUSH_DONE: flushDone(m, actor); return abi.ST_OK;
-    case abi.OP_CSQ_TAKE: csqTake<F>(m, row, ctx); return abi.ST_OK;
-    case abi.OP_CSD_RUN: flushFunc<F>(m, actor, csdInfo(m, ctx), false); return abi.ST_OK;
-    case abi.OP_CSD_UNLOCK: csdUnlock<F>(m, ctx, clockAt(m, actor)); return abi.ST_OK;
+    case abi.OP_CSQ_TAKE: {
+      csqTake<F>(m, row, ctx);
+      if (imm != 0) csqSort<F>(m, ctx);
+      return abi.ST_OK;
+    }
+    case abi.OP_CSD_RUN: csdRun<F>(m, actor, ctx); return abi.ST_OK;
+    case abi.OP_CSD_UNLOCK: csdUnlock<F>(m, row, ctx, clockAt(m, actor)); return abi.ST_OK;
     default: return abi.ST_BAD_PROGRAM;
   }
 }

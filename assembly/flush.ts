@@ -77,10 +77,9 @@ function leave<F>(m: usize, cpu: u32, row: Cpu): void {
 }
 
 /** flush_tlb_func: the request in `info` on CPU `cpu`, for itself or for another initiator. */
+// @ts-ignore: decorator
+@inline
 export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
-  const row = cpuAt(m, cpu);
-  const clock = clockAt(m, cpu);
-  const counters = countersAt(m, cpu);
   // Read once. A policy that does not wait hands the request's next use, or nothing, to a late
   // target: that is its bug to be caught, and must not become a wild write or an endless loop.
   const mm = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoMm"));
@@ -88,6 +87,16 @@ export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
   const end = get64<F>(changetype<usize>(info) + offsetof<Cpu>("infoEnd"));
   const flags = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoFlags"));
   const gen = get32<F>(changetype<usize>(info) + offsetof<Cpu>("infoGen"));
+  flushRequest<F>(m, cpu, mm, gen, start, end, flags, local);
+}
+
+/** The same for a request that is not in anybody's row. mm: index + 1, 0: there is none (any more). */
+export function flushRequest<F>(
+  m: usize, cpu: u32, mm: u32, gen: u32, start: u64, end: u64, flags: u32, local: bool,
+): void {
+  const row = cpuAt(m, cpu);
+  const clock = clockAt(m, cpu);
+  const counters = countersAt(m, cpu);
   if (mm == 0) return;
   const loaded = row.loadedMm;
   if (loaded != mm) {

@@ -129,11 +129,11 @@ export function batchAt(m: usize, i: u32): usize {
   return m + hdr(m, abi.H_OFF_BATCH) + (((<usize>i) * hdr(m, abi.H_GATHER_PAGES)) << 2);
 }
 
-/** csd of (initiator, target): u32 next (csd id + 1), u32 owner (initiator + 1 while locked). */
+/** csd of (initiator, target): see call-queue.ts. */
 // @ts-ignore: decorator
 @inline
 export function csdAt(m: usize, id: u32): usize {
-  return m + hdr(m, abi.H_OFF_CSD) + ((<usize>id) << 3);
+  return m + hdr(m, abi.H_OFF_CSD) + <usize>id * hdr(m, abi.H_CSD_STRIDE);
 }
 
 /** First TLB entry of a CPU. */

@@ -127,14 +127,14 @@ export function condemnStale(m: usize, ctx: Ctx): void {
   }
 }
 
-/** An actor uses the cached translation `e` of (mm, vpn). */
-export function checkAccess<F>(
+/** May `e` still be used for (mm, vpn)? If not, that is a hazard. */
+export function judge<F>(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
-): void {
+): bool {
   const pfn = e.frame;
   if (e.gen != frameGen<F>(m, pfn)) {
     hazard<F>(m, actor, abi.HZ_UAF, vpn, pfn);
-    return;
+    return false;
   }
   const pte = softWalk<F>(m, mm, vpn);
   const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == pfn;
@@ -142,12 +142,20 @@ export function checkAccess<F>(
     if (entryCondemned(e) || !inFlight<F>(m, mm, vpn)) {
       const leaks = same && pfn != 0 && frameRefs<F>(m, pfn) > 1;
       hazard<F>(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
-      return;
+      return false;
     }
   }
+  return true;
+}
+
+/** An actor uses the cached translation `e` of (mm, vpn). */
+export function checkAccess<F>(
+  m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
+): void {
+  if (!judge<F>(m, actor, mm, e, vpn, write)) return;
   if (write && !entryWritable(e)) unreachable();
   if (hdr(m, abi.H_WATCH) != 0) {
     const k = watchIndex(m, mm, vpn);
-    if (k >= 0) observe<F>(m, actor, <u32>k, pfn, write, vpn);
+    if (k >= 0) observe<F>(m, actor, <u32>k, e.frame, write, vpn);
   }
 }

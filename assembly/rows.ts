@@ -89,7 +89,7 @@ export class Cpu {
   infoStart: u64;
   infoEnd: u64;
   infoFlags: u32;
-  pad: u32;
+  reached: u32; // 1: a flush that was acknowledged has not run yet
 }
 
 @unmanaged

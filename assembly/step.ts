@@ -2,7 +2,7 @@
  * step(actor, choice): one micro-op of one actor, in every driver. It never waits.
  *
  * Choice 0 runs the actor's program; choice 1 lets a CPU take its pending interrupt; choice 2 + k
- * is a speculative walk of watched page k. A CPU runs its own context (handler, context switch)
+ * is a speculative walk of watched page k, and beyond those an NMI that reads it. A CPU runs its own context (handler, context switch)
  * if that is active, else the context of its current task.
  *
  * With H_MERGE, local micro-ops that follow run on in the same step: nobody else can see them, so
@@ -17,6 +17,8 @@ import { devWalk } from "./device";
 import { execControl, execLocal } from "./exec-control";
 import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
+import { execTransport } from "./exec-transport";
+import { nmi } from "./nmi";
 import { cacheFind, walkSum } from "./cache";
 import {
   cost, clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, iotlbAt, pwcAt, setHdr, sysAt,
@@ -101,7 +103,8 @@ function visible<F>(
   if (op < abi.OP_VMA_FIND) return execControl<F>(m, actor, ctx, op, a, b, c, imm);
   if (op < abi.OP_FLUSH_PREP) return execMemory<F>(m, actor, ctx, op, a, b, c, imm);
   if (op < abi.OP_CPU_ACCESS) return execNotify<F>(m, actor, ctx, op, a, b, imm, pc);
-  return execCpu<F>(m, actor, ctx, op, a, b, imm);
+  if (op < abi.OP_CSD_KIND) return execCpu<F>(m, actor, ctx, op, a, b, imm);
+  return execTransport<F>(m, actor, ctx, op, a, c, imm);
 }
 
 /** Executes the context's next micro-op, and the local ones around it when merging. */
@@ -274,7 +277,11 @@ function walkAhead<F>(m: usize, actor: u32, k: u32): bool {
 
 /** One step. ST_OK: something changed. ST_WAIT, ST_IDLE: nothing did. Negative: an error. */
 export function step<F>(m: usize, actor: u32, choice: u32): i32 {
-  if (choice >= 2) return speculate<F>(m, actor, choice - 2);
+  if (choice >= 2) {
+    const watched = hdr(m, abi.H_WATCH);
+    const k = choice - 2;
+    return k < watched ? speculate<F>(m, actor, k) : nmi<F>(m, actor, k - watched);
+  }
   const isCpu = actor < hdr(m, abi.H_CPUS);
   if (choice == 1) {
     if (!isCpu || !canInterrupt<F>(m, actor)) return abi.ST_IDLE;

@@ -3,7 +3,7 @@ import * as abi from "../src/core/abi";
 import { cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
 import { count, cpuAt, hdr, tlbAt } from "./machine";
-import { checkAccess } from "./oracle";
+import { checkAccess, judge } from "./oracle";
 import { Cpu, Entry } from "./rows";
 import { generationOf, hardWalk } from "./walk";
 
@@ -41,6 +41,17 @@ export function cpuAccess<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
   }
   checkAccess<F>(m, cpu, row.loadedMm - 1, changetype<Entry>(hit), vpn, write);
   return true;
+}
+
+/** A read from within an NMI: what is not mapped is not read, and nobody relies on its order. */
+export function cpuPeek<F>(m: usize, cpu: u32, vpn: u64): void {
+  const row = cpuAt(m, cpu);
+  let hit = lookup(m, cpu, vpn);
+  if (hit == 0) {
+    if (!cpuFill<F>(m, cpu, vpn, false)) return;
+    hit = lookup(m, cpu, vpn);
+  }
+  judge<F>(m, cpu, row.loadedMm - 1, changetype<Entry>(hit), vpn, false);
 }
 
 /** A speculative walk: no access, no charge. True: a translation was cached. */

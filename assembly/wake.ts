@@ -47,6 +47,15 @@ export function acked<F>(m: usize, initiator: u32, key: u32, time: u64, last: bo
   queueActor(m, initiator, later(clock.now, from));
 }
 
+/** As acked, for a csd whose initiator waits for it only if it wants to send again. */
+export function unlocked<F>(m: usize, initiator: u32, key: u32, time: u64): void {
+  if (isShared<F>() || hdr(m, abi.H_OFF_HEAP) == 0) return;
+  const clock = clockAt(m, initiator);
+  if (clock.waitKey != key) return;
+  unpark(m, clock);
+  queueActor(m, initiator, later(clock.now, time + cost(m, abi.OP_NOP)));
+}
+
 /** An interrupt arrives at `time`: the target notices it also while it is idle or parked. */
 export function wakeByIpi<F>(m: usize, target: u32, time: u64): void {
   if (isShared<F>() || hdr(m, abi.H_OFF_HEAP) == 0) return;

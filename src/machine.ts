@@ -21,6 +21,7 @@ import { type CostProfile, costTable } from "./kernel/profile.js";
 import { type Counters, readCounters } from "./counters.js";
 import { EventReader, type MachineEvent } from "./machine-events.js";
 import type { Image } from "./program/assembler.js";
+import { decode } from "./program/disassembler.js";
 
 /** What a machine is made from; everything has a default. */
 export interface MachineOptions {
@@ -66,6 +67,20 @@ const JOB_REGISTERS = 6;
 const SLICE = 1 << 22;
 
 let machines = 0;
+
+/** What the timed driver may execute without decoding it. */
+function shortcutsOf(image: Image, options: number): number {
+  const isPlain = (options & (abi.OPT_INLINE | abi.OPT_ASYNC)) === 0;
+  return abi.SHORT_SEND | (isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN : 0);
+}
+
+/** Micro-ops that need more room in a machine. */
+function optionsOf(image: Image): number {
+  for (let pc = 0; pc < image.code.length / 2; pc++) {
+    if (decode(image.code, pc).op === abi.OP_CALL_SEND) return abi.OPT_CALLS;
+  }
+  return 0;
+}
 
 /** See the file comment. Use {@link Machine.create}. */
 export class Machine {
@@ -119,14 +134,14 @@ export class Machine {
     });
     const core = await Core.create({
       geometry,
-      options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0),
+      options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
       code: image.code,
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile),
       extraBytes: options.extraBytes ?? 0,
       ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
     });
-    core.header[abi.H_SHORTCUTS] = abi.SHORT_SEND | (hasStandardDrain(image) ? abi.SHORT_DRAIN : 0);
+    core.header[abi.H_SHORTCUTS] = shortcutsOf(image, core.header[abi.H_OPTIONS]);
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),
       0,
@@ -534,7 +549,7 @@ export class Machine {
   /** One step; see `assembly/step.ts` for choices. Returns the status. */
   step(actor: number, choice = 0): number {
     this.index("actor", actor, this.geometry.cpus + this.geometry.devices);
-    this.index("choice", choice, 2 + this.geometry.watch);
+    this.index("choice", choice, 2 + 2 * this.geometry.watch);
     this.notAdvancing();
     const status = this.core.x.machineStep(BASE, actor, choice);
     if (status < 0) throw errorOf(status, { ...this.geometry });

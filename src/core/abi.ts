@@ -105,6 +105,7 @@ export const H_VMA_NODES = 73; // nodes of each
 export const H_VMA_CHANGES = 74; // + 1 with every change of a VMA: what it was
 export const H_VMA_SAVED = 75; // when the rows were written or read last
 export const H_VMA_READ = 76; // when they were read last
+export const H_CSD_STRIDE = 77; // bytes of a csd: CSD_BYTES, or with a payload CSD_WIDE_BYTES
 export const H_WORDS = 80;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
@@ -114,6 +115,13 @@ export const OPT_DELAYED_IPI = 1; // a pending interrupt may be taken any number
 export const OPT_SPECULATIVE_WALKS = 2; // CPUs and sharing devices may fill a watched page any time
 export const OPT_LAZY_SKIP = 4; // lazy CPUs are filtered from shootdowns (Linux since 4.20)
 export const OPT_SKIP_SWITCHING = 16; // mutant: a CPU in the middle of a switch is not told
+export const OPT_NMI = 32; // NMIs may read watched pages at any time
+export const OPT_GUARD_REFUSE = 64; // … not while a reached flush is pending
+export const OPT_GUARD_FLUSH = 128; // … which they carry out first
+export const OPT_INLINE = 256; // a csd carries a copy of the request
+export const OPT_ASYNC = 512; // requests that free no tables are queued as asynchronous
+export const OPT_ASYNC_ALL = 2048; // mutant: those that free tables, too
+export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
 // ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
@@ -130,6 +138,14 @@ export const PROT_WRITE = 2;
 export const PROT_EXEC = 4;
 export const VMA_SHARED = 8;
 export const VMA_FILE = 16;
+
+// ── csd: {next u32, owner u32 = initiator + 1 and CSD_*, payload of requests and calls} ──────
+export const CSD_BYTES = 8;
+export const CSD_WIDE_BYTES = 40;
+export const CSD_OWNER = 0xffff;
+export const CSD_ASYNC = 0x10000; // unlocked before it is run
+export const CSD_ACKED = 0x20000; // its initiator does not wait for it (any more)
+export const CSD_CALL = 0x40000; // a user access in the interrupt, not a flush
 
 // ── contexts ────────────────────────────────────────────────────────────────────────────────
 export const LOCK_MMAP_READ = 1;
@@ -265,7 +281,7 @@ export const OP_CSD_SEND = 73; // queue the next target; F = more to do
 export const OP_IPI_SEND = 74; // interrupt every target whose queue was empty
 export const OP_CSD_WAIT = 75; // WAIT until every target unlocked its csd
 export const OP_FLUSH_DONE = 76; // release info
-export const OP_CSQ_TAKE = 77; // target: take the whole queue, oldest first; F = not empty
+export const OP_CSQ_TAKE = 77; // target: take the whole queue, oldest first; F; imm 1: sync first
 export const OP_CSD_RUN = 78; // target: flush for the first entry
 export const OP_CSD_UNLOCK = 79; // target: unlock and drop it; F = more
 
@@ -304,7 +320,16 @@ export const OP_MM_PUT = 107; // users of ctx.mm - 1; F = that was the last
 export const OP_MM_FREE = 108; // tables and row of ctx.mm are gone
 export const OP_TASK_MM = 109; // task r[a] (index + 1, 0: self) now belongs to mm r[b] (0: none)
 export const OP_MM_RELEASE = 110; // unsubscribe every device of ctx.mm
-export const OP_COUNT = 111;
+
+export const OP_CSD_KIND = 111; // target: F = the first entry is asynchronous
+export const OP_CSD_ACK = 112; // target: acknowledge the first entry (imm 1: all), still locked
+export const OP_CSD_REACH = 113; // target: keep the first entry's request, to be run later
+export const OP_CSD_RUN_REACHED = 114; // target: run what was kept
+export const OP_CSQ_MORE = 115; // target: F = there are more entries
+export const OP_CALL_SEND = 116; // queue a call to CPU imm: access r[a]; c: CALL_*; F = queued
+export const OP_COUNT = 117;
+export const CALL_WRITE = 1;
+export const CALL_ASYNC = 2;
 
 // ── costs that are not the fixed price of a micro-op (index into the cost table, ns) ────────
 export const COST_DELIVER = 128; // from the sender's ICR write to the target's handler

@@ -99,6 +99,8 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   header[abi.H_LOG_CAP] = g.logRecords;
   header[abi.H_JOB_CAP] = g.jobs;
   header[abi.H_MERGE] = 1;
+  const wide = (options & (abi.OPT_INLINE | abi.OPT_CALLS)) !== 0;
+  header[abi.H_CSD_STRIDE] = wide ? abi.CSD_WIDE_BYTES : abi.CSD_BYTES;
 
   region(abi.H_OFF_CODE, codeLength * INSTRUCTION_BYTES);
   region(abi.H_OFF_COST, abi.COST_WORDS * 4);
@@ -123,7 +125,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_MM, g.mms * MM.size);
   region(abi.H_OFF_DEV, g.devices * DEVICE.size);
   region(abi.H_OFF_MASK, g.mms * maskWords * 4);
-  region(abi.H_OFF_CSD, g.cpus * g.cpus * 8);
+  region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);
   region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);
   region(abi.H_OFF_IOTLB, g.devices * g.iotlbSets * g.iotlbWays * ENTRY.size);

@@ -105,7 +105,7 @@ export const CPU = row([
   ["infoStart", 8],
   ["infoEnd", 8],
   ["infoFlags", 4],
-  ["pad", 4],
+  ["reached", 4],
 ]);
 
 export const MM = row([

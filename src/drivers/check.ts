@@ -58,8 +58,15 @@ export function scenarioNamed(name: string): Scenario {
   });
 }
 
-/** What a scenario expects of an era and a consumer, if it says. */
-export function expectedVerdict(scenario: Scenario, era: string, consumer: string): Verdict | null {
+/** What a scenario expects of an era and a consumer, or of a policy, if it says. */
+export function expectedVerdict(
+  scenario: Scenario,
+  era: string,
+  consumer: string,
+  policy = "*",
+): Verdict | null {
+  const { expectPolicy } = scenario;
+  if (expectPolicy !== undefined) return expectPolicy[policy] ?? expectPolicy["*"] ?? null;
   const byEra = scenario.expect[consumer] ?? scenario.expect["*"];
   return byEra?.[era] ?? byEra?.["*"] ?? null;
 }
@@ -75,6 +82,9 @@ function assumptionsOf(scenario: Scenario, exact: boolean, maxStates: number): s
     speculative
       ? "speculative walks: a CPU or sharing device may walk a watched page at any time"
       : "no speculative walks: caches are filled by accesses only",
+    scenario.assume?.nmi === true
+      ? "NMIs: any CPU may read a watched page between any two micro-ops"
+      : "no NMIs",
     "sequential consistency: a micro-op is seen by everybody at once",
     "local micro-ops are merged with the visible one before them",
     `bounds: ${geometry.cpus} CPUs, ${geometry.devices} devices, ${geometry.frames} frames, ` +
@@ -112,6 +122,6 @@ export async function check(
     exact,
     ...result,
     assumptions: assumptionsOf(chosen, exact, maxStates),
-    expected: expectedVerdict(chosen, parts.era, parts.consumer),
+    expected: expectedVerdict(chosen, parts.era, parts.consumer, parts.policy),
   };
 }

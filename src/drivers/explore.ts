@@ -119,6 +119,12 @@ export function explore(machine: Machine, options: ExploreOptions = {}): Explore
   };
 }
 
+/** Choices about watched pages: walks, and behind them NMIs. */
+function watchedChoices(options: number, watched: number): number {
+  if ((options & abi.OPT_NMI) !== 0) return 2 * watched;
+  return (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? watched : 0;
+}
+
 function prepare(
   machine: Machine,
   x: number,
@@ -145,8 +151,7 @@ function prepare(
   set(abi.X_SEED_LO, Number(seed & 0xffff_ffffn));
   set(abi.X_SEED_HI, Number(seed >> 32n));
   set(abi.X_STATE_BYTES, sizes.stateBytes);
-  const speculative = (core.header[abi.H_OPTIONS] & abi.OPT_SPECULATIVE_WALKS) !== 0;
-  set(abi.X_CHOICES, 2 + (speculative ? machine.geometry.watch : 0));
+  set(abi.X_CHOICES, 2 + watchedChoices(core.header[abi.H_OPTIONS], machine.geometry.watch));
   set(abi.X_OFF_SLOTS, slots);
   set(abi.X_OFF_NODES, nodes);
   set(abi.X_OFF_RING, align(nodes + sizes.nodes * 8));

@@ -36,9 +36,9 @@ export function tableSizes(stateBytes: number, maxStates: number, exact: boolean
   return { slotsLog2, nodes, ring, bytes, stateBytes };
 }
 
-/** Bytes of one state of this geometry. */
+/** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {
-  const plan = planBlock(geometry, 0, 1);
+  const plan = planBlock(geometry, abi.OPT_INLINE, 1);
   return plan[abi.H_STATE_END] - plan[abi.H_STATE_START];
 }
 
@@ -61,6 +61,7 @@ export function optionsOf(scenario: Scenario): number {
   let options = abi.OPT_LAZY_SKIP;
   if (scenario.assume?.delayedIpi !== false) options |= abi.OPT_DELAYED_IPI;
   if (scenario.assume?.speculativeWalks === true) options |= abi.OPT_SPECULATIVE_WALKS;
+  if (scenario.assume?.nmi === true) options |= abi.OPT_NMI;
   return options;
 }
 

@@ -75,7 +75,7 @@ const STEPS_MOST = 20_000;
 
 /**
  * Who can be chosen: a task or device, a CPU's interrupt handler from its first step to its last,
- * or a speculative walk. The choice its next step takes, or null while it has none.
+ * a speculative walk, or an NMI. The choice its next step takes, or null while it has none.
  */
 type Agent = { readonly actor: number; choice(): number | null };
 
@@ -83,6 +83,7 @@ function agentsOf(machine: Machine): Agent[] {
   const { core, geometry } = machine;
   const options = core.header[abi.H_OPTIONS];
   const walks = (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? geometry.watch : 0;
+  const nmis = (options & abi.OPT_NMI) !== 0 ? geometry.watch : 0;
   const agents: Agent[] = [];
   for (let actor = 0; actor < geometry.cpus + geometry.devices; actor++) {
     const isCpu = actor < geometry.cpus;
@@ -91,6 +92,9 @@ function agentsOf(machine: Machine): Agent[] {
     agents.push({ actor, choice: () => (inKernel() ? null : 0) });
     if (isCpu) agents.push({ actor, choice: () => (inKernel() ? 0 : 1) });
     for (let k = 0; k < walks; k++) agents.push({ actor, choice: () => 2 + k });
+    for (let k = 0; isCpu && k < nmis; k++) {
+      agents.push({ actor, choice: () => 2 + geometry.watch + k });
+    }
   }
   return agents;
 }

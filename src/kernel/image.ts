@@ -20,6 +20,14 @@ export type ScriptStep =
   | { readonly device: "read" | "write"; readonly vpn: number }
   | { readonly signal: number }
   | { readonly await: number; readonly count: number }
+  /** Calls a function on another CPU that reads or writes a user page there, without waiting. */
+  | {
+      readonly interrupt: number;
+      readonly access: "read" | "write";
+      readonly vpn: number;
+      /** Its csd is asynchronous; synchronous by default. */
+      readonly async?: boolean;
+    }
   /** The steps, `repeat` times over; 1 to 2^32 - 1. */
   | { readonly repeat: number; readonly steps: readonly ScriptStep[] };
 
@@ -92,6 +100,19 @@ function deviceStep(options: ImageOptions, script: Script, vpn: number, write: b
   return [kit.set(reg, vpn), consumer.access(reg, write)];
 }
 
+type CallOfCpu = Extract<ScriptStep, { interrupt: number }>;
+
+function interruptStep(options: ImageOptions, { interrupt, access, vpn, async }: CallOfCpu) {
+  const kit = new Kit(options.era, options.policy);
+  const reg = kit.regs.param("vpn");
+  const flags = (access === "write" ? abi.CALL_WRITE : 0) | (async === true ? abi.CALL_ASYNC : 0);
+  return [
+    kit.set(reg, vpn),
+    op("call.send", { a: reg, slot: flags, imm: interrupt, note: "queue a call" }),
+    op("ipi.send", { note: "send IPI" }),
+  ] as Program;
+}
+
 function repeatStep(
   options: ImageOptions,
   script: Script,
@@ -123,6 +144,7 @@ function scriptSteps(
   return steps.map((step): Program => {
     if ("call" in step) return callStep(options, step.call, step.args ?? {}, registers);
     if ("repeat" in step) return repeatStep(options, script, step, registers);
+    if ("interrupt" in step) return interruptStep(options, step);
     if ("device" in step) return deviceStep(options, script, step.vpn, step.device === "write");
     if ("signal" in step) return [op("signal", { imm: signalIndex(step.signal) })];
     return [op("await", { imm: signalIndex(step.await), slot: step.count })];

@@ -4,6 +4,7 @@
  */
 import { ProgramError } from "../errors.js";
 import { op, type Program, type Reg } from "../program/notation.js";
+import type { Completions } from "./completion.js";
 import type { Kit } from "./kit.js";
 
 /** What an operation's parameters mean to the STALE oracle: the range it promises to settle. */
@@ -20,6 +21,8 @@ export interface Operation {
   readonly onCpu: boolean;
   /** A deliberately broken variant, there to be caught. */
   readonly mutant: boolean;
+  /** What it relies on when a flush it asked for has returned; not given: nothing. */
+  readonly needs?: Partial<Completions>;
   build(kit: Kit): Program;
 }
 
@@ -31,7 +34,13 @@ interface Options {
   readonly settles: Promise;
   readonly onCpu?: boolean;
   readonly mutant?: boolean;
+  readonly needs?: Partial<Completions>;
 }
+
+/** Pages are freed, moved or lose permissions; tables stay. */
+export const NEEDS_DATA: Partial<Completions> = { data: "G2" };
+/** Page-table pages are freed, too. */
+export const NEEDS_TABLES: Partial<Completions> = { data: "G2", tables: "G4" };
 
 const ids = new Map<string, number>();
 
@@ -67,6 +76,7 @@ export function operation<const P extends readonly string[]>(
     source: options.source,
     onCpu: options.onCpu ?? false,
     mutant: options.mutant ?? false,
+    ...(options.needs === undefined ? {} : { needs: options.needs }),
     build: (kit) => {
       const list = params.map((param) => kit.regs.param(param));
       const regs = Object.fromEntries(params.map((param, i) => [param, list[i]])) as Regs<P>;

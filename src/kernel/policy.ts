@@ -4,6 +4,7 @@
  * short programs. Adding one is one file like those in `policies/`, and its registration.
  */
 import type { Program } from "../program/notation.js";
+import type { Completions } from "./completion.js";
 
 /** How shootdowns are carried out. */
 export interface FlushPolicy {
@@ -19,6 +20,8 @@ export interface FlushPolicy {
   readonly shootdown: Program;
   /** The target's call-function interrupt handler. */
   readonly handler: Program;
-  /** OPT_* bits it adds to the machine's: its target filter. */
+  /** What holds on every other CPU when a request has returned. */
+  readonly completes: Completions;
+  /** OPT_* bits it adds to the machine's: target filter, payload, guard. */
   readonly options?: number;
 }

@@ -117,6 +117,12 @@ export const OP_NAMES = {
   "mm.free": abi.OP_MM_FREE,
   "task.mm": abi.OP_TASK_MM,
   "mm.release": abi.OP_MM_RELEASE,
+  "csd.kind": abi.OP_CSD_KIND,
+  "csd.ack": abi.OP_CSD_ACK,
+  "csd.reach": abi.OP_CSD_REACH,
+  "csd.run.reached": abi.OP_CSD_RUN_REACHED,
+  "csq.more": abi.OP_CSQ_MORE,
+  "call.send": abi.OP_CALL_SEND,
 } as const;
 
 /** Name of a micro-op. */

@@ -1,5 +1,6 @@
 /** The scenarios that come with the library. */
 import type { Scenario } from "./scenario.js";
+import { TRANSPORT_SCENARIOS } from "./transports.js";
 
 const READ = 1;
 const RW = 3;
@@ -464,4 +465,5 @@ export const SCENARIOS: readonly Scenario[] = [
   freedTable("freed-table", "munmap", "SAFE"),
   freedTable("freed-table-early", "munmap-tables-first", "PT_UAF"),
   hugeEntry,
+  ...TRANSPORT_SCENARIOS,
 ];

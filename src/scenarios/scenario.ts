@@ -64,7 +64,14 @@ export interface Scenario {
   readonly setup: readonly ScenarioActor[];
   readonly actors: readonly ScenarioActor[];
   /** Interrupts may be delayed (default), CPUs and devices may walk at any time (default not). */
-  readonly assume?: { readonly delayedIpi?: boolean; readonly speculativeWalks?: boolean };
+  readonly assume?: {
+    readonly delayedIpi?: boolean;
+    readonly speculativeWalks?: boolean;
+    /** NMIs may read watched pages at any time (default not). */
+    readonly nmi?: boolean;
+  };
   /** Expected verdict under a sound policy. */
   readonly expect: Expectation;
+  /** Where the policy decides: expected verdict by policy, whatever era and consumer; `*`: others. */
+  readonly expectPolicy?: Readonly<Record<string, Verdict>>;
 }

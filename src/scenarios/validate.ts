@@ -26,6 +26,12 @@ const step: z.ZodType<ScriptStep> = z.lazy(() =>
     z.strictObject({ device: z.enum(["read", "write"]), vpn: word }),
     z.strictObject({ signal: z.int().min(0).max(7) }),
     z.strictObject({ await: z.int().min(0).max(7), count: z.int().min(0).max(255) }),
+    z.strictObject({
+      interrupt: z.int().min(0).max(1023),
+      access: z.enum(["read", "write"]),
+      vpn: word,
+      async: z.boolean().exactOptional(),
+    }),
     z.strictObject({ repeat: word.min(1), steps: z.array(step) }),
   ]),
 );
@@ -60,9 +66,11 @@ export const scenarioSchema = z.strictObject({
     .strictObject({
       delayedIpi: z.boolean().exactOptional(),
       speculativeWalks: z.boolean().exactOptional(),
+      nmi: z.boolean().exactOptional(),
     })
     .exactOptional(),
   expect: z.record(z.string(), z.record(z.string(), verdict)),
+  expectPolicy: z.record(z.string(), verdict).exactOptional(),
 });
 
 function fail(path: string, says: string, code: "E_TYPE" | "E_LIMIT" | "E_ADDR_RANGE"): never {
@@ -94,11 +102,21 @@ function checkPages(steps: readonly ScriptStep[], pages: number, path: string): 
       if (value > most) fail(`${at}.${key}`, `must be 0 to ${most}, got ${value}`, "E_ADDR_RANGE");
     };
     if ("steps" in one) checkPages(one.steps, pages, `${at}.steps`);
-    if ("device" in one) page("vpn", one.vpn, pages - 1);
+    if ("device" in one || "interrupt" in one) page("vpn", one.vpn, pages - 1);
     if (!("call" in one)) return;
     for (const [key, value] of Object.entries(one.args ?? {})) {
       if (PAGE_PARAMS.has(key)) page(`args.${key}`, value, pages - 1);
       if (key === "end") page(`args.${key}`, value, pages);
+    }
+  });
+}
+
+/** CPUs that are called. */
+function checkCalls(steps: readonly ScriptStep[], cpus: number, path: string): void {
+  steps.forEach((one, i) => {
+    if ("steps" in one) checkCalls(one.steps, cpus, `${path}[${i}].steps`);
+    if ("interrupt" in one && one.interrupt >= cpus) {
+      fail(`${path}[${i}].interrupt`, `there are ${cpus} CPUs, got ${one.interrupt}`, "E_LIMIT");
     }
   });
 }
@@ -120,6 +138,7 @@ function checkActors(scenario: Scenario, which: "setup" | "actors", pages: numbe
     }
     taken.add(`${key} ${value}`);
     checkPages(steps, pages, `${at}.steps`);
+    checkCalls(steps, scenario.threads.length, `${at}.steps`);
   });
 }
 

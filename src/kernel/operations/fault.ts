@@ -15,7 +15,7 @@ import {
   when,
 } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { operation, operationId } from "../operation.js";
+import { NEEDS_DATA, operation, operationId } from "../operation.js";
 import { COW_SITE } from "../sites.js";
 
 /** A fresh page where there was none: zero page for a read of private anonymous memory. */
@@ -143,6 +143,7 @@ function faultOperation(name: string, write: boolean) {
       summary: `page fault of a ${write ? "write" : "read"} to \`vpn\``,
       source: "notifiers.md 2.4 rows 9 and 33; Linux handle_mm_fault",
       settles: "page",
+      needs: NEEDS_DATA,
     },
     (kit, { vpn }) => kit.regs.scope(["prot"], (prot) => handleFault(kit, vpn, prot, write)),
   );
@@ -205,6 +206,7 @@ export const faultHuge = operation(
     summary: "a 2 MiB page appears at `vpn`, the first page of its span, writable",
     source: "Linux do_huge_pmd_anonymous_page",
     settles: "page",
+    needs: NEEDS_DATA,
   },
   (_kit, { vpn }) => [
     op("mmap.read.lock"),

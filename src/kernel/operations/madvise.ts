@@ -2,7 +2,7 @@
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { operation } from "../operation.js";
+import { NEEDS_DATA, NEEDS_TABLES, operation } from "../operation.js";
 import { ZAP_SITE } from "../sites.js";
 
 export const madvise = operation(
@@ -12,6 +12,7 @@ export const madvise = operation(
     summary: "MADV_DONTNEED: drops the pages of [start, end), the mapping stays",
     source: "notifiers.md 2.4 row 2",
     settles: "range",
+    needs: NEEDS_DATA,
   },
   (kit, { start, end }) => [
     op("mmap.read.lock"),
@@ -28,6 +29,7 @@ export const madviseReclaim = operation(
     summary: "as madvise; the page tables that lie wholly inside [start, end) are freed too",
     source: "Linux CONFIG_PT_RECLAIM, 6.14 and newer",
     settles: "range",
+    needs: NEEDS_TABLES,
   },
   (kit, { start, end }) => [
     op("mmap.read.lock"),

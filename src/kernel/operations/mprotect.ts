@@ -3,7 +3,7 @@
  * one flush of the changed entries after all spans.
  */
 import { op, unless, when, whilst } from "../../program/notation.js";
-import { operation } from "../operation.js";
+import { NEEDS_DATA, operation } from "../operation.js";
 import { PROTECT_SITE } from "../sites.js";
 
 /** Levels a PUD span covers: leaf tables and the tables above them. */
@@ -16,6 +16,7 @@ export const mprotect = operation(
     summary: "changes the protection of [start, end) to `prot`",
     source: "notifiers.md 2.4 row 5",
     settles: "range",
+    needs: NEEDS_DATA,
   },
   (kit, { start, end, prot }) => [
     op("mmap.write.lock"),

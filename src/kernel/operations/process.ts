@@ -2,7 +2,7 @@
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { operation } from "../operation.js";
+import { NEEDS_TABLES, operation } from "../operation.js";
 import { COPY_SITE, UNMAP_SITE } from "../sites.js";
 
 /** dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end. */
@@ -56,6 +56,7 @@ export const fork = operation(
     summary: "the child task (index + 1) gets a copy-on-write copy of this mm",
     source: "notifiers.md 2.4 row 8",
     settles: "all",
+    needs: NEEDS_TABLES,
   },
   (kit, { childTask }) => [
     op("mmap.write.lock"),
@@ -94,6 +95,7 @@ export const exit = operation(
     summary: "the thread leaves its mm, lazily; the last one tears it down",
     source: "shootdown.md 1.7; notifiers.md 1.3 and 2.4 row 1",
     settles: "all",
+    needs: NEEDS_TABLES,
   },
   (kit) => [
     op("sw.lazy", { note: "keep CR3, lazily" }),
@@ -119,6 +121,7 @@ export const exec = operation(
     summary: "the thread gets an empty mm; the old one is torn down if it was the last user",
     source: "shootdown.md 1.6 and 1.7",
     settles: "all",
+    needs: NEEDS_TABLES,
   },
   (kit) =>
     kit.regs.scope(["old", "mm"], (old, mm) => [

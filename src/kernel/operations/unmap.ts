@@ -2,7 +2,7 @@
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { operation } from "../operation.js";
+import { NEEDS_TABLES, operation } from "../operation.js";
 import { UNMAP_SITE } from "../sites.js";
 
 /** The unmapping itself; the caller holds mmapLock for writing and has cleared the VMA. */
@@ -39,6 +39,7 @@ export const munmap = operation(
     summary: "unmaps [start, end): zap, free page tables, flush, free pages",
     source: "notifiers.md 2.4 row 1",
     settles: "range",
+    needs: NEEDS_TABLES,
   },
   (kit, { start, end }) => body(kit, start, end),
 );
@@ -50,6 +51,7 @@ export const munmapTablesFirst = operation(
     summary: "mutant: frees page tables before the flush",
     source: "shootdown.md 1.1 G4 and I4; notifiers.md 0.5 PT-UAF",
     settles: "range",
+    needs: NEEDS_TABLES,
     mutant: true,
   },
   (kit, { start, end }) => body(kit, start, end, unmapRegionTablesFirst),
@@ -62,6 +64,7 @@ export const brk = operation(
     summary: "the heap shrinks: [start, end) is unmapped",
     source: "notifiers.md 2.4 row 1; shootdown.md 5.2 (6)",
     settles: "range",
+    needs: NEEDS_TABLES,
   },
   (kit, { start, end }) => body(kit, start, end),
 );
@@ -73,6 +76,7 @@ export const mmapFixed = operation(
     summary: "MAP_FIXED makes room: as munmap, but only tables inside [start, end) are freed",
     source: "Linux vms_clear_ptes: the new mapping's own range bounds free_pgtables",
     settles: "range",
+    needs: NEEDS_TABLES,
   },
   (kit, { start, end }) => [
     op("mmap.write.lock"),

@@ -8,6 +8,7 @@ export const ackFirst: FlushPolicy = {
   title: "as concurrent, but the target acknowledges before it flushes",
   source: "shootdown.md I7: pointer payload with an early ack",
   mutant: true,
+  completes: { data: "G1", tables: "G1" },
   shootdown: [send, flushLocal, wait],
   handler: [
     when(op("csq.take", { note: "IRQ: take call queue" }), [

@@ -7,6 +7,7 @@ export const concurrent: FlushPolicy = {
   title: "send, flush locally meanwhile, wait",
   source: "shootdown.md 1.3 and P1; Linux 4ce94eabac16",
   mutant: false,
+  completes: { data: "G3", tables: "G4" },
   shootdown: [send, flushLocal, wait],
   handler: drainFlushThenAck,
 };

@@ -2,6 +2,13 @@
 import type { FlushPolicy } from "../policy.js";
 import { ackFirst } from "./ack-first.js";
 import { concurrent } from "./concurrent.js";
+import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
+import {
+  ackAtEntry,
+  earlyAckPointer,
+  earlyAckTables,
+  earlyAckUnguarded,
+} from "./early-ack-mutants.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
@@ -11,9 +18,15 @@ import { sync } from "./sync.js";
 export const POLICIES: readonly FlushPolicy[] = [
   sync,
   concurrent,
+  earlyAck,
+  earlyAckFlushGuard,
   noWait,
   ackFirst,
   noIpi,
   localOnly,
   skipSwitching,
+  earlyAckUnguarded,
+  earlyAckPointer,
+  ackAtEntry,
+  earlyAckTables,
 ];

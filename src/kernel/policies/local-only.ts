@@ -7,6 +7,7 @@ export const localOnly: FlushPolicy = {
   title: "only the initiator flushes",
   source: "shootdown.md 4.3 O2",
   mutant: true,
+  completes: { data: "G0", tables: "G0" },
   shootdown: [flushLocal],
   handler: drainFlushThenAck,
 };

@@ -8,6 +8,7 @@ export const noIpi: FlushPolicy = {
   title: "as sync, but no interrupt is sent",
   source: "shootdown.md 4.3 O5",
   mutant: true,
+  completes: { data: "G3", tables: "G4" },
   shootdown: [flushLocal, whilst(op("csd.send"), []), wait],
   handler: drainFlushThenAck,
 };

@@ -7,6 +7,7 @@ export const noWait: FlushPolicy = {
   title: "send, flush locally, return without waiting",
   source: "shootdown.md P2' and I2",
   mutant: true,
+  completes: { data: "G0", tables: "G0" },
   shootdown: [send, flushLocal],
   handler: drainFlushThenAck,
 };

@@ -7,6 +7,7 @@ export const sync: FlushPolicy = {
   title: "sequential: flush locally, send, wait",
   source: "shootdown.md 1.3 and P0; Linux before 4ce94eabac16",
   mutant: false,
+  completes: { data: "G3", tables: "G4" },
   shootdown: [flushLocal, send, wait],
   handler: drainFlushThenAck,
 };

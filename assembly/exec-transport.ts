@@ -1,0 +1,33 @@
+/** Micro-ops of flush policies beyond the usual send, wait and drain. Only CPUs run these. */
+import * as abi from "../src/core/abi";
+import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
+import { reg } from "./exec-control";
+import { clockAt, csdAt, hdr } from "./machine";
+import { Ctx } from "./rows";
+
+/** OP_CSD_KIND and what follows it. */
+export function execTransport<F>(
+  m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, c: u32, imm: u32,
+): i32 {
+  if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
+  if (op == abi.OP_CALL_SEND) return callSend<F>(m, actor, ctx, imm, reg(ctx, a), c);
+  if (op == abi.OP_CSD_RUN_REACHED) {
+    csdRunReached<F>(m, actor, ctx);
+    return abi.ST_OK;
+  }
+  if (op == abi.OP_CSQ_MORE) {
+    ctx.flag = ctx.list != 0 ? 1 : 0;
+    return abi.ST_OK;
+  }
+  if (ctx.list == 0) return abi.ST_BAD_PROGRAM;
+  switch (op) {
+    case abi.OP_CSD_KIND: {
+      const owner = load<u32>(csdAt(m, ctx.list - 1), 4);
+      ctx.flag = (owner & abi.CSD_ASYNC) != 0 ? 1 : 0;
+      return abi.ST_OK;
+    }
+    case abi.OP_CSD_ACK: csdAck<F>(m, actor, ctx, clockAt(m, actor), imm != 0); return abi.ST_OK;
+    case abi.OP_CSD_REACH: csdReach(m, actor, ctx); return abi.ST_OK;
+    default: return abi.ST_BAD_PROGRAM;
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * Races that the policy decides: the flush is asked for in time, and what matters is when the
+ * initiator may go on. Ids are those of shootdown.md section 4.
+ */
+import type { Scenario } from "./scenario.js";
+
+const RW = 3;
+
+/** No secondary MMU is involved. */
+const ANY = { "*": { "*": "SAFE" } } as const;
+
+const onePage = {
+  geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  devices: [],
+} as const;
+
+const read = (vpn: number) => ({ call: "read", args: { vpn } });
+const drop = (start: number, end = start + 1) => ({ call: "madvise", args: { start, end } });
+
+const nmiRecycled: Scenario = {
+  ...onePage,
+  name: "nmi-recycled",
+  title: "an NMI reads user memory on a CPU that is about to flush it",
+  source: "shootdown.md I1; the first question to the asynchronous series",
+  story: [
+    "CPU1 has used A: cached",
+    "T0 drops A: entry cleared, csd queued, interrupt sent",
+    "CPU1's handler reaches the csd; with an early ack T0 goes on and frees the frame",
+    "an NMI on CPU1 reads A through what it has not flushed yet",
+  ],
+  threads: [0, 0],
+  watch: [{ mm: 0, vpn: 0 }],
+  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+  actors: [{ name: "T0 drops A", cpu: 0, steps: [drop(0)] }],
+  assume: { nmi: true },
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-unguarded": "UAF",
+    "early-ack-pointer": "UAF",
+    "no-wait": "UAF",
+    "ack-first": "UAF",
+    "local-only": "UAF",
+    "no-ipi": "DEADLOCK",
+  },
+};
+
+const userInFlight: Scenario = {
+  ...onePage,
+  name: "user-in-flight",
+  title: "user code runs on while the interrupt is on its way",
+  source: "shootdown.md I2; the second question to the asynchronous series",
+  story: [
+    "CPU1 has written A: cached, writable",
+    "T0 drops A: entry cleared, csd queued, interrupt sent",
+    "without a wait T0 returns and the frame is free",
+    "CPU1, still in user mode, writes A",
+  ],
+  threads: [0, 0],
+  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+  actors: [
+    { name: "T0 drops A", cpu: 0, steps: [drop(0)] },
+    { name: "T1 writes A", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-pointer": "UAF",
+    "no-wait": "UAF",
+    "ack-first": "UAF",
+    "local-only": "UAF",
+    "no-ipi": "DEADLOCK",
+  },
+};
+
+/** Somebody else's call, synchronous or not, is in the queue before the flush, or behind it. */
+function csdAhead(name: string, async: boolean): Scenario {
+  const kind = async ? "an asynchronous" : "a synchronous";
+  return {
+    ...onePage,
+    name,
+    title: `${kind} call that reads user memory shares the queue with a flush`,
+    source: "shootdown.md I3; the third question to the asynchronous series",
+    story: [
+      "CPU1 has used A: cached",
+      `CPU2 queues ${kind} call on CPU1 that reads A; T0 drops A and queues its flush behind it`,
+      "CPU1's handler starts; acknowledged now, T0 goes on and frees the frame",
+      "the call runs and reads A through what has not been flushed",
+    ],
+    threads: [0, 0, null],
+    setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+    actors: [
+      { name: "T0 drops A", cpu: 0, steps: [drop(0)] },
+      {
+        name: "CPU2 calls CPU1",
+        cpu: 2,
+        steps: [{ interrupt: 1, access: "read", vpn: 0, ...(async ? { async } : {}) }],
+      },
+    ],
+    expect: ANY,
+    expectPolicy: {
+      "*": "SAFE",
+      "ack-at-entry": "UAF",
+      "early-ack-pointer": "UAF",
+      "no-wait": "UAF",
+      "local-only": "UAF",
+      "no-ipi": "DEADLOCK",
+    },
+  };
+}
+
+const freedTableWalk: Scenario = {
+  name: "freed-table-walk",
+  title: "a CPU walks a page table that was freed before it flushed",
+  source: "shootdown.md I4; the fourth question to the asynchronous series",
+  story: [
+    "CPU1 has used A: its paging-structure cache holds the table",
+    "T0 unmaps A: entry cleared, table unhooked, csd queued",
+    "acknowledged early, T0 frees the table; CPU1, in its handler, walks it speculatively",
+  ],
+  geometry: {
+    frames: 3,
+    tables: 3,
+    indexBits: 1,
+    levels: 2,
+    gatherPages: 2,
+    pwcEntries: 1,
+  },
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  devices: [],
+  threads: [0, 0],
+  watch: [{ mm: 0, vpn: 1 }],
+  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+  actors: [{ name: "T0 unmaps", cpu: 0, steps: [{ call: "munmap", args: { start: 0, end: 2 } }] }],
+  assume: { speculativeWalks: true },
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-tables": "PT_UAF",
+    "ack-at-entry": "PT_UAF",
+    "no-wait": "PT_UAF",
+    "ack-first": "PT_UAF",
+    "local-only": "PT_UAF",
+    "no-ipi": "DEADLOCK",
+  },
+};
+
+const twoRequests: Scenario = {
+  ...onePage,
+  name: "two-requests",
+  title: "one CPU asks for two flushes in a row",
+  source: "shootdown.md I7: payload reuse",
+  story: [
+    "CPU1 has used A and B: both cached",
+    "T0 drops A; acknowledged when reached, T0 drops B, and its one info is filled anew",
+    "CPU1 flushes for the first request with what it finds in the info, and uses A and B",
+  ],
+  threads: [0, 0],
+  setup: [{ name: "T1", cpu: 1, steps: [read(0), { call: "write", args: { vpn: 1 } }] }],
+  actors: [
+    { name: "T0 drops A, B", cpu: 0, steps: [drop(0), drop(1)] },
+    { name: "T1 reads A", cpu: 1, steps: [read(0), read(1)] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-pointer": "UAF",
+    "no-wait": "UAF",
+    "ack-first": "UAF",
+    "local-only": "UAF",
+    "no-ipi": "DEADLOCK",
+  },
+};
+
+export const TRANSPORT_SCENARIOS: readonly Scenario[] = [
+  nmiRecycled,
+  userInFlight,
+  csdAhead("csd-ahead", false),
+  csdAhead("csd-ahead-async", true),
+  freedTableWalk,
+  twoRequests,
+];
