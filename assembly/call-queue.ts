@@ -10,11 +10,12 @@
  */
 import * as abi from "../src/core/abi";
 import { cas32, get32, or32, Plain, put32, sub32, add32, swap32 } from "./atomics";
+import { requestMask } from "./batched";
 import { charge } from "./charge";
 import { flushFunc, flushRequest } from "./flush";
 import { logEvent, LOG_SLACK } from "./log";
 import {
-  bump, clockAt, cost, count, countersAt, cpuAt, csdAt, hdr, setHdr, ipiSet, maskAt,
+  bump, clockAt, cost, count, countersAt, cpuAt, csdAt, hdr, setHdr, ipiSet,
 } from "./machine";
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
@@ -46,7 +47,7 @@ function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   const loaded = get32<F>(word(target, offsetof<Cpu>("loadedMm")));
   // A CPU in the middle of a switch may have read the old generation already (CVE-2025-37964).
   if (loaded == abi.LOADED_SWITCHING) return (options & abi.OPT_SKIP_SWITCHING) == 0;
-  if (loaded == info.infoMm) return true;
+  if (loaded == info.infoMm || info.infoMm == abi.INFO_ANY_MM) return true;
   return (info.infoFlags & abi.INFO_TRIM) != 0;
 }
 
@@ -113,7 +114,7 @@ export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
   const row = cpuAt(m, self);
   if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
   return sendNext<F>(m, self, ctx, row, clockAt(m, self), countersAt(m, self),
-    maskAt(m, row.infoMm - 1), hdr(m, abi.H_MASK_WORDS));
+    requestMask(m, row), hdr(m, abi.H_MASK_WORDS));
 }
 
 /** As csdSend, with the rows of the sender and its mask looked up before: once for many targets. */
@@ -168,7 +169,7 @@ export function csdSendLoop(m: usize, self: u32, ctx: Ctx, horizon: u64): i32 {
   if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
   const clock = clockAt(m, self);
   const counters = countersAt(m, self);
-  const mask = maskAt(m, row.infoMm - 1);
+  const mask = requestMask(m, row);
   const words = hdr(m, abi.H_MASK_WORDS);
   const price = cost(m, abi.OP_CSD_SEND);
   const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;

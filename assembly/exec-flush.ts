@@ -1,6 +1,7 @@
 /** Micro-ops of flush requests, notifications, devices, user accesses, switches and lifetimes. */
 import * as abi from "../src/core/abi";
 import { add32, cas32, get32, put32, sub32 } from "./atomics";
+import { requestMask } from "./batched";
 import { csdRun, csdSend, csdUnlock, csqSort, csqTake, ipiSend } from "./call-queue";
 import { charge } from "./charge";
 import {
@@ -13,7 +14,7 @@ import {
   freeMm, newMm, releaseSubscribers, setTaskMm,
 } from "./lifecycle";
 import {
-  clockAt, count, cpuAt, ctxIndex, deviceAt, hdr, maskAt, mmAt, taskAt,
+  clockAt, count, cpuAt, ctxIndex, deviceAt, hdr, mmAt, taskAt,
 } from "./machine";
 import { hazard } from "./hazard";
 import { maskHas, maskHasOther } from "./mask";
@@ -45,7 +46,7 @@ function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flag
 
 /** Once a second per mm, a shootdown also visits CPUs that run something else. */
 function trimWhenDue(m: usize, actor: u32, info: Cpu): void {
-  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) == 0) return;
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) == 0 || info.infoMm == abi.INFO_ANY_MM) return;
   const mm = mmAt(m, info.infoMm - 1);
   const nowMs = <u32>(clockAt(m, actor).now / 1000000);
   if (nowMs < mm.trimAtMs) return;
@@ -91,7 +92,7 @@ export function execFlush<F>(
     }
     case abi.OP_FLUSH_OTHERS: {
       if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
-      const mask = maskAt(m, row.infoMm - 1);
+      const mask = requestMask(m, row);
       const others = maskHasOther<F>(mask, hdr(m, abi.H_MASK_WORDS), actor);
       ctx.flag = others ? 1 : 0;
       if (others) {
@@ -105,8 +106,8 @@ export function execFlush<F>(
     }
     case abi.OP_FLUSH_LOCAL: {
       if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
-      const here = imm == 0 ? maskHas<F>(maskAt(m, row.infoMm - 1), actor)
-        : row.loadedMm == row.infoMm;
+      const any = imm == 0 || row.infoMm == abi.INFO_ANY_MM;
+      const here = any ? maskHas<F>(requestMask(m, row), actor) : row.loadedMm == row.infoMm;
       if (here) flushFunc<F>(m, actor, row, true);
       return abi.ST_OK;
     }

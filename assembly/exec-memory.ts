@@ -228,7 +228,8 @@ export function execMemory<F>(
     case abi.OP_FRAME_ALLOC: return allocFrame<F>(m, actor, ctx);
     case abi.OP_FRAME_GET: refFrame<F>(m, ctx.frame); return abi.ST_OK;
     case abi.OP_FRAME_COPY: {
-      put32<F>(valueAt(m, ctx.frame), get32<F>(valueAt(m, frameOf(ctx.pte))));
+      const value = get32<F>(valueAt(m, frameOf(ctx.pte)));
+      put32<F>(valueAt(m, ctx.frame), value & ~abi.FRAME_COLLECTED);
       return abi.ST_OK;
     }
     case abi.OP_FRAME_PUT: {

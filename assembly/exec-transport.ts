@@ -1,7 +1,8 @@
 /** Micro-ops of flush policies beyond the usual send, wait and drain. Only CPUs run these. */
 import * as abi from "../src/core/abi";
+import { batchesOf, execBatched } from "./batched";
 import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
-import { reg } from "./exec-control";
+import { reg, setReg } from "./exec-control";
 import { clockAt, csdAt, hdr } from "./machine";
 import { Ctx } from "./rows";
 
@@ -10,6 +11,14 @@ export function execTransport<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, c: u32, imm: u32,
 ): i32 {
   if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
+  if (op == abi.OP_BATCH_PENDING) {
+    if (ctx.mm == 0) return abi.ST_BAD_PROGRAM;
+    const both = batchesOf<F>(m, ctx.mm - 1);
+    setReg(ctx, a, both & 0x7fff);
+    ctx.flag = (both & 0x7fff) != both >> 16 ? 1 : 0;
+    return abi.ST_OK;
+  }
+  if (op >= abi.OP_BATCH_SHOULD) return execBatched<F>(m, actor, ctx, op, reg(ctx, a));
   if (op == abi.OP_CALL_SEND) return callSend<F>(m, actor, ctx, imm, reg(ctx, a), c);
   if (op == abi.OP_CSD_RUN_REACHED) {
     csdRunReached<F>(m, actor, ctx);

@@ -99,7 +99,9 @@ export function flushRequest<F>(
   const counters = countersAt(m, cpu);
   if (mm == 0) return;
   const loaded = row.loadedMm;
-  if (loaded != mm) {
+  const any = mm == abi.INFO_ANY_MM;
+  if (any && (loaded == abi.LOADED_INIT || loaded == abi.LOADED_SWITCHING)) return;
+  if (loaded != mm && !any) {
     if (loaded != abi.LOADED_SWITCHING) maskUnset<F>(maskAt(m, mm - 1), cpu);
     bump(counters, abi.CT_WRONG_CPU, 1);
     logEvent(m, cpu, abi.EV_FLUSH_REMOTE, 1, 0, mm);
@@ -112,7 +114,7 @@ export function flushRequest<F>(
   const asid = row.asid;
   const slot = asidSlot(row, asid);
   const have = load<u32>(slot, 4);
-  if (gen <= have) {
+  if (gen <= have && !any) {
     bump(counters, abi.CT_SKIPPED, 1);
     return;
   }

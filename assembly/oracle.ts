@@ -20,7 +20,7 @@ import {
 } from "./machine";
 import { Ctx, Entry } from "./rows";
 import { hazard } from "./hazard";
-import { frameGen, frameRefs, softWalk } from "./walk";
+import { frameGen, frameRefs, frameValue, softWalk } from "./walk";
 
 /**
  * Does an operation that has not returned yet cover this page?
@@ -139,6 +139,11 @@ export function judge<F>(
   const pte = softWalk<F>(m, mm, vpn);
   const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == pfn;
   if (!same || (write && (pte & abi.PTE_W) == 0)) {
+    // Its content is written out already, and nobody will do so again.
+    if (write && (frameValue<F>(m, pfn) & abi.FRAME_COLLECTED) != 0) {
+      hazard<F>(m, actor, abi.HZ_LOSTW, vpn, pfn);
+      return false;
+    }
     if (entryCondemned(e) || !inFlight<F>(m, mm, vpn)) {
       const leaks = same && pfn != 0 && frameRefs<F>(m, pfn) > 1;
       hazard<F>(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);

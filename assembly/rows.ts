@@ -105,7 +105,7 @@ export class Mm {
   subscribers: u32; // newest first, device + 1
   tableLock: u32; // shared form only
   trimAtMs: u32; // OPT_TRIM only: when the cpumask is trimmed next
-  pad: u32;
+  batches: u32; // deferred by reclaim | flushed << 16, 15 bits each
 }
 
 @unmanaged
@@ -140,7 +140,7 @@ export class Frame {
   gen: u32; // + 1 on every free
   next: u32; // free list, id + 1
   refs: u32;
-  value: u32; // version of the watched page's last write
+  value: u32; // version of the watched page's last write | FRAME_COLLECTED
   rmap: u64; // vpn of its last mapping, mm << 52
 }
 

@@ -34,6 +34,13 @@ export function frameGen<F>(m: usize, pfn: u32): u32 {
   return get32<F>(changetype<usize>(frameAt(m, pfn)) + offsetof<Frame>("gen"));
 }
 
+/** Frame.value, as somebody without the pool lock sees it. */
+// @ts-ignore: decorator
+@inline
+export function frameValue<F>(m: usize, pfn: u32): u32 {
+  return get32<F>(changetype<usize>(frameAt(m, pfn)) + offsetof<Frame>("value"));
+}
+
 /** References of a frame, as somebody without the pool lock sees them. */
 // @ts-ignore: decorator
 @inline

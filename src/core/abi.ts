@@ -106,6 +106,7 @@ export const H_VMA_CHANGES = 74; // + 1 with every change of a VMA: what it was
 export const H_VMA_SAVED = 75; // when the rows were written or read last
 export const H_VMA_READ = 76; // when they were read last
 export const H_CSD_STRIDE = 77; // bytes of a csd: CSD_BYTES, or with a payload CSD_WIDE_BYTES
+export const H_OFF_BATCHED = 78; // OPT_BATCH: per task {required u32, CPU mask}
 export const H_WORDS = 80;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
@@ -121,6 +122,7 @@ export const OPT_GUARD_FLUSH = 128; // … which they carry out first
 export const OPT_INLINE = 256; // a csd carries a copy of the request
 export const OPT_ASYNC = 512; // requests that free no tables are queued as asynchronous
 export const OPT_ASYNC_ALL = 2048; // mutant: those that free tables, too
+export const OPT_BATCH = 4096; // reclaim defers flushes into a batch of its task
 export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
@@ -155,6 +157,7 @@ export const GF_FULL = 1; // fullmm or nested: everything is flushed
 export const GF_FREED = 2; // page tables were unhooked
 export const GF_NESTED = 4; // the range fields were reset to all-ones
 export const GF_SMALL = 8; // an entry of the last level was cleared: the stride is a 4 KiB page
+export const INFO_ANY_MM = 0xfffe; // infoMm of a batch: whatever mm a target runs
 export const INFO_FREED = 1;
 export const INFO_FULL = 2;
 export const INFO_HUGE = 4; // stride is a huge page: nothing smaller was cleared
@@ -327,7 +330,16 @@ export const OP_CSD_REACH = 113; // target: keep the first entry's request, to b
 export const OP_CSD_RUN_REACHED = 114; // target: run what was kept
 export const OP_CSQ_MORE = 115; // target: F = there are more entries
 export const OP_CALL_SEND = 116; // queue a call to CPU imm: access r[a]; c: CALL_*; F = queued
-export const OP_COUNT = 117;
+export const OP_BATCH_SHOULD = 117; // F = ctx.mm's cpumask holds another CPU: defer
+export const OP_BATCH_ADD = 118; // ctx.mm joins the task's batch; its generation and pending + 1
+export const OP_BATCH_PREP = 119; // F = the batch holds something: a request for all of it
+export const OP_BATCH_DONE = 120; // the batch is empty
+export const OP_BATCH_PENDING = 121; // r[a] = batches of ctx.mm so far; F = some are not flushed
+export const OP_BATCH_SETTLE = 122; // those up to r[a] are
+export const OP_FRAME_COLLECT = 123; // the gathered frames are written out: no store may be lost
+export const OP_COUNT = 124;
+export const BATCHES_MOST = 16383; // then both counters start anew (Linux)
+export const FRAME_COLLECTED = 0x80000000; // in Frame.value
 export const CALL_WRITE = 1;
 export const CALL_ASYNC = 2;
 

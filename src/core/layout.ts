@@ -120,7 +120,7 @@ export const MM = row([
   ["subscribers", 4],
   ["tableLock", 4],
   ["trimAtMs", 4],
-  ["pad", 4],
+  ["batches", 4],
 ]);
 
 export const TASK = row([

@@ -11,6 +11,8 @@ export interface Site {
   readonly row: number;
   /** Its pages are flushed one by one under the page-table lock (`*_clear_flush`). */
   readonly clearFlush: boolean;
+  /** Its bracket's end notifies, too, where ends are otherwise left out for such sites. */
+  readonly notifiesAtEnd?: boolean;
 }
 
 /** When notifications of the secondary TLBs are sent. */

@@ -120,6 +120,38 @@ export class Kit {
     ]);
   }
 
+  /** What reclaim has deferred for this task, in one flush; before frames are written or freed. */
+  flushBatch(): Program {
+    return this.regs.scope(["zero", "all"], (zero, all) => [
+      when(op("batch.prep", { note: "flush the batch" }), [
+        when(op("flush.others"), this.policy.shootdown, [
+          op("flush.local", { imm: 1, note: "flush own TLB" }),
+        ]),
+        this.era.flushNotifies
+          ? [this.set(zero, 0), this.set(all, Infinity), this.notifySecondary(zero, all)]
+          : [],
+        op("flush.done"),
+        op("batch.done"),
+      ]),
+    ]);
+  }
+
+  /**
+   * With a page-table lock held, before entries are looked at: reclaim may have cleared some and not
+   * flushed them yet (flush_tlb_batched_pending).
+   */
+  settleBatches(): Program {
+    if (this.policy.batching !== "checked" && this.policy.batching !== "unforced") return [];
+    return this.regs.scope(["batches", "zero", "all"], (batches, zero, all) => [
+      when(op("batch.pending", { a: batches, note: "deferred flushes?" }), [
+        this.set(zero, 0),
+        this.set(all, Infinity),
+        this.flush(zero, all),
+        op("batch.settle", { a: batches }),
+      ]),
+    ]);
+  }
+
   /** An mmu_gather around `body`: flush, then free, at its end. */
   gather(body: Program, fullMm = false): Program {
     return [
@@ -162,6 +194,7 @@ export class Kit {
     return this.forEachTable(start, end, (from, to) => [
       repeat([
         when(op("ptl.lock", { a: from }), [
+          this.settleBatches(),
           this.forEachEntry(from, to, (vpn) => [
             when(op("gather.full"), [
               op("ptl.unlock"),

@@ -22,6 +22,12 @@ export interface FlushPolicy {
   readonly handler: Program;
   /** What holds on every other CPU when a request has returned. */
   readonly completes: Completions;
+  /**
+   * Reclaim defers its flushes and does them in one (shootdown.md 1.7). `checked`: whoever changes
+   * entries of that mm meanwhile flushes first. `unchecked` and `unforced` are broken: nobody looks,
+   * or pages are written out before the flush.
+   */
+  readonly batching?: "checked" | "unchecked" | "unforced";
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */
   readonly options?: number;
 }

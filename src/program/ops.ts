@@ -123,6 +123,13 @@ export const OP_NAMES = {
   "csd.run.reached": abi.OP_CSD_RUN_REACHED,
   "csq.more": abi.OP_CSQ_MORE,
   "call.send": abi.OP_CALL_SEND,
+  "batch.should": abi.OP_BATCH_SHOULD,
+  "batch.add": abi.OP_BATCH_ADD,
+  "batch.prep": abi.OP_BATCH_PREP,
+  "batch.done": abi.OP_BATCH_DONE,
+  "batch.pending": abi.OP_BATCH_PENDING,
+  "batch.settle": abi.OP_BATCH_SETTLE,
+  "frame.collect": abi.OP_FRAME_COLLECT,
 } as const;
 
 /** Name of a micro-op. */

@@ -173,6 +173,72 @@ const twoRequests: Scenario = {
   },
 };
 
+const RO = 1;
+
+const writeOut: Scenario = {
+  ...onePage,
+  name: "write-out",
+  title: "a page is written out and freed while another CPU may still write it",
+  source: "shootdown.md I5: dirty tracking",
+  story: [
+    "CPU1 has written A: cached, writable",
+    "T0 reclaims A: entry cleared, flushed or put off, then written out and freed",
+    "CPU1 writes A after its content was taken: that write is lost",
+  ],
+  threads: [0, 0],
+  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+  actors: [
+    { name: "T0 reclaims A", cpu: 0, steps: [{ call: "reclaim", args: { start: 0, end: 1 } }] },
+    { name: "T1 writes A", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "batched-unforced": "LOSTW",
+    "early-ack-pointer": "UAF",
+    "no-wait": "UAF",
+    "ack-first": "UAF",
+    "local-only": "UAF",
+    "no-ipi": "DEADLOCK",
+  },
+};
+
+const reclaimDowngrade: Scenario = {
+  ...onePage,
+  name: "reclaim-mprotect",
+  title: "mprotect of a page whose flush reclaim has put off",
+  source: "shootdown.md I11; Linux 3ea277194daa",
+  story: [
+    "T1 has written A: cached, writable",
+    "T0 reclaims A: entry cleared, flush put off",
+    "T1 makes A read-only: there is no entry, so nothing to flush, and returns",
+    "T1 writes A through what it has cached",
+  ],
+  threads: [0, 0],
+  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+  actors: [
+    { name: "T0 reclaims A", cpu: 0, steps: [{ call: "reclaim", args: { start: 0, end: 1 } }] },
+    {
+      name: "T1 mprotect, write",
+      cpu: 1,
+      steps: [
+        { call: "mprotect", args: { start: 0, end: 1, prot: RO } },
+        { call: "write", args: { vpn: 0 } },
+      ],
+    },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "batched-unchecked": "STALE",
+    "early-ack-pointer": "UAF",
+    "no-wait": "UAF",
+    "ack-first": "UAF",
+    "local-only": "UAF",
+    "no-ipi": "DEADLOCK",
+  },
+};
+
 export const TRANSPORT_SCENARIOS: readonly Scenario[] = [
   nmiRecycled,
   userInFlight,
@@ -180,4 +246,6 @@ export const TRANSPORT_SCENARIOS: readonly Scenario[] = [
   csdAhead("csd-ahead-async", true),
   freedTableWalk,
   twoRequests,
+  writeOut,
+  reclaimDowngrade,
 ];

@@ -8,6 +8,7 @@ import { mprotect } from "./mprotect.js";
 import { mremap, mremapLateFlush } from "./mremap.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
 import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
+import { reclaim } from "./reclaim.js";
 import { truncate } from "./truncate.js";
 import { brk, mmapFixed, munmap, munmapTablesFirst } from "./unmap.js";
 
@@ -47,4 +48,5 @@ export const OPERATIONS: readonly Operation[] = [
   inferShare,
   inferAbsent,
   switchAway,
+  reclaim,
 ];

@@ -34,6 +34,7 @@ export const mprotect = operation(
             op("mov", { a: vpn, b: at }),
             whilst(op("table.next", { a: vpn, b: stop, c: start }), [
               when(op("ptl.lock", { a: vpn }), [
+                kit.settleBatches(),
                 whilst(op("pte.next", { a: vpn, b: start }), [
                   op("addi", { a: next, b: vpn, imm: 1 }),
                   when(op("pte.protect", { a: vpn, b: prot, note: "change PTE" }), [

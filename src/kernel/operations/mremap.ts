@@ -40,6 +40,7 @@ function moveTables(kit: Kit, start: Reg, end: Reg, target: Reg, place: FlushPla
       op("table.alloc", { a: dest }),
       op("ptl.lock", { a: from, note: "lock old page table" }),
       op("ptl.lock", { a: dest, slot: 1, note: "lock new page table" }),
+      kit.settleBatches(),
       op("mov", { a: dest, b: from }),
       when(
         op("pte.next", { a: dest, b: to }),

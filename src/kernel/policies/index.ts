@@ -1,6 +1,7 @@
 /** The flush policies that come with the library. */
 import type { FlushPolicy } from "../policy.js";
 import { ackFirst } from "./ack-first.js";
+import { batched, batchedUnchecked, batchedUnforced } from "./batched.js";
 import { concurrent } from "./concurrent.js";
 import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
 import {
@@ -20,6 +21,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   concurrent,
   earlyAck,
   earlyAckFlushGuard,
+  batched,
   noWait,
   ackFirst,
   noIpi,
@@ -29,4 +31,6 @@ export const POLICIES: readonly FlushPolicy[] = [
   earlyAckPointer,
   ackAtEntry,
   earlyAckTables,
+  batchedUnchecked,
+  batchedUnforced,
 ];

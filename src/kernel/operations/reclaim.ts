@@ -1,0 +1,59 @@
+/**
+ * Row 20: reclaim of mapped pages. Entries are cleared under the page-table lock; the flush is done
+ * for each page, or, where the policy batches, once for all of them, before the frames are written
+ * out and freed.
+ */
+import { op, type Program, type Reg, unless, when } from "../../program/notation.js";
+import type { Kit } from "../kit.js";
+import { NEEDS_DATA, operation } from "../operation.js";
+import { RECLAIM_SITE } from "../sites.js";
+
+function flushOrDefer(kit: Kit, vpn: Reg, next: Reg): Program {
+  const flush = kit.flush(vpn, next);
+  if (kit.policy.batching === undefined) return flush;
+  return [when(op("batch.should"), [op("batch.add", { note: "defer the flush" })], flush)];
+}
+
+function unmapEntry(kit: Kit, vpn: Reg): Program {
+  return kit.regs.scope(["next"], (next) => [
+    unless(op("gather.full"), [
+      op("pte.clear", { a: vpn, note: "clear PTE" }),
+      op("addi", { a: next, b: vpn, imm: 1 }),
+      flushOrDefer(kit, vpn, next),
+      kit.era.lockedNotifies(RECLAIM_SITE) ? kit.notifySecondary(vpn, next) : [],
+      op("gather.add", { a: vpn, note: "isolate page" }),
+    ]),
+  ]);
+}
+
+/** Pages that do not fit into the batch stay mapped. */
+function unmapPages(kit: Kit, start: Reg, end: Reg): Program {
+  return kit.range(RECLAIM_SITE, "CLEAR", start, end, [
+    kit.forEachTable(start, end, (from, to) => [
+      when(op("ptl.lock", { a: from }), [
+        kit.forEachEntry(from, to, (vpn) => unmapEntry(kit, vpn)),
+        op("ptl.unlock"),
+      ]),
+    ]),
+  ]);
+}
+
+export const reclaim = operation(
+  "reclaim",
+  ["start", "end"],
+  {
+    summary: "reclaims the pages of [start, end) of the caller's mm: unmap, write out, free",
+    source: "notifiers.md 2.4 row 20; shootdown.md 1.7",
+    settles: "range",
+    needs: NEEDS_DATA,
+  },
+  (kit, { start, end }) => {
+    const writeOut = op("frame.collect", { note: "write pages out" });
+    const flush = kit.policy.batching === undefined ? [] : kit.flushBatch();
+    return [
+      unmapPages(kit, start, end),
+      kit.policy.batching === "unforced" ? [writeOut, flush] : [flush, writeOut],
+      op("gather.free", { note: "free pages" }),
+    ];
+  },
+);
