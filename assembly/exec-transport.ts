@@ -1,6 +1,7 @@
 /** Micro-ops of flush policies beyond the usual send, wait and drain. Only CPUs run these. */
 import * as abi from "../src/core/abi";
 import { batchesOf, execBatched } from "./batched";
+import { broadcast, broadcastWait } from "./broadcast";
 import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
 import { reg, setReg } from "./exec-control";
 import { clockAt, csdAt, hdr } from "./machine";
@@ -11,6 +12,8 @@ export function execTransport<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, c: u32, imm: u32,
 ): i32 {
   if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
+  if (op == abi.OP_BCAST_SEND) return broadcast<F>(m, actor);
+  if (op == abi.OP_BCAST_WAIT) return broadcastWait<F>(m, actor);
   if (op == abi.OP_BATCH_PENDING) {
     if (ctx.mm == 0) return abi.ST_BAD_PROGRAM;
     const both = batchesOf<F>(m, ctx.mm - 1);

@@ -182,6 +182,7 @@ export function exploreInit(x: usize, m: usize): i32 {
 export function exploreRun(x: usize, m: usize, budget: u32): i32 {
   const actors = hdr(m, abi.H_ACTORS);
   const choices = word(x, abi.X_CHOICES);
+  const applies = 2 + (hdr(m, abi.H_WATCH) << 1);
   const bytes = word(x, abi.X_STATE_BYTES);
   const state = stateAt(m);
   let transitions: u64 = 0;
@@ -218,7 +219,8 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
         }
         if (got != abi.ST_OK) continue;
         transitions++;
-        if (choice < 2) progress = true;
+        // Walks and NMIs help nobody who waits.
+        if (choice < 2 || choice == applies) progress = true;
         const hazard = sysAt(m).hazard & 0xff;
         if (hazard != 0) {
           if (gravity(hazard) == GRAVEST) {

@@ -2,7 +2,8 @@
  * step(actor, choice): one micro-op of one actor, in every driver. It never waits.
  *
  * Choice 0 runs the actor's program; choice 1 lets a CPU take its pending interrupt; choice 2 + k
- * is a speculative walk of watched page k, and beyond those an NMI that reads it. A CPU runs its own context (handler, context switch)
+ * is a speculative walk of watched page k, and beyond those an NMI that reads it; the last
+ * one lets hardware apply a broadcast invalidation. A CPU runs its own context (handler, context switch)
  * if that is active, else the context of its current task.
  *
  * With H_MERGE, local micro-ops that follow run on in the same step: nobody else can see them, so
@@ -19,6 +20,7 @@ import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
 import { execTransport } from "./exec-transport";
 import { nmi } from "./nmi";
+import { applyBroadcast } from "./broadcast";
 import { cacheFind, walkSum } from "./cache";
 import {
   cost, clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, iotlbAt, pwcAt, setHdr, sysAt,
@@ -280,6 +282,7 @@ export function step<F>(m: usize, actor: u32, choice: u32): i32 {
   if (choice >= 2) {
     const watched = hdr(m, abi.H_WATCH);
     const k = choice - 2;
+    if (k == watched << 1) return applyBroadcast<F>(m, actor);
     return k < watched ? speculate<F>(m, actor, k) : nmi<F>(m, actor, k - watched);
   }
   const isCpu = actor < hdr(m, abi.H_CPUS);

@@ -34,6 +34,7 @@ const INDEX = {
   latencyNs: abi.CT_LATENCY_NS,
   framesAllocated: abi.CT_ALLOCS,
   deviceZaps: abi.CT_DEV_ZAP,
+  broadcasts: abi.CT_BROADCAST,
 } as const;
 
 /** Totals over all actors since the machine was created. */

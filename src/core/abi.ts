@@ -107,7 +107,8 @@ export const H_VMA_SAVED = 75; // when the rows were written or read last
 export const H_VMA_READ = 76; // when they were read last
 export const H_CSD_STRIDE = 77; // bytes of a csd: CSD_BYTES, or with a payload CSD_WIDE_BYTES
 export const H_OFF_BATCHED = 78; // OPT_BATCH: per task {required u32, CPU mask}
-export const H_WORDS = 80;
+export const H_OFF_BROADCAST = 79; // OPT_BROADCAST: per CPU mask of those that have not applied its
+export const H_WORDS = 96;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
 
@@ -123,6 +124,7 @@ export const OPT_INLINE = 256; // a csd carries a copy of the request
 export const OPT_ASYNC = 512; // requests that free no tables are queued as asynchronous
 export const OPT_ASYNC_ALL = 2048; // mutant: those that free tables, too
 export const OPT_BATCH = 4096; // reclaim defers flushes into a batch of its task
+export const OPT_BROADCAST = 8192; // invalidations are broadcast by hardware
 export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
@@ -337,7 +339,9 @@ export const OP_BATCH_DONE = 120; // the batch is empty
 export const OP_BATCH_PENDING = 121; // r[a] = batches of ctx.mm so far; F = some are not flushed
 export const OP_BATCH_SETTLE = 122; // those up to r[a] are
 export const OP_FRAME_COLLECT = 123; // the gathered frames are written out: no store may be lost
-export const OP_COUNT = 124;
+export const OP_BCAST_SEND = 124; // broadcast the request: every CPU drops it, sooner or later
+export const OP_BCAST_WAIT = 125; // WAIT until all have (TLBSYNC, DSB)
+export const OP_COUNT = 126;
 export const BATCHES_MOST = 16383; // then both counters start anew (Linux)
 export const FRAME_COLLECTED = 0x80000000; // in Frame.value
 export const CALL_WRITE = 1;
@@ -355,6 +359,8 @@ export const COST_DEV_ZAP = 135; // one secondary invalidation
 export const COST_SWITCH_FLUSH = 136;
 export const COST_IPI = 137; // one ICR write for all targets of a request, as its sender sees it
 export const COST_CSD = 138; // per csd queued
+export const COST_BCAST = 139; // one broadcast invalidation, as its sender sees it
+export const COST_BCAST_SYNC = 140; // until all CPUs have applied it
 export const COST_WORDS = 160;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────
@@ -390,7 +396,8 @@ export const CT_LATENCY_NS = 28; // sum over those requests
 export const CT_ALLOCS = 29; // frames allocated
 export const CT_EARLY_FLUSH = 30; // gather batch was full
 export const CT_DEV_ZAP = 31; // device flush commands
-export const CT_WORDS = 32;
+export const CT_BROADCAST = 32; // broadcast invalidations that found their mm here
+export const CT_WORDS = 40;
 
 // ── event log: 32 bytes {u64 time, u16 actor, u8 kind, u8 code, u32 task, u64 a, u64 b} ─────
 export const EV_FLUSH_LOCAL = 0; // a = pages (all-ones: everything), b = mm

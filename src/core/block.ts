@@ -127,6 +127,8 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_MASK, g.mms * maskWords * 4);
   const batched = (options & abi.OPT_BATCH) !== 0 ? g.tasks : 0;
   region(abi.H_OFF_BATCHED, batched * (maskWords + 1) * 4);
+  const senders = (options & abi.OPT_BROADCAST) !== 0 ? g.cpus : 0;
+  region(abi.H_OFF_BROADCAST, senders * maskWords * 4);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);
   region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);

@@ -27,7 +27,7 @@ export interface ExploreOptions {
 /** One step of a schedule. */
 export interface ScheduleStep {
   readonly actor: number;
-  /** 0 program, 1 interrupt, 2 + k speculative walk of watched page k. */
+  /** As in assembly/step.ts. */
   readonly choice: number;
 }
 
@@ -119,8 +119,9 @@ export function explore(machine: Machine, options: ExploreOptions = {}): Explore
   };
 }
 
-/** Choices about watched pages: walks, and behind them NMIs. */
-function watchedChoices(options: number, watched: number): number {
+/** Choices beyond program and interrupt: walks, behind them NMIs, then broadcasts. */
+function moreChoices(options: number, watched: number): number {
+  if ((options & abi.OPT_BROADCAST) !== 0) return 2 * watched + 1;
   if ((options & abi.OPT_NMI) !== 0) return 2 * watched;
   return (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? watched : 0;
 }
@@ -151,7 +152,7 @@ function prepare(
   set(abi.X_SEED_LO, Number(seed & 0xffff_ffffn));
   set(abi.X_SEED_HI, Number(seed >> 32n));
   set(abi.X_STATE_BYTES, sizes.stateBytes);
-  set(abi.X_CHOICES, 2 + watchedChoices(core.header[abi.H_OPTIONS], machine.geometry.watch));
+  set(abi.X_CHOICES, 2 + moreChoices(core.header[abi.H_OPTIONS], machine.geometry.watch));
   set(abi.X_OFF_SLOTS, slots);
   set(abi.X_OFF_NODES, nodes);
   set(abi.X_OFF_RING, align(nodes + sizes.nodes * 8));

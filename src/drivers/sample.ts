@@ -83,6 +83,7 @@ function agentsOf(machine: Machine): Agent[] {
   const { core, geometry } = machine;
   const options = core.header[abi.H_OPTIONS];
   const walks = (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? geometry.watch : 0;
+  const broadcasts = (options & abi.OPT_BROADCAST) !== 0;
   const nmis = (options & abi.OPT_NMI) !== 0 ? geometry.watch : 0;
   const agents: Agent[] = [];
   for (let actor = 0; actor < geometry.cpus + geometry.devices; actor++) {
@@ -92,6 +93,7 @@ function agentsOf(machine: Machine): Agent[] {
     agents.push({ actor, choice: () => (inKernel() ? null : 0) });
     if (isCpu) agents.push({ actor, choice: () => (inKernel() ? 0 : 1) });
     for (let k = 0; k < walks; k++) agents.push({ actor, choice: () => 2 + k });
+    if (isCpu && broadcasts) agents.push({ actor, choice: () => 2 + 2 * geometry.watch });
     for (let k = 0; isCpu && k < nmis; k++) {
       agents.push({ actor, choice: () => 2 + geometry.watch + k });
     }

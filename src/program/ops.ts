@@ -130,6 +130,8 @@ export const OP_NAMES = {
   "batch.pending": abi.OP_BATCH_PENDING,
   "batch.settle": abi.OP_BATCH_SETTLE,
   "frame.collect": abi.OP_FRAME_COLLECT,
+  "bcast.send": abi.OP_BCAST_SEND,
+  "bcast.wait": abi.OP_BCAST_WAIT,
 } as const;
 
 /** Name of a micro-op. */
@@ -148,6 +150,8 @@ export const COST_NAMES = {
   switchFlush: abi.COST_SWITCH_FLUSH,
   ipi: abi.COST_IPI,
   csd: abi.COST_CSD,
+  broadcast: abi.COST_BCAST,
+  broadcastSync: abi.COST_BCAST_SYNC,
 } as const;
 
 /** Name of such a cost. */

@@ -42,6 +42,7 @@ const nmiRecycled: Scenario = {
     "no-wait": "UAF",
     "ack-first": "UAF",
     "local-only": "UAF",
+    "broadcast-no-sync": "UAF",
     "no-ipi": "DEADLOCK",
   },
 };
@@ -70,6 +71,7 @@ const userInFlight: Scenario = {
     "no-wait": "UAF",
     "ack-first": "UAF",
     "local-only": "UAF",
+    "broadcast-no-sync": "UAF",
     "no-ipi": "DEADLOCK",
   },
 };
@@ -105,6 +107,7 @@ function csdAhead(name: string, async: boolean): Scenario {
       "early-ack-pointer": "UAF",
       "no-wait": "UAF",
       "local-only": "UAF",
+      "broadcast-no-sync": "UAF",
       "no-ipi": "DEADLOCK",
     },
   };
@@ -142,6 +145,7 @@ const freedTableWalk: Scenario = {
     "no-wait": "PT_UAF",
     "ack-first": "PT_UAF",
     "local-only": "PT_UAF",
+    "broadcast-no-sync": "PT_UAF",
     "no-ipi": "DEADLOCK",
   },
 };
@@ -169,6 +173,7 @@ const twoRequests: Scenario = {
     "no-wait": "UAF",
     "ack-first": "UAF",
     "local-only": "UAF",
+    "broadcast-no-sync": "UAF",
     "no-ipi": "DEADLOCK",
   },
 };
@@ -199,6 +204,7 @@ const writeOut: Scenario = {
     "no-wait": "UAF",
     "ack-first": "UAF",
     "local-only": "UAF",
+    "broadcast-no-sync": "UAF",
     "no-ipi": "DEADLOCK",
   },
 };
@@ -235,6 +241,7 @@ const reclaimDowngrade: Scenario = {
     "no-wait": "UAF",
     "ack-first": "UAF",
     "local-only": "UAF",
+    "broadcast-no-sync": "UAF",
     "no-ipi": "DEADLOCK",
   },
 };

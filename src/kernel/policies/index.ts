@@ -2,6 +2,7 @@
 import type { FlushPolicy } from "../policy.js";
 import { ackFirst } from "./ack-first.js";
 import { batched, batchedUnchecked, batchedUnforced } from "./batched.js";
+import { broadcast, broadcastNoSync } from "./broadcast.js";
 import { concurrent } from "./concurrent.js";
 import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
 import {
@@ -22,6 +23,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   earlyAck,
   earlyAckFlushGuard,
   batched,
+  broadcast,
   noWait,
   ackFirst,
   noIpi,
@@ -33,4 +35,5 @@ export const POLICIES: readonly FlushPolicy[] = [
   earlyAckTables,
   batchedUnchecked,
   batchedUnforced,
+  broadcastNoSync,
 ];

@@ -1,0 +1,84 @@
+/**
+ * Invalidations that hardware broadcasts (INVLPGB and TLBSYNC, TLBI IS and DSB; shootdown.md 1.8): no
+ * interrupt, no handler. A CPU applies one some time between its being sent and the sender's wait
+ * being over; explored machines try every moment, timed ones apply it at once.
+ *
+ * The request stays in the sender's row until its wait is over. Its mask holds the CPUs that have
+ * not applied it.
+ */
+import * as abi from "../src/core/abi";
+import { or32 } from "./atomics";
+import { charge } from "./charge";
+import { flushPages, flushSlot } from "./flush";
+import {
+  asidSlot, bump, clockAt, countersAt, cpuAt, hdr, mmAt,
+} from "./machine";
+import { maskHas, maskNext, maskUnset } from "./mask";
+import { Cpu } from "./rows";
+import { blocked } from "./wake";
+
+// @ts-ignore: decorator
+@inline
+function pendingOf(m: usize, sender: u32): usize {
+  return m + hdr(m, abi.H_OFF_BROADCAST) + (((<usize>sender) * hdr(m, abi.H_MASK_WORDS)) << 2);
+}
+
+/** What `info` asks for, in whichever slot of `cpu` holds its mm, loaded or not. */
+function apply(m: usize, cpu: u32, info: Cpu): void {
+  const row = cpuAt(m, cpu);
+  const id = mmAt(m, info.infoMm - 1).ctxId;
+  const n = hdr(m, abi.H_ASIDS);
+  for (let i: u32 = 0; i < n; i++) {
+    const slot = asidSlot(row, i);
+    if (load<u32>(slot) != id) continue;
+    const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+      if ((info.infoFlags & abi.INFO_FULL) != 0) {
+      flushSlot(m, cpu, i);
+    } else {
+      flushPages(m, cpu, clockAt(m, cpu), i, info.infoStart, info.infoEnd, (<u64>1) << bits);
+    }
+    bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
+    // Requests are applied in any order, but each before its sender goes on: a slot that skipped one
+    // will still be told.
+    if (load<u32>(slot, 4) < info.infoGen) store<u32>(slot, info.infoGen, 4);
+  }
+}
+
+/** BCAST_SEND */
+export function broadcast<F>(m: usize, self: u32): i32 {
+  const row = cpuAt(m, self);
+  if (row.infoMm == 0 || (hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) {
+    return abi.ST_BAD_PROGRAM;
+  }
+  charge(m, self, abi.COST_BCAST, 1);
+  const cpus = hdr(m, abi.H_CPUS);
+  if (hdr(m, abi.H_OFF_HEAP) != 0) {
+    for (let i: u32 = 0; i < cpus; i++) apply(m, i, row);
+    return abi.ST_OK;
+  }
+  const mask = pendingOf(m, self);
+  for (let i: u32 = 0; i < cpus; i++) or32<F>(mask + ((i >> 5) << 2), 1 << (i & 31));
+  return abi.ST_OK;
+}
+
+/** BCAST_WAIT */
+export function broadcastWait<F>(m: usize, self: u32): i32 {
+  charge(m, self, abi.COST_BCAST_SYNC, 1);
+  if (maskNext<F>(pendingOf(m, self), hdr(m, abi.H_MASK_WORDS), 0) >= 0) return blocked(m, self, 1);
+  return abi.ST_OK;
+}
+
+/** Hardware applies a broadcast on `cpu`: that of the lowest sender. ST_IDLE: there is none. */
+export function applyBroadcast<F>(m: usize, cpu: u32): i32 {
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) return abi.ST_IDLE;
+  const cpus = hdr(m, abi.H_CPUS);
+  if (cpu >= cpus) return abi.ST_IDLE;
+  for (let sender: u32 = 0; sender < cpus; sender++) {
+    if (!maskHas<F>(pendingOf(m, sender), cpu)) continue;
+    // A mutant does not wait: then the request may be over before it is applied.
+    if (cpuAt(m, sender).infoMm != 0) apply(m, cpu, cpuAt(m, sender));
+    maskUnset<F>(pendingOf(m, sender), cpu);
+    return abi.ST_OK;
+  }
+  return abi.ST_IDLE;
+}
