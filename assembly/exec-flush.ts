@@ -286,7 +286,7 @@ export function execCpu<F>(
       return abi.ST_OK;
     }
     case abi.OP_MM_FREE: {
-      const status = freeMm<F>(m, ctx.mm - 1);
+      const status = freeMm<F>(m, actor, ctx.mm - 1);
       if (status == abi.ST_OK) ctx.mm = 0;
       return status;
     }

@@ -2,6 +2,7 @@
 import * as abi from "../src/core/abi";
 import { add32, cas32, isShared, put32 } from "./atomics";
 import { devRelease } from "./device";
+import { latrForget } from "./latr";
 import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt } from "./machine";
 import { lockPools, putTable, takeTable, unlockPools } from "./pools";
 import { Cpu, Mm, Task } from "./rows";
@@ -32,28 +33,29 @@ export function newMm<F>(m: usize, nowMs: u32): i32 {
 }
 
 /** The row is free afterwards. Its tables but the root must be gone. */
-export function freeMm<F>(m: usize, mm: u32): i32 {
+export function freeMm<F>(m: usize, cpu: u32, mm: u32): i32 {
   if (!lockPools<F>(m)) return abi.ST_WAIT;
-  const row = mmAt(m, mm);
-  if (row.root == 0 || tableAt(m, row.root - 1).live != 0) {
+  const gone = mmAt(m, mm);
+  if (gone.root == 0 || tableAt(m, gone.root - 1).live != 0) {
     unlockPools<F>(m);
     return abi.ST_BAD_PROGRAM;
   }
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) != 0) latrForget<F>(m, cpu, mm);
   // A CPU that still holds it lazily runs on no mm from now on; its slots never match again,
   // because context ids are unique. Shared form: `lazy` stays as it is. That CPU may have switched
   // to another mm, and gone lazy there, between these two writes; clearing its mark then would
   // let it come back without the flush it was spared.
   for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
-    const cpu = cpuAt(m, i);
-    if (cas32<F>(changetype<usize>(cpu) + offsetof<Cpu>("loadedMm"), mm + 1, abi.LOADED_INIT) &&
+    const row = cpuAt(m, i);
+    if (cas32<F>(changetype<usize>(row) + offsetof<Cpu>("loadedMm"), mm + 1, abi.LOADED_INIT) &&
         !isShared<F>()) {
-      put32<F>(changetype<usize>(cpu) + offsetof<Cpu>("lazy"), 0);
+      put32<F>(changetype<usize>(row) + offsetof<Cpu>("lazy"), 0);
     }
   }
-  putTable<F>(m, row.root - 1);
+  putTable<F>(m, gone.root - 1);
   vmaReset(m, mm);
   memory.fill(maskAt(m, mm), 0, hdr(m, abi.H_MASK_WORDS) << 2);
-  memory.fill(changetype<usize>(row), 0, offsetof<Mm>());
+  memory.fill(changetype<usize>(gone), 0, offsetof<Mm>());
   unlockPools<F>(m);
   return abi.ST_OK;
 }

@@ -20,6 +20,7 @@ import {
 } from "./machine";
 import { Ctx, Entry } from "./rows";
 import { hazard } from "./hazard";
+import { isParked } from "./latr";
 import { frameGen, frameRefs, frameValue, softWalk } from "./walk";
 
 /**
@@ -127,6 +128,15 @@ export function condemnStale(m: usize, ctx: Ctx): void {
   }
 }
 
+/**
+ * Is the page part of an unmapping that is put off, and has the address not been given out again?
+ * Its frame is parked: by the policy's contract a stale access does no harm.
+ */
+function withheld(m: usize, mm: u32, vpn: u64, pte: u64): bool {
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return false;
+  return (pte & abi.PTE_P) == 0 && isParked(m, mm, vpn);
+}
+
 /** May `e` still be used for (mm, vpn)? If not, that is a hazard. */
 export function judge<F>(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
@@ -144,7 +154,7 @@ export function judge<F>(
       hazard<F>(m, actor, abi.HZ_LOSTW, vpn, pfn);
       return false;
     }
-    if (entryCondemned(e) || !inFlight<F>(m, mm, vpn)) {
+    if ((entryCondemned(e) || !inFlight<F>(m, mm, vpn)) && !withheld(m, mm, vpn, pte)) {
       const leaks = same && pfn != 0 && frameRefs<F>(m, pfn) > 1;
       hazard<F>(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
       return false;

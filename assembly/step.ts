@@ -106,7 +106,7 @@ function visible<F>(
   if (op < abi.OP_FLUSH_PREP) return execMemory<F>(m, actor, ctx, op, a, b, c, imm);
   if (op < abi.OP_CPU_ACCESS) return execNotify<F>(m, actor, ctx, op, a, b, imm, pc);
   if (op < abi.OP_CSD_KIND) return execCpu<F>(m, actor, ctx, op, a, b, imm);
-  return execTransport<F>(m, actor, ctx, op, a, c, imm);
+  return execTransport<F>(m, actor, ctx, op, a, b, c, imm);
 }
 
 /** Executes the context's next micro-op, and the local ones around it when merging. */

@@ -11,6 +11,7 @@ import * as abi from "../src/core/abi";
 import { get32, Plain } from "./atomics";
 import { drainWhole } from "./drain";
 import { jobIsSwitch, jobsLeft, jobTime, startJob } from "./jobs";
+import { latrTick, tickAt } from "./latr";
 import { logEvent, LOG_SLACK } from "./log";
 import { clockAt, count, cpuAt, cpuCtxAt, ctxAt, hdr, setHdr } from "./machine";
 import { Clock, Cpu, Ctx } from "./rows";
@@ -149,6 +150,11 @@ export function timedRun(m: usize, until: u64, budget: u32): i32 {
     const irq = nextIrq(m);
     const runAt = timeOf(run);
     const irqAt = timeOf(irq);
+    const tick = tickAt(m);
+    if (tick <= min<u64>(runAt, irqAt) && tick < until) {
+      latrTick<Plain>(m);
+      continue;
+    }
     if (min<u64>(runAt, irqAt) >= until) {
       if (run != NOTHING || irq != NOTHING) return abi.ST_TIME;
       return hdr(m, abi.H_PARKED) != 0 ? abi.ST_DEADLOCK : abi.ST_DONE;
@@ -158,11 +164,11 @@ export function timedRun(m: usize, until: u64, budget: u32): i32 {
     let status: i32;
     if (irqAt <= runAt) {
       takeIrq(m, irq);
-      status = irqTurn(m, actorOf(irq), irqAt, min<u64>(runAt, until));
+      status = irqTurn(m, actorOf(irq), irqAt, min<u64>(min<u64>(runAt, tick), until));
     } else {
       takeToRun(m);
       const next = min<u64>(timeOf(nextToRun(m)), irqAt);
-      status = runTurn(m, actorOf(run), runAt, min<u64>(next, until));
+      status = runTurn(m, actorOf(run), runAt, min<u64>(min<u64>(next, tick), until));
     }
     if (status < 0) return status;
   }

@@ -42,6 +42,13 @@ function vmaStrideOf(vmas: number): number {
   return align(64 + tree, 64);
 }
 
+/** Entries of a CPU's ring of lazy unmappings (LATR's source); explored machines have one. */
+const LATR_RING = 64;
+/** Of an entry, without its mask and its frames. */
+const LATR_BYTES = 32;
+/** Frames an entry has room for: unmappings of more are not put off. */
+const LATR_FRAMES = 64;
+
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
 
@@ -129,6 +136,16 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_BATCHED, batched * (maskWords + 1) * 4);
   const senders = (options & abi.OPT_BROADCAST) !== 0 ? g.cpus : 0;
   region(abi.H_OFF_BROADCAST, senders * maskWords * 4);
+  if ((options & abi.OPT_LATR) !== 0) {
+    header[abi.H_LATR_RING] = g.logRecords > 0 ? LATR_RING : 1;
+    header[abi.H_LATR_STRIDE] = align(
+      LATR_BYTES + (maskWords + Math.min(g.gatherPages, LATR_FRAMES)) * 4,
+      8,
+    );
+  }
+  header[abi.H_TICK_LO] = header[abi.H_TICK_HI] = 0xffff_ffff;
+  const entries = g.cpus * header[abi.H_LATR_RING];
+  region(abi.H_OFF_LATR, entries * header[abi.H_LATR_STRIDE]);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);
   region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);

@@ -120,6 +120,12 @@ export class Kit {
     ]);
   }
 
+  /** Before [start, end) is mapped: nothing that is parked may lie there. */
+  waitForParked(start: Reg, end: Reg): Program {
+    if (this.policy.parks !== "withheld") return [];
+    return [op("latr.wait", { a: start, b: end, note: "wait until swept" })];
+  }
+
   /** What reclaim has deferred for this task, in one flush; before frames are written or freed. */
   flushBatch(): Program {
     return this.regs.scope(["zero", "all"], (zero, all) => [

@@ -28,6 +28,11 @@ export interface FlushPolicy {
    * or pages are written out before the flush.
    */
   readonly batching?: "checked" | "unchecked" | "unforced";
+  /**
+   * Unmapped frames are parked until all CPUs have flushed. `withheld`: nor is their address range
+   * given out again meanwhile; `reused`, which is broken: it is.
+   */
+  readonly parks?: "withheld" | "reused";
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */
   readonly options?: number;
 }

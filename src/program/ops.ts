@@ -132,6 +132,9 @@ export const OP_NAMES = {
   "frame.collect": abi.OP_FRAME_COLLECT,
   "bcast.send": abi.OP_BCAST_SEND,
   "bcast.wait": abi.OP_BCAST_WAIT,
+  "latr.post": abi.OP_LATR_POST,
+  "latr.sweep": abi.OP_LATR_SWEEP,
+  "latr.wait": abi.OP_LATR_WAIT,
 } as const;
 
 /** Name of a micro-op. */
@@ -152,6 +155,9 @@ export const COST_NAMES = {
   csd: abi.COST_CSD,
   broadcast: abi.COST_BCAST,
   broadcastSync: abi.COST_BCAST_SYNC,
+  tick: abi.COST_TICK,
+  park: abi.COST_PARK,
+  sweep: abi.COST_SWEEP,
 } as const;
 
 /** Name of such a cost. */

@@ -47,6 +47,28 @@ const nmiRecycled: Scenario = {
   },
 };
 
+/** The same for an unmapping; the neighbour page keeps the page table. */
+const nmiUnmapped: Scenario = {
+  ...nmiRecycled,
+  name: "nmi-unmapped",
+  title: "an NMI reads user memory that is being unmapped",
+  source: "shootdown.md I1 and P6",
+  story: [
+    "both CPUs have used A: cached",
+    "T0 unmaps A: entry cleared, then flushed or put off",
+    "an NMI on either CPU reads A through what is still cached",
+  ],
+  setup: [
+    { name: "T0", cpu: 0, steps: [read(1)] },
+    { name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] },
+    { name: "T0", cpu: 0, steps: [read(0)] },
+  ],
+  actors: [
+    { name: "T0 unmaps A", cpu: 0, steps: [{ call: "munmap", args: { start: 0, end: 1 } }] },
+  ],
+  expectPolicy: { ...nmiRecycled.expectPolicy, "latr-own-late": "UAF" },
+};
+
 const userInFlight: Scenario = {
   ...onePage,
   name: "user-in-flight",
@@ -201,6 +223,7 @@ const writeOut: Scenario = {
     "*": "SAFE",
     "batched-unforced": "LOSTW",
     "early-ack-pointer": "UAF",
+    "latr-everything": "UAF",
     "no-wait": "UAF",
     "ack-first": "UAF",
     "local-only": "UAF",
@@ -238,6 +261,7 @@ const reclaimDowngrade: Scenario = {
     "*": "SAFE",
     "batched-unchecked": "STALE",
     "early-ack-pointer": "UAF",
+    "latr-everything": "UAF",
     "no-wait": "UAF",
     "ack-first": "UAF",
     "local-only": "UAF",
@@ -246,8 +270,100 @@ const reclaimDowngrade: Scenario = {
   },
 };
 
+/** What every policy without its wait, its interrupts or its payload gets wrong. */
+const BROKEN_ANYWAY = {
+  "early-ack-pointer": "UAF",
+  "no-wait": "UAF",
+  "ack-first": "UAF",
+  "local-only": "UAF",
+  "broadcast-no-sync": "UAF",
+  "no-ipi": "DEADLOCK",
+} as const;
+
+const unmapAndMap: Scenario = {
+  ...onePage,
+  name: "unmap-and-map",
+  title: "an address range is unmapped and given out again",
+  source: "shootdown.md I18 (b) and (c)",
+  story: [
+    "T1 has written A: cached, writable",
+    "T0 unmaps A; put off, T1 still reaches the frame, which is parked",
+    "T0 maps the range again and writes A: a fresh frame",
+    "T1 reads A: what T0 has written, or the parked frame",
+  ],
+  // The neighbour page keeps the page table: freeing it would be flushed at once.
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  threads: [0, 0],
+  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }, read(1)] }],
+  actors: [
+    {
+      name: "T0 unmaps, maps A",
+      cpu: 0,
+      steps: [
+        { call: "munmap", args: { start: 0, end: 1 } },
+        { call: "mmap", args: { start: 0, end: 1, prot: RW } },
+        { call: "write", args: { vpn: 0 } },
+        { signal: 0 },
+      ],
+    },
+    {
+      name: "T1 reads A",
+      cpu: 1,
+      steps: [{ await: 0, count: 1 }, read(0)],
+    },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "latr-reused": "STALE",
+    "latr-tickless": "DEADLOCK",
+  },
+};
+
+const tighten: Scenario = {
+  ...onePage,
+  name: "tighten",
+  title: "a page is made read-only while another CPU may write it",
+  source: "shootdown.md I18 (a)",
+  story: [
+    "T1 has written A: cached, writable",
+    "T0 makes A read-only and tells T1 so",
+    "T1 writes A: it must fault",
+  ],
+  threads: [0, 0],
+  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+  actors: [
+    {
+      name: "T0 mprotect A",
+      cpu: 0,
+      steps: [{ call: "mprotect", args: { start: 0, end: 1, prot: RO } }, { signal: 0 }],
+    },
+    {
+      name: "T1 writes A",
+      cpu: 1,
+      steps: [
+        { await: 0, count: 1 },
+        { call: "write", args: { vpn: 0 } },
+      ],
+    },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-pointer": "STALE",
+    "no-wait": "STALE",
+    "ack-first": "STALE",
+    "local-only": "STALE",
+    "broadcast-no-sync": "STALE",
+    "no-ipi": "DEADLOCK",
+    "latr-everything": "STALE",
+  },
+};
+
 export const TRANSPORT_SCENARIOS: readonly Scenario[] = [
   nmiRecycled,
+  nmiUnmapped,
   userInFlight,
   csdAhead("csd-ahead", false),
   csdAhead("csd-ahead-async", true),
@@ -255,4 +371,6 @@ export const TRANSPORT_SCENARIOS: readonly Scenario[] = [
   twoRequests,
   writeOut,
   reclaimDowngrade,
+  unmapAndMap,
+  tighten,
 ];

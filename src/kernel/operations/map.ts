@@ -10,8 +10,9 @@ export const mmap = operation(
     source: "Linux do_mmap; the range must not be mapped (MAP_FIXED: munmap it first)",
     settles: "range",
   },
-  (_kit, { start, end, prot }) => [
+  (kit, { start, end, prot }) => [
     op("mmap.write.lock"),
+    kit.waitForParked(start, end),
     op("vma.set", { a: start, b: end, c: prot }),
     op("mmap.write.unlock"),
   ],

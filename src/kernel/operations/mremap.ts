@@ -69,6 +69,7 @@ function mremapWith(name: string, summary: string, source: string, place: FlushP
         unless(op("vma.find", { a: start, b: prot }), [kit.set(prot, 3)]),
         op("sub", { a: last, b: end, c: start }),
         op("add", { a: last, b: last, c: target }),
+        kit.waitForParked(target, last),
         op("vma.set", { a: target, b: last, c: prot }),
       ]),
       kit.range(MOVE_SITE, "UNMAP", start, end, moveTables(kit, start, end, target, place)),

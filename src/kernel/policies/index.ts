@@ -11,6 +11,7 @@ import {
   earlyAckTables,
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
+import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
@@ -24,6 +25,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   earlyAckFlushGuard,
   batched,
   broadcast,
+  latr,
   noWait,
   ackFirst,
   noIpi,
@@ -36,4 +38,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   batchedUnchecked,
   batchedUnforced,
   broadcastNoSync,
+  latrReused,
+  latrEverything,
+  latrTickless,
+  latrOwnLate,
 ];
