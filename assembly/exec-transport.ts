@@ -13,7 +13,7 @@ export function execTransport<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
 ): i32 {
   if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
-  if (op == abi.OP_LATR_POST) return latrPost<F>(m, actor, ctx, imm != 0);
+  if (op == abi.OP_LATR_POST) return latrPost<F>(m, actor, ctx, imm);
   if (op == abi.OP_LATR_SWEEP) return latrSweep<F>(m, actor);
   if (op == abi.OP_LATR_WAIT) return latrWait(m, actor, ctx, reg(ctx, a), reg(ctx, b));
   if (op == abi.OP_BCAST_SEND) return broadcast<F>(m, actor);

@@ -143,14 +143,22 @@ function mayWait(ctx: Ctx, info: Cpu): bool {
   return ctx.gCount != 0 && (ctx.locks & abi.LOCK_MMAP_WRITE) != 0;
 }
 
-/** LATR_POST. `any`: a mutant puts every request off that frees no table. */
-export function latrPost<F>(m: usize, self: u32, ctx: Ctx, any: bool): i32 {
+/**
+ * LATR_POST. LATR_ANY: a mutant puts every request off that frees no table. LATR_TEST: only says
+ * whether it could be.
+ */
+export function latrPost<F>(m: usize, self: u32, ctx: Ctx, how: u32): i32 {
+  const any = (how & abi.LATR_ANY) != 0;
   const info = cpuAt(m, self);
   ctx.flag = 0;
   if (info.infoMm == 0 || (hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return abi.ST_BAD_PROGRAM;
   if (info.infoMm == abi.INFO_ANY_MM || ctx.gCount > roomOf(m)) return abi.ST_OK;
   if (any ? (info.infoFlags & abi.INFO_FREED) != 0 : !mayWait(ctx, info)) return abi.ST_OK;
   const e = freeEntry(m, self);
+  if ((how & abi.LATR_TEST) != 0) {
+    ctx.flag = e != 0 ? 1 : 0;
+    return abi.ST_OK;
+  }
   if (e == 0 || !targets<F>(m, self, info, e + E_MASK)) return abi.ST_OK;
   store<u32>(e, info.infoGen, E_GEN);
   store<u64>(e, info.infoStart, E_START);

@@ -349,10 +349,12 @@ export const OP_BATCH_SETTLE = 122; // those up to r[a] are
 export const OP_FRAME_COLLECT = 123; // the gathered frames are written out: no store may be lost
 export const OP_BCAST_SEND = 124; // broadcast the request: every CPU drops it, sooner or later
 export const OP_BCAST_WAIT = 125; // WAIT until all have (TLBSYNC, DSB)
-export const OP_LATR_POST = 126; // F = parked: own entry instead of interrupts; imm 1: any request
+export const OP_LATR_POST = 126; // F = an entry instead of interrupts, frames parked; imm LATR_*
 export const OP_LATR_SWEEP = 127; // flush for every entry that waits for this CPU
 export const OP_LATR_WAIT = 128; // WAIT while an entry of ctx.mm overlaps [r[a], r[b])
 export const OP_COUNT = 129;
+export const LATR_ANY = 1;
+export const LATR_TEST = 2;
 export const BATCHES_MOST = 16383; // then both counters start anew (Linux)
 export const FRAME_COLLECTED = 0x80000000; // in Frame.value
 export const CALL_WRITE = 1;

@@ -9,12 +9,14 @@ const sweep = op("latr.sweep", { note: "sweep: flush what others have unmapped" 
  * Leave an entry for everybody's next tick; if that cannot be, interrupt them. The own flush comes
  * first: once the entry is there, the last sweeper frees the frames.
  */
-const postOrSend = (any: boolean): Program => [
-  flushLocal,
+const postOrSend = (how: number): Program => [
   when(
-    op("latr.post", { imm: any ? 1 : 0, note: "leave an entry, park frames" }),
-    [],
-    [send, wait],
+    op("latr.post", { imm: how | abi.LATR_TEST, note: "may it wait?" }),
+    [
+      flushLocal,
+      when(op("latr.post", { imm: how, note: "leave an entry, park frames" }), [], [send, wait]),
+    ],
+    [send, flushLocal, wait],
   ),
 ];
 
@@ -29,7 +31,7 @@ export const latr: FlushPolicy = {
   mutant: false,
   completes: { data: "G3", tables: "G4" },
   parks: "withheld",
-  shootdown: postOrSend(false),
+  shootdown: postOrSend(0),
   handler: [sweep, drainFlushThenAck],
   options: abi.OPT_LATR,
 };
@@ -52,7 +54,7 @@ export const latrEverything: FlushPolicy = {
   source: "shootdown.md I18 (a) and I10",
   mutant: true,
   completes: { data: "G0", tables: "G4" },
-  shootdown: postOrSend(true),
+  shootdown: postOrSend(abi.LATR_ANY),
 };
 
 /** I18 c: a CPU without ticks never sweeps. */
