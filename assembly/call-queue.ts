@@ -41,7 +41,9 @@ function word(cpu: Cpu, offset: usize): usize {
 function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   const options = hdr(m, abi.H_OPTIONS);
   if ((info.infoFlags & abi.INFO_FREED) != 0) return true;
-  if ((options & abi.OPT_LAZY_SKIP) != 0 && get32<F>(word(target, offsetof<Cpu>("lazy"))) != 0) {
+  if ((options & abi.OPT_TELL_ALL) != 0) return true;
+  const spares = (options & abi.OPT_LAZY_SKIP) != 0 && (options & abi.OPT_TELL_LAZY) == 0;
+  if (spares && get32<F>(word(target, offsetof<Cpu>("lazy"))) != 0) {
     return false;
   }
   const loaded = get32<F>(word(target, offsetof<Cpu>("loadedMm")));

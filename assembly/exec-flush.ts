@@ -36,7 +36,7 @@ function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flag
     if ((ctx.gFlags & abi.GF_SMALL) == 0) flags |= abi.INFO_HUGE;
   }
   const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
-  const full = (end - start) >> bits > <u64>hdr(m, abi.H_CEILING);
+  const full = (flags & abi.INFO_FULL) != 0 || (end - start) >> bits > <u64>hdr(m, abi.H_CEILING);
   row.infoStart = full ? 0 : start;
   row.infoEnd = full ? ALL : end;
   row.infoFlags = flags | (full ? abi.INFO_FULL : 0);

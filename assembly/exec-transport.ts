@@ -4,6 +4,7 @@ import { batchesOf, execBatched } from "./batched";
 import { broadcast, broadcastWait } from "./broadcast";
 import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
 import { reg, setReg } from "./exec-control";
+import { cpuOffline } from "./flush";
 import { latrPost, latrSweep, latrWait } from "./latr";
 import { clockAt, csdAt, hdr } from "./machine";
 import { Ctx } from "./rows";
@@ -13,6 +14,10 @@ export function execTransport<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
 ): i32 {
   if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
+  if (op == abi.OP_CPU_OFFLINE) {
+    cpuOffline<F>(m, actor);
+    return abi.ST_OK;
+  }
   if (op == abi.OP_LATR_POST) return latrPost<F>(m, actor, ctx, imm);
   if (op == abi.OP_LATR_SWEEP) return latrSweep<F>(m, actor);
   if (op == abi.OP_LATR_WAIT) return latrWait(m, actor, ctx, reg(ctx, a), reg(ctx, b));

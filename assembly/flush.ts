@@ -76,6 +76,19 @@ function leave<F>(m: usize, cpu: u32, row: Cpu): void {
   logEvent(m, cpu, abi.EV_SWITCH_FLUSH, 2, ALL, 0);
 }
 
+/**
+ * CPU_OFFLINE: the CPU leaves its mm and is told nothing from now on. What was queued before is still
+ * in its queue: somebody waits for it.
+ */
+export function cpuOffline<F>(m: usize, cpu: u32): void {
+  const row = cpuAt(m, cpu);
+  const loaded = row.loadedMm;
+  put32<F>(changetype<usize>(row) + offsetof<Cpu>("online"), 0);
+  if (loaded == abi.LOADED_INIT || loaded == abi.LOADED_SWITCHING) return;
+  maskUnset<F>(maskAt(m, loaded - 1), cpu);
+  leave<F>(m, cpu, row);
+}
+
 /** flush_tlb_func: the request in `info` on CPU `cpu`, for itself or for another initiator. */
 // @ts-ignore: decorator
 @inline

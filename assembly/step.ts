@@ -55,7 +55,7 @@ export function currentCtx(m: usize, actor: u32): Ctx {
 export function canInterrupt<F>(m: usize, cpu: u32): bool {
   const row = cpuAt(m, cpu);
   if (get32<F>(changetype<usize>(row) + offsetof<Cpu>("ipiPending")) == 0) return false;
-  if (cpuCtxAt(m, cpu).running != 0) return false;
+  if (cpuCtxAt(m, cpu).running != 0 || row.online == 0) return false;
   return row.task == 0 || ctxAt(m, row.task - 1).irqOff == 0;
 }
 

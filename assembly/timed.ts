@@ -78,7 +78,9 @@ function irqTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
     const row = cpuAt(m, actor);
     const own = cpuCtxAt(m, actor);
     const below = row.task == 0 ? own : ctxAt(m, row.task - 1);
-    if (row.ipiPending == 0 || own.running != 0 || below.irqOff != 0) return abi.ST_OK;
+    if (row.ipiPending == 0 || own.running != 0 || below.irqOff != 0 || row.online == 0) {
+      return abi.ST_OK;
+    }
     if (clock.now > time) {
       queueIrq(m, actor, clock.now);
       return abi.ST_OK;

@@ -133,6 +133,8 @@ export const OPT_ASYNC_ALL = 2048; // mutant: those that free tables, too
 export const OPT_BATCH = 4096; // reclaim defers flushes into a batch of its task
 export const OPT_BROADCAST = 8192; // invalidations are broadcast by hardware
 export const OPT_LATR = 16384; // unmapped frames are parked until every CPU has swept
+export const OPT_TELL_LAZY = 32768; // lazy CPUs are not filtered from shootdowns
+export const OPT_TELL_ALL = 65536; // nor those that run another mm: the whole cpumask is told
 export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
@@ -352,7 +354,8 @@ export const OP_BCAST_WAIT = 125; // WAIT until all have (TLBSYNC, DSB)
 export const OP_LATR_POST = 126; // F = an entry instead of interrupts, frames parked; imm LATR_*
 export const OP_LATR_SWEEP = 127; // flush for every entry that waits for this CPU
 export const OP_LATR_WAIT = 128; // WAIT while an entry of ctx.mm overlaps [r[a], r[b])
-export const OP_COUNT = 129;
+export const OP_CPU_OFFLINE = 129; // this CPU goes: it leaves its mm, and nobody tells it anything
+export const OP_COUNT = 130;
 export const LATR_ANY = 1;
 export const LATR_TEST = 2;
 export const BATCHES_MOST = 16383; // then both counters start anew (Linux)

@@ -82,7 +82,12 @@ export class Kit {
    */
   flush(a: Reg, b: Reg, info = 0): Program {
     return [
-      op("flush.prep", { a, b, imm: info, note: "tlbGen + 1, fill flush info" }),
+      op("flush.prep", {
+        a,
+        b,
+        imm: this.policy.fullOnly === true ? info | abi.INFO_FULL : info,
+        note: "tlbGen + 1, fill flush info",
+      }),
       when(op("flush.others"), this.policy.shootdown, [
         op("flush.local", { imm: 1, note: "flush own TLB" }),
       ]),

@@ -33,6 +33,8 @@ export interface FlushPolicy {
    * given out again meanwhile; `reused`, which is broken: it is.
    */
   readonly parks?: "withheld" | "reused";
+  /** Every request is for everything: nobody looks at ranges. */
+  readonly fullOnly?: boolean;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */
   readonly options?: number;
 }

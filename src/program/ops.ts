@@ -135,6 +135,7 @@ export const OP_NAMES = {
   "latr.post": abi.OP_LATR_POST,
   "latr.sweep": abi.OP_LATR_SWEEP,
   "latr.wait": abi.OP_LATR_WAIT,
+  "cpu.offline": abi.OP_CPU_OFFLINE,
 } as const;
 
 /** Name of a micro-op. */

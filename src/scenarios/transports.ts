@@ -361,6 +361,68 @@ const tighten: Scenario = {
   },
 };
 
+const irqsOff: Scenario = {
+  ...onePage,
+  name: "irqs-off",
+  title: "two CPUs flush each other with interrupts off",
+  source: "shootdown.md I26: the deadlock rule",
+  story: [
+    "T0 and T1 each drop a page with interrupts off",
+    "each waits for the other to take its interrupt",
+  ],
+  threads: [0, 0],
+  setup: [
+    { name: "T0", cpu: 0, steps: [{ call: "write", args: { vpn: 0 } }] },
+    { name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 1 } }] },
+  ],
+  actors: [0, 1].map((cpu) => ({
+    name: `T${cpu} drops ${cpu === 0 ? "A" : "B"}`,
+    cpu,
+    steps: [{ call: "madvise-irqs-off", args: { start: cpu, end: cpu + 1 } }],
+  })),
+  expect: ANY,
+  expectPolicy: {
+    "*": "DEADLOCK",
+    broadcast: "SAFE",
+    "broadcast-no-sync": "SAFE",
+    "local-only": "SAFE",
+    "no-wait": "SAFE",
+  },
+};
+
+/** `drained`: what is queued when the CPU goes is still carried out. */
+function offline(name: string, operation: string, drained: boolean): Scenario {
+  return {
+    ...onePage,
+    name,
+    title: `a CPU goes offline ${drained ? "" : "with its queue full "}while it is being told`,
+    source: "shootdown.md I27",
+    story: [
+      "CPU1 has used A: cached",
+      "T0 drops A and queues a request on CPU1",
+      "CPU1, with interrupts off, goes offline",
+      drained ? "it carries out what is queued, then goes" : "its queue is never looked at again",
+    ],
+    threads: [0, 0],
+    setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+    actors: [
+      { name: "T0 drops A", cpu: 0, steps: [drop(0)] },
+      { name: "CPU1 goes", cpu: 1, steps: [{ call: operation }] },
+    ],
+    expect: ANY,
+    expectPolicy: drained
+      ? { "*": "SAFE" }
+      : {
+          "*": "DEADLOCK",
+          broadcast: "SAFE",
+          "broadcast-no-sync": "SAFE",
+          "local-only": "SAFE",
+          "no-wait": "SAFE",
+          "latr-everything": "SAFE",
+        },
+  };
+}
+
 export const TRANSPORT_SCENARIOS: readonly Scenario[] = [
   nmiRecycled,
   nmiUnmapped,
@@ -373,4 +435,7 @@ export const TRANSPORT_SCENARIOS: readonly Scenario[] = [
   reclaimDowngrade,
   unmapAndMap,
   tighten,
+  irqsOff,
+  offline("cpu-offline", "cpu-offline", true),
+  offline("cpu-offline-undrained", "cpu-offline-undrained", false),
 ];

@@ -6,6 +6,7 @@ import { madvise, madviseFree, madviseReclaim } from "./madvise.js";
 import { mmap } from "./map.js";
 import { mprotect } from "./mprotect.js";
 import { mremap, mremapLateFlush } from "./mremap.js";
+import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
 import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
 import { reclaim } from "./reclaim.js";
@@ -49,4 +50,7 @@ export const OPERATIONS: readonly Operation[] = [
   inferAbsent,
   switchAway,
   reclaim,
+  cpuOffline,
+  cpuOfflineUndrained,
+  madviseIrqsOff,
 ];

@@ -11,12 +11,14 @@ import {
   earlyAckTables,
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
+import { fullOnly } from "./full-only.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
+import { tellAll, tellLazy } from "./target-filter.js";
 
 export const POLICIES: readonly FlushPolicy[] = [
   sync,
@@ -26,6 +28,9 @@ export const POLICIES: readonly FlushPolicy[] = [
   batched,
   broadcast,
   latr,
+  fullOnly,
+  tellLazy,
+  tellAll,
   noWait,
   ackFirst,
   noIpi,

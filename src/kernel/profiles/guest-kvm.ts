@@ -30,6 +30,11 @@ export const guestKvm: CostProfile = {
     freePage: { ns: 90, source: T10 },
     "gather.begin": { ns: 50, source: T10 },
     "gather.end": { ns: 50, source: T10 },
+    park: { ns: 132, source: "LATR, ASPLOS 2018: saving a state (recalled)" },
+    sweep: { ns: 158, source: "LATR, ASPLOS 2018: a sweep (recalled)" },
+    tick: { ns: 1_000_000, source: "assumed: CONFIG_HZ 1000" },
+    broadcast: { ns: 40, source: "assumed: no figure is published for INVLPGB or TLBI" },
+    broadcastSync: { ns: 600, source: "assumed: TLBSYNC, which a guest executes itself" },
     devZap: { ns: 2_000, source: "assumed: one invalidation through a virtual IOMMU queue" },
   },
 };

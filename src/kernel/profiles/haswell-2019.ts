@@ -35,6 +35,11 @@ export const haswell2019: CostProfile = {
     freePage: { ns: 55, source: SPLIT },
     "gather.begin": { ns: 15, source: SPLIT },
     "gather.end": { ns: 10, source: SPLIT },
+    park: { ns: 132, source: "LATR, ASPLOS 2018: saving a state (recalled)" },
+    sweep: { ns: 158, source: "LATR, ASPLOS 2018: a sweep (recalled)" },
+    tick: { ns: 1_000_000, source: "assumed: CONFIG_HZ 1000" },
+    broadcast: { ns: 40, source: "assumed: no figure is published for INVLPGB or TLBI" },
+    broadcastSync: { ns: 400, source: "assumed: TLBSYNC or DSB, a few cross-core round trips" },
     devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
   },
 };
