@@ -20,6 +20,7 @@ import {
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
 import { cpuAccess } from "./user-access";
+import { marked } from "./vcpu";
 import { acked, after, blocked, unlocked, wakeByIpi } from "./wake";
 
 /** Payload of a wide csd. */
@@ -139,7 +140,7 @@ function sendNext<F>(
     from = target + 1;
     const to = cpuAt(m, target);
     if (target == self || to.online == 0) continue;
-    if (!shouldFlush<F>(m, to, row)) {
+    if (!shouldFlush<F>(m, to, row) || marked<F>(m, ctx, target)) {
       filtered++;
       continue;
     }

@@ -1,19 +1,29 @@
 /** Micro-ops of flush policies beyond the usual send, wait and drain. Only CPUs run these. */
 import * as abi from "../src/core/abi";
-import { batchesOf, execBatched } from "./batched";
+import { batchesOf, execBatched, requestMask } from "./batched";
 import { broadcast, broadcastWait } from "./broadcast";
 import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
 import { reg, setReg } from "./exec-control";
 import { cpuOffline } from "./flush";
 import { latrPost, latrSweep, latrWait } from "./latr";
-import { clockAt, csdAt, hdr } from "./machine";
+import { clockAt, cpuAt, csdAt, hdr } from "./machine";
 import { Ctx } from "./rows";
+import { flagNoted, notePreempted } from "./vcpu";
 
 /** OP_CSD_KIND and what follows it. */
 export function execTransport<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
 ): i32 {
   if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
+  if (op == abi.OP_PV_NOTE) {
+    if (cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;
+    notePreempted<F>(m, actor, ctx, requestMask(m, cpuAt(m, actor)));
+    return abi.ST_OK;
+  }
+  if (op == abi.OP_PV_FLAG) {
+    flagNoted<F>(m, ctx);
+    return abi.ST_OK;
+  }
   if (op == abi.OP_CPU_OFFLINE) {
     cpuOffline<F>(m, actor);
     return abi.ST_OK;

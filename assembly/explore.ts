@@ -18,6 +18,7 @@ import { Plain } from "./atomics";
 import { hashBytes } from "./hash";
 import { ctxAt, hdr, sysAt } from "./machine";
 import { step } from "./step";
+import { isPreempted } from "./vcpu";
 import { vmaRestore, vmaRevert, vmaSave } from "./vma";
 
 // @ts-ignore: decorator
@@ -182,7 +183,7 @@ export function exploreInit(x: usize, m: usize): i32 {
 export function exploreRun(x: usize, m: usize, budget: u32): i32 {
   const actors = hdr(m, abi.H_ACTORS);
   const choices = word(x, abi.X_CHOICES);
-  const applies = 2 + (hdr(m, abi.H_WATCH) << 1);
+  const applies: u32 = 2 + (hdr(m, abi.H_WATCH) << 1);
   const bytes = word(x, abi.X_STATE_BYTES);
   const state = stateAt(m);
   let transitions: u64 = 0;
@@ -219,8 +220,9 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
         }
         if (got != abi.ST_OK) continue;
         transitions++;
-        // Walks and NMIs help nobody who waits.
-        if (choice < 2 || choice == applies) progress = true;
+        // Walks, NMIs and being preempted help nobody who waits; being resumed does.
+        const helps = choice < 2 || choice == applies;
+        if (helps || (choice > applies && !isPreempted(m, actor))) progress = true;
         const hazard = sysAt(m).hazard & 0xff;
         if (hazard != 0) {
           if (gravity(hazard) == GRAVEST) {

@@ -2,8 +2,8 @@
  * step(actor, choice): one micro-op of one actor, in every driver. It never waits.
  *
  * Choice 0 runs the actor's program; choice 1 lets a CPU take its pending interrupt; choice 2 + k
- * is a speculative walk of watched page k, and beyond those an NMI that reads it; the last
- * one lets hardware apply a broadcast invalidation. A CPU runs its own context (handler, context switch)
+ * is a speculative walk of watched page k, and beyond those an NMI that reads it; then hardware
+ * applies a broadcast invalidation, and last a hypervisor preempts or resumes the CPU. A CPU runs its own context (handler, context switch)
  * if that is active, else the context of its current task.
  *
  * With H_MERGE, local micro-ops that follow run on in the same step: nobody else can see them, so
@@ -27,6 +27,7 @@ import {
   taskAt,
 } from "./machine";
 import { Cpu, Ctx } from "./rows";
+import { isPreempted, preemptOrResume } from "./vcpu";
 import { blocked } from "./wake";
 import { cpuSpeculate } from "./user-access";
 
@@ -283,9 +284,12 @@ export function step<F>(m: usize, actor: u32, choice: u32): i32 {
     const watched = hdr(m, abi.H_WATCH);
     const k = choice - 2;
     if (k == watched << 1) return applyBroadcast<F>(m, actor);
+    if (k > watched << 1) return preemptOrResume(m, actor);
+    if (isPreempted(m, actor)) return abi.ST_IDLE;
     return k < watched ? speculate<F>(m, actor, k) : nmi<F>(m, actor, k - watched);
   }
   const isCpu = actor < hdr(m, abi.H_CPUS);
+  if (isPreempted(m, actor)) return abi.ST_IDLE;
   if (choice == 1) {
     if (!isCpu || !canInterrupt<F>(m, actor)) return abi.ST_IDLE;
     enterHandler(m, actor);

@@ -549,7 +549,7 @@ export class Machine {
   /** One step; see `assembly/step.ts` for choices. Returns the status. */
   step(actor: number, choice = 0): number {
     this.index("actor", actor, this.geometry.cpus + this.geometry.devices);
-    this.index("choice", choice, 3 + 2 * this.geometry.watch);
+    this.index("choice", choice, 4 + 2 * this.geometry.watch);
     this.notAdvancing();
     const status = this.core.x.machineStep(BASE, actor, choice);
     if (status < 0) throw errorOf(status, { ...this.geometry });

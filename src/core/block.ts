@@ -146,6 +146,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   header[abi.H_TICK_LO] = header[abi.H_TICK_HI] = 0xffff_ffff;
   const entries = g.cpus * header[abi.H_LATR_RING];
   region(abi.H_OFF_LATR, entries * header[abi.H_LATR_STRIDE]);
+  region(abi.H_OFF_VCPU, (options & abi.OPT_PREEMPT) !== 0 ? g.cpus * 4 : 0);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);
   region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);

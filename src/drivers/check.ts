@@ -85,6 +85,9 @@ function assumptionsOf(scenario: Scenario, exact: boolean, maxStates: number): s
     scenario.assume?.nmi === true
       ? "NMIs: any CPU may read a watched page between any two micro-ops"
       : "no NMIs",
+    ...(scenario.assume?.preempt === true
+      ? ["preemption: a hypervisor may preempt a CPU at any time, and resumes it some time"]
+      : []),
     "sequential consistency: a micro-op is seen by everybody at once",
     "local micro-ops are merged with the visible one before them",
     `bounds: ${geometry.cpus} CPUs, ${geometry.devices} devices, ${geometry.frames} frames, ` +

@@ -119,8 +119,9 @@ export function explore(machine: Machine, options: ExploreOptions = {}): Explore
   };
 }
 
-/** Choices beyond program and interrupt: walks, behind them NMIs, then broadcasts. */
+/** Choices beyond program and interrupt: walks, NMIs, broadcasts, preemption. */
 function moreChoices(options: number, watched: number): number {
+  if ((options & abi.OPT_PREEMPT) !== 0) return 2 * watched + 2;
   if ((options & abi.OPT_BROADCAST) !== 0) return 2 * watched + 1;
   if ((options & abi.OPT_NMI) !== 0) return 2 * watched;
   return (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? watched : 0;

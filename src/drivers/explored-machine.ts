@@ -36,9 +36,13 @@ export function tableSizes(stateBytes: number, maxStates: number, exact: boolean
   return { slotsLog2, nodes, ring, bytes, stateBytes };
 }
 
+/** Options that make room for rows of their own. */
+const ALL_ROWS =
+  abi.OPT_INLINE | abi.OPT_BATCH | abi.OPT_BROADCAST | abi.OPT_LATR | abi.OPT_PREEMPT;
+
 /** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {
-  const plan = planBlock(geometry, abi.OPT_INLINE, 1);
+  const plan = planBlock(geometry, ALL_ROWS, 1);
   return plan[abi.H_STATE_END] - plan[abi.H_STATE_START];
 }
 
@@ -62,6 +66,7 @@ export function optionsOf(scenario: Scenario): number {
   if (scenario.assume?.delayedIpi !== false) options |= abi.OPT_DELAYED_IPI;
   if (scenario.assume?.speculativeWalks === true) options |= abi.OPT_SPECULATIVE_WALKS;
   if (scenario.assume?.nmi === true) options |= abi.OPT_NMI;
+  if (scenario.assume?.preempt === true) options |= abi.OPT_PREEMPT;
   return options;
 }
 

@@ -81,6 +81,7 @@ export function parseSchedule(text: string): ScheduleStep[] {
 /** What the next step of an actor would execute, with its operands' values. */
 function describeNext(machine: Machine, { actor, choice }: ScheduleStep): string {
   const { core, geometry } = machine;
+  if (choice === 3 + 2 * geometry.watch) return "hypervisor preempts or resumes it";
   if (choice === 2 + 2 * geometry.watch) return "broadcast invalidation arrives";
   if (choice >= 2 + geometry.watch) return `NMI reads watched page ${choice - 2 - geometry.watch}`;
   if (choice >= 2) return `speculative walk of watched page ${choice - 2}`;

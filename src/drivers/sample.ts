@@ -93,6 +93,9 @@ function agentsOf(machine: Machine): Agent[] {
     agents.push({ actor, choice: () => (inKernel() ? null : 0) });
     if (isCpu) agents.push({ actor, choice: () => (inKernel() ? 0 : 1) });
     for (let k = 0; k < walks; k++) agents.push({ actor, choice: () => 2 + k });
+    if (isCpu && (options & abi.OPT_PREEMPT) !== 0) {
+      agents.push({ actor, choice: () => 3 + 2 * geometry.watch });
+    }
     if (isCpu && broadcasts) agents.push({ actor, choice: () => 2 + 2 * geometry.watch });
     for (let k = 0; isCpu && k < nmis; k++) {
       agents.push({ actor, choice: () => 2 + geometry.watch + k });

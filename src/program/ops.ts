@@ -136,6 +136,8 @@ export const OP_NAMES = {
   "latr.sweep": abi.OP_LATR_SWEEP,
   "latr.wait": abi.OP_LATR_WAIT,
   "cpu.offline": abi.OP_CPU_OFFLINE,
+  "pv.note": abi.OP_PV_NOTE,
+  "pv.flag": abi.OP_PV_FLAG,
 } as const;
 
 /** Name of a micro-op. */

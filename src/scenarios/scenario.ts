@@ -69,6 +69,8 @@ export interface Scenario {
     readonly speculativeWalks?: boolean;
     /** NMIs may read watched pages at any time (default not). */
     readonly nmi?: boolean;
+    /** A hypervisor may preempt and resume CPUs at any time (default not). */
+    readonly preempt?: boolean;
   };
   /** Expected verdict under a sound policy. */
   readonly expect: Expectation;

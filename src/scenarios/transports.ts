@@ -361,6 +361,24 @@ const tighten: Scenario = {
   },
 };
 
+const preempted: Scenario = {
+  ...userInFlight,
+  name: "vcpu-preempted",
+  title: "a vCPU is preempted and resumed while it is being told",
+  source: "shootdown.md P22 and I21",
+  story: [
+    "CPU1 has written A: cached, writable; the hypervisor may preempt it at any time",
+    "T0 drops A: CPU1, if preempted, is marked, not told",
+    "CPU1 is resumed, and writes A",
+  ],
+  assume: { preempt: true },
+  expectPolicy: {
+    ...userInFlight.expectPolicy,
+    "pv-flush-blind": "UAF",
+    "pv-flush-lost": "UAF",
+  },
+};
+
 const irqsOff: Scenario = {
   ...onePage,
   name: "irqs-off",
@@ -435,6 +453,7 @@ export const TRANSPORT_SCENARIOS: readonly Scenario[] = [
   reclaimDowngrade,
   unmapAndMap,
   tighten,
+  preempted,
   irqsOff,
   offline("cpu-offline", "cpu-offline", true),
   offline("cpu-offline-undrained", "cpu-offline-undrained", false),

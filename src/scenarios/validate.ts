@@ -67,6 +67,7 @@ export const scenarioSchema = z.strictObject({
       delayedIpi: z.boolean().exactOptional(),
       speculativeWalks: z.boolean().exactOptional(),
       nmi: z.boolean().exactOptional(),
+      preempt: z.boolean().exactOptional(),
     })
     .exactOptional(),
   expect: z.record(z.string(), z.record(z.string(), verdict)),

@@ -16,6 +16,7 @@ import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./l
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
+import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
 import { tellAll, tellLazy } from "./target-filter.js";
@@ -31,6 +32,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   fullOnly,
   tellLazy,
   tellAll,
+  pvFlush,
   noWait,
   ackFirst,
   noIpi,
@@ -47,4 +49,6 @@ export const POLICIES: readonly FlushPolicy[] = [
   latrEverything,
   latrTickless,
   latrOwnLate,
+  pvFlushBlind,
+  pvFlushLost,
 ];
