@@ -7,7 +7,7 @@
  * not applied it.
  */
 import * as abi from "../src/core/abi";
-import { or32 } from "./atomics";
+import { isShared, or32, Shared } from "./atomics";
 import { charge } from "./charge";
 import { flushPages, flushSlot } from "./flush";
 import {
@@ -52,7 +52,7 @@ export function broadcast<F>(m: usize, self: u32): i32 {
   }
   charge(m, self, abi.COST_BCAST, 1);
   const cpus = hdr(m, abi.H_CPUS);
-  if (hdr(m, abi.H_OFF_HEAP) != 0) {
+  if (!isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0) {
     for (let i: u32 = 0; i < cpus; i++) apply(m, i, row);
     return abi.ST_OK;
   }
@@ -66,6 +66,15 @@ export function broadcastWait<F>(m: usize, self: u32): i32 {
   charge(m, self, abi.COST_BCAST_SYNC, 1);
   if (maskNext<F>(pendingOf(m, self), hdr(m, abi.H_MASK_WORDS), 0) >= 0) return blocked(m, self, 1);
   return abi.ST_OK;
+}
+
+/** Is there a broadcast that `cpu` has not applied? */
+export function awaitsBroadcast(m: usize, cpu: u32): bool {
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) return false;
+  for (let sender: u32 = 0; sender < hdr(m, abi.H_CPUS); sender++) {
+    if (maskHas<Shared>(pendingOf(m, sender), cpu)) return true;
+  }
+  return false;
 }
 
 /** Hardware applies a broadcast on `cpu`: that of the lowest sender. ST_IDLE: there is none. */

@@ -5,6 +5,7 @@
  */
 import * as abi from "../src/core/abi";
 import { get32, Plain, Shared } from "./atomics";
+import { applyBroadcast, awaitsBroadcast } from "./broadcast";
 import { flushSlot } from "./flush";
 import { hashBytes } from "./hash";
 import { jobPush, jobsLeft, jobSlot, startJob } from "./jobs";
@@ -179,6 +180,7 @@ export function parallelRun(
     let moved = false;
     for (let actor = first; actor <= last; actor++) {
       let status = abi.ST_IDLE;
+      if (applyBroadcast<Shared>(m, actor) == abi.ST_OK) moved = true;
       if (canInterrupt<Shared>(m, actor)) status = step<Shared>(m, actor, 1);
       else if (currentCtx(m, actor).running != 0) status = step<Shared>(m, actor, 0);
       else if (jobsLeft<Shared>(m, actor) != 0) status = startJob<Shared>(m, actor);
@@ -202,7 +204,7 @@ export function parallelLeft(m: usize, first: u32, last: u32): i32 {
   for (let cpu = first; cpu <= last; cpu++) {
     const row = changetype<usize>(cpuAt(m, cpu));
     if (currentCtx(m, cpu).running != 0 || jobsLeft<Shared>(m, cpu) != 0 ||
-        get32<Shared>(row + offsetof<Cpu>("ipiPending")) != 0 ||
+        get32<Shared>(row + offsetof<Cpu>("ipiPending")) != 0 || awaitsBroadcast(m, cpu) ||
         get32<Shared>(row + offsetof<Cpu>("queue")) != 0) left++;
   }
   return left;

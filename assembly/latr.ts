@@ -10,7 +10,7 @@
  * Invariant `ParkedUntilSwept`: frames of an entry are freed when its mask is empty, not before.
  */
 import * as abi from "../src/core/abi";
-import { get32, put32 } from "./atomics";
+import { add32, get32, isShared, put32, sub32 } from "./atomics";
 import { charge } from "./charge";
 import { flushRequest } from "./flush";
 import {
@@ -92,13 +92,12 @@ function roomOf(m: usize): u32 {
 }
 
 /** The gathered frames move into the entry. */
-function park(m: usize, ctx: Ctx, e: usize): void {
+function park<F>(m: usize, ctx: Ctx, e: usize): void {
   const batch = batchAt(m, ctxIndex(m, ctx));
   memory.copy(framesOf(m, e), batch, ctx.gCount << 2);
   memory.fill(batch, 0, ctx.gCount << 2);
   store<u32>(e, ctx.gCount, E_COUNT);
-  const parked = hdr(m, abi.H_PARKED_PAGES) + ctx.gCount;
-  setHdr(m, abi.H_PARKED_PAGES, parked);
+  const parked = add32<F>(m + (abi.H_PARKED_PAGES << 2), ctx.gCount) + ctx.gCount;
   if (parked > hdr(m, abi.H_PARKED_MOST)) setHdr(m, abi.H_PARKED_MOST, parked);
   ctx.gCount = 0;
 }
@@ -124,7 +123,7 @@ function targets<F>(m: usize, self: u32, info: Cpu, mask: usize): bool {
  * interrupt that is on its way.
  */
 function armTick<F>(m: usize, self: u32, mask: usize): void {
-  if (hdr(m, abi.H_OFF_HEAP) != 0) {
+  if (!isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0) {
     if (tickAt(m) != NEVER) return;
     const period = max<u64>(1, cost(m, abi.COST_TICK));
     const now = clockAt(m, self).now + clockAt(m, self).charge;
@@ -164,7 +163,7 @@ export function latrPost<F>(m: usize, self: u32, ctx: Ctx, how: u32): i32 {
   store<u64>(e, info.infoStart, E_START);
   store<u64>(e, info.infoEnd, E_END);
   store<u32>(e, info.infoFlags, E_FLAGS);
-  park(m, ctx, e);
+  park<F>(m, ctx, e);
   put32<F>(e, info.infoMm);
   charge(m, self, abi.COST_PARK, 1);
   armTick<F>(m, self, e + E_MASK);
@@ -177,7 +176,7 @@ function retire<F>(m: usize, cpu: u32, e: usize): void {
   const n = load<u32>(e, E_COUNT);
   const frames = framesOf(m, e);
   for (let i: u32 = 0; i < n; i++) putFrame<F>(m, cpu, load<u32>(frames + (i << 2)));
-  setHdr(m, abi.H_PARKED_PAGES, hdr(m, abi.H_PARKED_PAGES) - n);
+  sub32<F>(m + (abi.H_PARKED_PAGES << 2), n);
   charge(m, cpu, abi.COST_FREE_PAGE, n);
   memory.fill(e, 0, hdr(m, abi.H_LATR_STRIDE));
   wakeWaiters<F>(m, cpu, waitKey(m));
