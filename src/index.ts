@@ -37,6 +37,12 @@ export {
   scenarioNamed,
 } from "./drivers/check.js";
 export {
+  checkMatrix,
+  type MatrixCell,
+  type MatrixOptions,
+  type MatrixResult,
+} from "./drivers/check-matrix.js";
+export {
   PROPERTIES,
   sample,
   type SampleFinding,

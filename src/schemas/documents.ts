@@ -127,6 +127,23 @@ export const check = z.strictObject({
   switches: count,
 });
 
+/** Of `check all`. */
+export const matrix = z.strictObject({
+  cells: z.array(
+    z.strictObject({
+      scenario: name,
+      era: name,
+      policy: name,
+      consumer: name,
+      verdict: verdict,
+      expected: verdict.nullable(),
+      states: count,
+      steps: count,
+    }),
+  ),
+  unexpected: count,
+});
+
 export const scenarios = z.strictObject({
   scenarios: z.array(
     z.strictObject({
@@ -194,6 +211,7 @@ export const DOCUMENTS = {
   compare,
   replay,
   check,
+  matrix,
   sample,
   scenarios,
   simulate,

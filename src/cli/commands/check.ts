@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { allNames, checkMatrix, type MatrixResult } from "../../drivers/check-matrix.js";
 import { check, type CheckResult, listScenarios } from "../../drivers/check.js";
 import {
   formatSchedule,
@@ -12,7 +13,7 @@ import { ArgumentError } from "../../errors.js";
 import type { Scenario } from "../../scenarios/scenario.js";
 import { readJson, save, scenarioFrom } from "../files.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
-import { type CommonOptions, seedOf, withCommon, wholeNumber } from "../options.js";
+import { type CommonOptions, nameList, seedOf, withCommon, wholeNumber } from "../options.js";
 import { Progress } from "../progress.js";
 import { formatTable } from "../table.js";
 
@@ -64,6 +65,47 @@ async function replayFile(path: string, options: Options): Promise<number> {
   return verdict === "SAFE" ? EXIT_OK : EXIT_FOUND;
 }
 
+/** `all`, or a list of names. */
+function names(option: string, text: string, kind: "eras" | "policies" | "consumers"): string[] {
+  return text === "all" ? allNames(kind) : nameList(option, text);
+}
+
+function formatMatrix({ cells, unexpected }: MatrixResult): string {
+  const rows = cells.map((cell) => [
+    cell.scenario,
+    cell.policy,
+    cell.era,
+    cell.consumer,
+    cell.verdict,
+    cell.expected === null || cell.expected === cell.verdict ? "" : `expected ${cell.expected}`,
+    cell.states,
+    cell.steps === 0 ? "" : cell.steps,
+  ]);
+  const head = ["scenario", "policy", "era", "consumer", "verdict", "", "states", "steps"];
+  const sum = `${cells.length} explored, ${unexpected} not as expected`;
+  return `${formatTable(head, rows, 6)}\n\n${sum}\n`;
+}
+
+/** Every scenario: the exit code tells whether all came out as they say. */
+async function runAll(options: Options): Promise<number> {
+  const progress = new Progress(options.quiet === true);
+  const result = await checkMatrix({
+    eras: names("--era", options.era, "eras"),
+    policies: names("--policy", options.policy, "policies"),
+    consumers: names("--consumer", options.consumer, "consumers"),
+    exact: options.exact === true,
+    maxStates: wholeNumber("--max-states", options.maxStates, 1, 2 ** 27),
+    seed: seedOf(options),
+    onCell: (done, of) => {
+      progress.update(`${done} of ${of}`);
+    },
+  });
+  progress.done();
+  if (options.json === true) await printJson(result);
+  else await print(formatMatrix(result));
+  return result.unexpected === 0 ? EXIT_OK : EXIT_FOUND;
+}
+
 async function run(name: string | undefined, options: Options): Promise<number> {
   if (options.list === true) return list(options);
   if (options.replay !== undefined) return replayFile(options.replay, options);
@@ -72,6 +114,7 @@ async function run(name: string | undefined, options: Options): Promise<number> 
       argument: "scenario",
     });
   }
+  if (name === "all") return runAll(options);
   const scenario = await scenarioFrom(name);
   const progress = new Progress(options.quiet === true);
   const result = await check(scenario, {
@@ -116,12 +159,14 @@ export function addCheck(program: Command, finish: (code: number) => void): void
     .addHelpText(
       "after",
       `
-SCENARIO is a name from --list, or a file that ends in .json (schema: shootdown/schemas/scenario).
+SCENARIO is a name from --list, `all` of them (then --era, --policy and --consumer may be lists or
+`all`, too, and the exit code tells whether every verdict is the expected one), or a file that ends in .json (schema: shootdown/schemas/scenario).
 Examples:
   shootdown check --list
   shootdown check cow-order --era defer
   shootdown check mremap --era double --save trail.json
   shootdown check --replay trail.json
+  shootdown check all --policy all --era double,deduplicated
 Exit code: 0 safe, 1 anything else (an inconclusive search is never safe), 2 usage or bad input.`,
     )
     .action(async (name: string | undefined, options: Options) => {
