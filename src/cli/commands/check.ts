@@ -159,8 +159,8 @@ export function addCheck(program: Command, finish: (code: number) => void): void
     .addHelpText(
       "after",
       `
-SCENARIO is a name from --list, `all` of them (then --era, --policy and --consumer may be lists or
-`all`, too, and the exit code tells whether every verdict is the expected one), or a file that ends in .json (schema: shootdown/schemas/scenario).
+SCENARIO is a name from --list, or all (then --era, --policy and --consumer may be lists, or
+all, too, and the exit code tells whether every verdict is the expected one), or a file that ends in .json (schema: shootdown/schemas/scenario).
 Examples:
   shootdown check --list
   shootdown check cow-order --era defer
