@@ -2,8 +2,8 @@
  * step(actor, choice): one micro-op of one actor, in every driver. It never waits.
  *
  * Choice 0 runs the actor's program; choice 1 lets a CPU take its pending interrupt; choice 2 + k
- * is a speculative walk of watched page k, and beyond those an NMI that reads it. A CPU runs its own context (handler, context switch)
- * if that is active, else the context of its current task.
+ * is a speculative walk of watched page k, and beyond those an NMI that reads it. A CPU runs its
+ * own context (handler, context switch) if that is active, else that of its current task.
  *
  * With H_MERGE, local micro-ops that follow run on in the same step: nobody else can see them, so
  * no interleaving is lost, and both reduced and unreduced runs reach the same verdicts.

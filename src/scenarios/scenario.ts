@@ -72,6 +72,6 @@ export interface Scenario {
   };
   /** Expected verdict under a sound policy. */
   readonly expect: Expectation;
-  /** Where the policy decides: expected verdict by policy, whatever era and consumer; `*`: others. */
+  /** Where the policy decides: verdict by policy, whatever era and consumer; `*`: all others. */
   readonly expectPolicy?: Readonly<Record<string, Verdict>>;
 }

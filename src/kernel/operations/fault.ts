@@ -172,14 +172,24 @@ export const faultWrite = faultOperation("fault.write", true);
 export const read = operation(
   "read",
   ["vpn"],
-  { summary: "user-mode load from page `vpn`", source: "shootdown.md 4.3", settles: "none" },
+  {
+    summary: "user-mode load from page `vpn`",
+    source: "shootdown.md 4.3",
+    settles: "none",
+    needs: NEEDS_DATA,
+  },
   (kit, { vpn }) => touch(kit, vpn, false),
 );
 
 export const write = operation(
   "write",
   ["vpn"],
-  { summary: "user-mode store to page `vpn`", source: "shootdown.md 4.3", settles: "none" },
+  {
+    summary: "user-mode store to page `vpn`",
+    source: "shootdown.md 4.3",
+    settles: "none",
+    needs: NEEDS_DATA,
+  },
   (kit, { vpn }) => touch(kit, vpn, true),
 );
 
