@@ -19,6 +19,7 @@ import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
 import { execTransport } from "./exec-transport";
 import { nmi } from "./nmi";
+import { nextToRun, timeOf } from "./queue";
 import { cacheFind, walkSum } from "./cache";
 import {
   cost, clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, iotlbAt, pwcAt, setHdr, sysAt,
@@ -175,6 +176,7 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
   const code = m + hdr(m, abi.H_OFF_CODE);
   const costs = m + hdr(m, abi.H_OFF_COST);
   const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;
+  const isEarly = (hdr(m, abi.H_OPTIONS) & abi.OPT_ASYNC) != 0;
   const clock = clockAt(m, actor);
   let pc: u32 = ctx.pc;
   let spins: u32 = 0;
@@ -228,6 +230,11 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
     spins = 0;
     pc = ctx.pc;
     clock.now += clock.charge;
+    // Whoever was let go before the target is done is earlier than the rest of its handler, and
+    // can tell: the csd is locked, the flush has not run.
+    if (op == abi.OP_CSD_ACK || (op == abi.OP_CSD_UNLOCK && isEarly)) {
+      horizon = min<u64>(horizon, timeOf(nextToRun(m)));
+    }
     if (clock.now >= horizon) {
       clock.charge = 0;
       // Waiting for acks touches nobody: parking now instead of at its turn keeps the targets'

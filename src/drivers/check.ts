@@ -1,6 +1,7 @@
 /** check(): one scenario under one era, policy and consumer, explored to a verdict. */
 import { ArgumentError } from "../errors.js";
 import { Catalogue } from "../kernel/catalogue.js";
+import { type CompletionGap, scriptGaps } from "../kernel/completion-gaps.js";
 import { SCENARIOS } from "../scenarios/built-in.js";
 import type { Scenario, Verdict } from "../scenarios/scenario.js";
 import { checkScenario } from "../scenarios/validate.js";
@@ -22,6 +23,8 @@ export interface CheckOptions extends ExploreOptions {
   /** `sharing` by default. */
   readonly consumer?: string;
   readonly catalogue?: Catalogue;
+  /** Called before anything runs, if a policy gives less than an operation needs. */
+  readonly onGaps?: (gaps: readonly CompletionGap[]) => void;
 }
 
 /** Verdict, how it was reached, and what it rests on. */
@@ -33,6 +36,8 @@ export interface CheckResult extends ExploreResult {
   readonly policy: string;
   readonly consumer: string;
   readonly exact: boolean;
+  /** Operations of the scenario that need more than the policy gives; known beforehand. */
+  readonly completion: readonly CompletionGap[];
   /** What the verdict is worth nothing without, in words. */
   readonly assumptions: readonly string[];
   /** What the scenario says should come out, if it says so for these parts. */
@@ -108,6 +113,9 @@ export async function check(
     policy: options.policy ?? "concurrent",
     consumer: options.consumer ?? "sharing",
   };
+  const { setup, actors } = chosen;
+  const completion = scriptGaps([...setup, ...actors], catalogue.policy(parts.policy), catalogue);
+  if (completion.length > 0) options.onGaps?.(completion);
   const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
   const exact = options.exact === true;
   const sizes = tableSizes(stateBytesOf(geometryOf(chosen)), maxStates, exact);
@@ -120,6 +128,7 @@ export async function check(
     source: chosen.source,
     ...parts,
     exact,
+    completion,
     ...result,
     assumptions: assumptionsOf(chosen, exact, maxStates),
     expected: expectedVerdict(chosen, parts.era, parts.consumer, parts.policy),

@@ -94,9 +94,7 @@ export interface Csd {
 
 /** What a handler has kept of a csd that it runs after it has unlocked it. */
 export type Kept =
-  | { readonly from: number }
-  | { readonly payload: Readonly<Info> }
-  | { readonly call: Call };
+  { readonly from: number } | { readonly payload: Readonly<Info> } | { readonly call: Call };
 
 export interface Cpu {
   readonly index: number;
