@@ -138,7 +138,7 @@ const MUTANTS: readonly Row[] = [
     name: "early-ack-pointer",
     scenario: "two-requests",
     options: { policy: "early-ack-pointer" },
-    names: /^(NoUseAfterFree|SlotsCurrentAtRest|NoStaleAfterQuiesce)$/,
+    names: /^(NoStaleUse|NoUseAfterFree|SlotsCurrentAtRest|NoStaleAfterQuiesce)$/,
     mended: { options: earlyAck },
   },
   {
