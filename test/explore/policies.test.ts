@@ -54,20 +54,20 @@ describe("races that the policy decides", () => {
   }
 });
 
-/** The same with a third CPU that runs the mm, has used what CPU 1 has used, and goes on as it. */
+/** The same with a third CPU that runs the mm, has used what CPU 1 has, and does its next step. */
 function withThreeCpus(scenario: Scenario): Scenario {
-  const asCpu2 = (actors: Scenario["actors"]): Scenario["actors"] => [
+  const asCpu2 = (actors: Scenario["actors"], atMost: number): Scenario["actors"] => [
     ...actors,
     ...actors
       .filter(({ cpu }) => cpu === 1 && !actors.some((other) => other.cpu === 2))
-      .map((actor) => ({ ...actor, name: `${actor.name} too`, cpu: 2 })),
+      .map(({ name, steps }) => ({ name: `${name} too`, cpu: 2, steps: steps.slice(0, atMost) })),
   ];
   return {
     ...scenario,
     name: `${scenario.name}-3`,
     threads: [0, 0, 0],
-    setup: asCpu2(scenario.setup),
-    actors: asCpu2(scenario.actors),
+    setup: asCpu2(scenario.setup, Infinity),
+    actors: asCpu2(scenario.actors, 1),
   };
 }
 

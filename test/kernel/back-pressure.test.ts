@@ -83,7 +83,7 @@ async function twoFlushes(policy: FlushPolicy, { ahead = 0, second = 0 } = {}) {
 }
 
 describe("two flushes to one target", () => {
-  test("acknowledged when reached: the second is queued then, not when the first has run", async () => {
+  test("acknowledged when reached: the second is queued before the first has run", async () => {
     const { arrival, first, next, flushed } = await twoFlushes(posted);
     const reached = arrival + TAKE + REACH + UNLOCK;
     expect(first).toBeLessThan(arrival);
