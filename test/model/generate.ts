@@ -18,11 +18,15 @@ import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
 import { comparer, type Difference } from "./compare.js";
 import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
+import { EXTRA_POLICIES } from "./extra-policies.js";
 import { Random, seedText } from "./random.js";
 import { Model } from "./state.js";
 import * as stepper from "./step.js";
 
-const catalogue = Catalogue.standard.with({ operations: EXTRA_OPERATIONS });
+const catalogue = Catalogue.standard.with({
+  operations: EXTRA_OPERATIONS,
+  policies: EXTRA_POLICIES,
+});
 /** With these, csd are wide under every policy. */
 const withCalls = catalogue.with({ operations: CALL_OPERATIONS });
 const images = new Map<string, Image>();
