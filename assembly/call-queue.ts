@@ -1,12 +1,14 @@
 /**
  * Shootdowns over per-CPU call queues, after shootdown.md 1.3 and 1.4.
  *
- * One csd per (initiator, target): {next u32, owner u32}; owner is the initiator + 1 and CSD_* while
- * it is locked, 0 while it is free. Wide ones carry a payload {mm u32, gen u32, start u64, end u64,
- * flags u32}. FREE -> LOCKED when queued by the initiator, FREE again when the target has run it. A target's queue is a LIFO that it takes whole
- * and reverses. An initiator waits on its own count of locked csd, which targets decrement.
- * A second request to a target whose csd is still locked waits: back-pressure, depth one per pair.
- * Invariant `CsdConserved`: Cpu.waitCount is the number of its locked csd that are not CSD_ACKED.
+ * One csd per (initiator, target): {next u32, owner u32}; owner is the initiator + 1 and CSD_*
+ * while it is locked, 0 while it is free. Wide ones carry a payload {mm u32, gen u32, start u64,
+ * end u64, flags u32}. FREE -> LOCKED when queued by the initiator, FREE again when the target lets
+ * go of it. A target's queue is a LIFO that it takes whole and reverses. An initiator waits on its
+ * own count of csd, which targets decrement when they acknowledge. A second request to a target
+ * whose csd is still locked waits: back-pressure, depth one per pair.
+ * Invariants `CsdConserved`: Cpu.waitCount is the number of its locked csd that are not CSD_ACKED;
+ * `ReachedInHandler`: Cpu.reached is 0 outside of handlers.
  */
 import * as abi from "../src/core/abi";
 import { cas32, get32, or32, Plain, put32, sub32, add32, swap32 } from "./atomics";
@@ -87,8 +89,8 @@ function copyRequest(csd: usize, info: Cpu): void {
 }
 
 /**
- * CALL_SEND: queues a call, which nobody waits for, to `target`; F: it was queued. ST_WAIT while the
- * csd of the pair is locked.
+ * CALL_SEND: queues a call, which nobody waits for, to `target`; F: it was queued. ST_WAIT while
+ * the csd of the pair is locked.
  */
 export function callSend<F>(
   m: usize, self: u32, ctx: Ctx, target: u32, vpn: u64, flags: u32,
@@ -97,11 +99,14 @@ export function callSend<F>(
     return abi.ST_BAD_PROGRAM;
   }
   const to = cpuAt(m, target);
-  ctx.flag = target != self && to.online != 0 ? 1 : 0;
-  if (ctx.flag == 0) return abi.ST_OK;
+  if (target == self || to.online == 0) {
+    ctx.flag = 0;
+    return abi.ST_OK;
+  }
   const id = self * hdr(m, abi.H_CPUS) + target;
   const csd = csdAt(m, id);
   if (get32<F>(csd + 4) != 0) return blocked(m, self, <u32>(csd + 4 - m));
+  ctx.flag = 1;
   const type = (flags & abi.CALL_ASYNC) != 0 ? abi.CSD_ASYNC : 0;
   put32<F>(csd + 4, (self + 1) | abi.CSD_CALL | abi.CSD_ACKED | type);
   store<u32>(csd, flags & abi.CALL_WRITE, CSD_MM);
@@ -308,6 +313,19 @@ export function csdReach(m: usize, cpu: u32, ctx: Ctx): void {
   if (!call) cpuAt(m, cpu).reached = 1;
 }
 
+/**
+ * Is a flush pending that was acknowledged: one that is kept, or the next one in the list? Those
+ * that were acknowledged come first there, whatever calls are between them.
+ */
+function isPending<F>(m: usize, ctx: Ctx): bool {
+  if (ctx.r0 != CALL_KEPT && (ctx.r0 | ctx.r1) != 0) return true;
+  for (let id = ctx.list; id != 0; id = get32<F>(csdAt(m, id - 1))) {
+    const owner = load<u32>(csdAt(m, id - 1), 4);
+    if ((owner & abi.CSD_CALL) == 0) return (owner & abi.CSD_ACKED) != 0;
+  }
+  return false;
+}
+
 /** A call's user access, if this CPU is in its mm at all. */
 function call<F>(m: usize, cpu: u32, vpn: u64, write: bool): void {
   if (cpuAt(m, cpu).lazy == 0) cpuAccess<F>(m, cpu, vpn, write);
@@ -327,7 +345,8 @@ export function csdRunReached<F>(m: usize, cpu: u32, ctx: Ctx): void {
   ctx.r2 = 0;
   ctx.r3 = 0;
   ctx.r4 = 0;
-  cpuAt(m, cpu).reached = 0;
+  const row = cpuAt(m, cpu);
+  if (row.reached != 0) row.reached = isPending<F>(m, ctx) ? 1 : 0;
 }
 
 /** Its initiator need not wait for this csd any longer. */
@@ -340,15 +359,15 @@ function acknowledge<F>(m: usize, csd: usize, clock: Clock): void {
 }
 
 /**
- * CSD_ACK: acknowledges the oldest entry, or `all` that were taken. They stay locked; until the last
- * of them is done with, flushes are pending that nobody waits for.
+ * CSD_ACK: acknowledges the oldest entry, or `all` that were taken. They stay locked; until the
+ * last of them is done with, flushes are pending that nobody waits for.
  */
 export function csdAck<F>(m: usize, cpu: u32, ctx: Ctx, clock: Clock, all: bool): void {
-  cpuAt(m, cpu).reached = 1;
   for (let id = ctx.list; id != 0; id = get32<F>(csdAt(m, id - 1))) {
     const csd = csdAt(m, id - 1);
     const owner = load<u32>(csd, 4);
     if ((owner & abi.CSD_ACKED) == 0) {
+      cpuAt(m, cpu).reached = 1;
       put32<F>(csd + 4, owner | abi.CSD_ACKED);
       acknowledge<F>(m, csd, clock);
     }
@@ -370,8 +389,8 @@ export function csdUnlock<F>(m: usize, cpu: Cpu, ctx: Ctx, clock: Clock): void {
   }
   put32<F>(csd + 4, 0);
   ctx.flag = ctx.list != 0 ? 1 : 0;
+  if (cpu.reached != 0) cpu.reached = isPending<F>(m, ctx) ? 1 : 0;
   if ((owner & abi.CSD_ACKED) != 0) {
-    if (ctx.flag == 0) cpu.reached = 0;
     unlocked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge);
     return;
   }

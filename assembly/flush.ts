@@ -103,7 +103,7 @@ export function flushFunc<F>(m: usize, cpu: u32, info: Cpu, local: bool): void {
   flushRequest<F>(m, cpu, mm, gen, start, end, flags, local);
 }
 
-/** The same for a request that is not in anybody's row. mm: index + 1, 0: there is none (any more). */
+/** The same for a request that is in nobody's row. mm: index + 1, 0: there is none (any more). */
 export function flushRequest<F>(
   m: usize, cpu: u32, mm: u32, gen: u32, start: u64, end: u64, flags: u32, local: bool,
 ): void {

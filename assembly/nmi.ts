@@ -1,12 +1,12 @@
 /**
- * NMIs that read user memory (stack walks, probes), after shootdown.md I1 and I6: a named assumption
- * of explored machines. They come before any micro-op, in the midst of handlers and with interrupts
- * off, and never fault a page in.
+ * NMIs that read user memory (stack walks, probes), after shootdown.md I1 and I6: a named
+ * assumption of explored machines. They come before any micro-op, in the midst of handlers and with
+ * interrupts off, and never fault a page in.
  */
 import * as abi from "../src/core/abi";
 import { walkSum } from "./cache";
 import { flushSlot, genOf } from "./flush";
-import { asidSlot, cpuAt, hdr, sysAt, tlbAt } from "./machine";
+import { asidSlot, cpuAt, hdr, pwcAt, sysAt, tlbAt } from "./machine";
 import { Cpu } from "./rows";
 import { cpuPeek } from "./user-access";
 
@@ -29,12 +29,15 @@ export function nmi<F>(m: usize, actor: u32, k: u32): i32 {
   const hazards = sysAt(m).hazard;
   const gen = load<u32>(slot, 4);
   const before = walkSum(tlbAt(m, actor), entries);
+  // A walk that finds nothing may still have cached tables.
+  const tables = walkSum(pwcAt(m, actor), hdr(m, abi.H_PWC_ENTRIES));
   if (row.reached != 0 && (hdr(m, abi.H_OPTIONS) & abi.OPT_GUARD_FLUSH) != 0) {
     flushSlot(m, actor, row.asid);
     store<u32>(slot, genOf<F>(m, mm), 4);
   }
   cpuPeek<F>(m, actor, load<u64>(p));
   const changed = sysAt(m).hazard != hazards || load<u32>(slot, 4) != gen ||
-    walkSum(tlbAt(m, actor), entries) != before;
+    walkSum(tlbAt(m, actor), entries) != before ||
+    walkSum(pwcAt(m, actor), hdr(m, abi.H_PWC_ENTRIES)) != tables;
   return changed ? abi.ST_OK : abi.ST_IDLE;
 }

@@ -3,8 +3,8 @@
  *
  * Choice 0 runs the actor's program; choice 1 lets a CPU take its pending interrupt; choice 2 + k
  * is a speculative walk of watched page k, and beyond those an NMI that reads it; then hardware
- * applies a broadcast invalidation, and last a hypervisor preempts or resumes the CPU. A CPU runs its own context (handler, context switch)
- * if that is active, else the context of its current task.
+ * applies a broadcast invalidation, and last a hypervisor preempts or resumes the CPU. A CPU runs
+ * its own context (handler, context switch) if that is active, else that of its current task.
  *
  * With H_MERGE, local micro-ops that follow run on in the same step: nobody else can see them, so
  * no interleaving is lost, and both reduced and unreduced runs reach the same verdicts.
@@ -20,6 +20,7 @@ import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
 import { execTransport } from "./exec-transport";
 import { nmi } from "./nmi";
+import { nextToRun, timeOf } from "./queue";
 import { applyBroadcast } from "./broadcast";
 import { cacheFind, walkSum } from "./cache";
 import {
@@ -178,6 +179,7 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
   const code = m + hdr(m, abi.H_OFF_CODE);
   const costs = m + hdr(m, abi.H_OFF_COST);
   const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;
+  const isEarly = (hdr(m, abi.H_OPTIONS) & abi.OPT_ASYNC) != 0;
   const clock = clockAt(m, actor);
   let pc: u32 = ctx.pc;
   let spins: u32 = 0;
@@ -231,6 +233,11 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
     spins = 0;
     pc = ctx.pc;
     clock.now += clock.charge;
+    // Whoever was let go before the target is done is earlier than the rest of its handler, and
+    // can tell: the csd is locked, the flush has not run.
+    if (op == abi.OP_CSD_ACK || (op == abi.OP_CSD_UNLOCK && isEarly)) {
+      horizon = min<u64>(horizon, timeOf(nextToRun(m)));
+    }
     if (clock.now >= horizon) {
       clock.charge = 0;
       // Waiting for acks touches nobody: parking now instead of at its turn keeps the targets'

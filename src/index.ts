@@ -7,6 +7,13 @@ export type { Script, ScriptStep } from "./kernel/image.js";
 export { Kit, type RangeEvent } from "./kernel/kit.js";
 export { operation, type Operation } from "./kernel/operation.js";
 export type { FlushPolicy } from "./kernel/policy.js";
+export { COMPLETION, type Completion, type Completions } from "./kernel/completion.js";
+export { type CompletionGap, completionGaps, formatGaps } from "./kernel/completion-gaps.js";
+export {
+  transport,
+  type TransportKnobs,
+  type TransportPolicy,
+} from "./kernel/policies/transport.js";
 export type { CostProfile, Price } from "./kernel/profile.js";
 export * from "./program/notation.js";
 export { type Geometry, EXPLORED_GEOMETRY, TIMED_GEOMETRY } from "./core/geometry.js";

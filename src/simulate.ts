@@ -10,6 +10,7 @@ import { ParallelDriver, parallelBytes } from "./drivers/parallel.js";
 import { hardwareThreads } from "./drivers/endpoint.js";
 import { ArgumentError } from "./errors.js";
 import type { Catalogue } from "./kernel/catalogue.js";
+import { type CompletionGap, scriptGaps } from "./kernel/completion-gaps.js";
 import type { Era } from "./kernel/era.js";
 import type { Script } from "./kernel/image.js";
 import type { FlushPolicy } from "./kernel/policy.js";
@@ -41,6 +42,8 @@ export interface SimulateOptions {
   /** Sizes that differ from {@link SIMULATED_GEOMETRY}. */
   readonly geometry?: Partial<Geometry>;
   readonly catalogue?: Catalogue;
+  /** Called before anything runs, if a policy gives less than an operation needs. */
+  readonly onGaps?: (gaps: readonly CompletionGap[]) => void;
 }
 
 /** Counts that mean the same under every driver. */
@@ -49,6 +52,8 @@ export interface SimulateResult {
   readonly workload: string;
   readonly era: string;
   readonly policy: string;
+  /** Operations of the workload that need more than the policy gives; known beforehand. */
+  readonly completion: readonly CompletionGap[];
   readonly cpus: number;
   /** In its canonical form. */
   readonly seed: string;
@@ -163,6 +168,8 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
     ...(options.profile === undefined ? {} : { profile: options.profile }),
     ...(options.catalogue === undefined ? {} : { catalogue: options.catalogue }),
   });
+  const completion = scriptGaps(plan.scripts, machine.policy, machine.catalogue);
+  if (completion.length > 0) options.onGaps?.(completion);
   start(machine, plan);
   const clock = driver === "timed" ? runTimed(machine) : await runParallel(machine, workers);
   const counters = readCounters(machine.core);
@@ -177,6 +184,7 @@ export async function simulate(options: SimulateOptions = {}): Promise<SimulateR
     workload: workload.name,
     era: machine.era.name,
     policy: machine.policy.name,
+    completion,
     cpus,
     seed: String(seed),
     ops: { asked, done: stuck.length === 0 ? plan.done : counters.operations },

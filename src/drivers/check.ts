@@ -1,6 +1,7 @@
 /** check(): one scenario under one era, policy and consumer, explored to a verdict. */
 import { ArgumentError } from "../errors.js";
 import { Catalogue } from "../kernel/catalogue.js";
+import { type CompletionGap, scriptGaps } from "../kernel/completion-gaps.js";
 import { SCENARIOS } from "../scenarios/built-in.js";
 import type { Scenario, Verdict } from "../scenarios/scenario.js";
 import { checkScenario } from "../scenarios/validate.js";
@@ -11,7 +12,13 @@ import {
   type ExploreOptions,
   type ExploreResult,
 } from "./explore.js";
-import { exploredMachine, geometryOf, stateBytesOf, tableSizes } from "./explored-machine.js";
+import {
+  exploredMachine,
+  geometryOf,
+  type Parts,
+  stateBytesOf,
+  tableSizes,
+} from "./explored-machine.js";
 
 /** What to check a scenario under. */
 export interface CheckOptions extends ExploreOptions {
@@ -22,6 +29,8 @@ export interface CheckOptions extends ExploreOptions {
   /** `sharing` by default. */
   readonly consumer?: string;
   readonly catalogue?: Catalogue;
+  /** Called before anything runs, if a policy gives less than an operation needs. */
+  readonly onGaps?: (gaps: readonly CompletionGap[]) => void;
 }
 
 /** Verdict, how it was reached, and what it rests on. */
@@ -33,6 +42,8 @@ export interface CheckResult extends ExploreResult {
   readonly policy: string;
   readonly consumer: string;
   readonly exact: boolean;
+  /** Operations of the scenario that need more than the policy gives; known beforehand. */
+  readonly completion: readonly CompletionGap[];
   /** What the verdict is worth nothing without, in words. */
   readonly assumptions: readonly string[];
   /** What the scenario says should come out, if it says so for these parts. */
@@ -65,10 +76,18 @@ export function expectedVerdict(
   consumer: string,
   policy = "*",
 ): Verdict | null {
-  const { expectPolicy } = scenario;
-  if (expectPolicy !== undefined) return expectPolicy[policy] ?? expectPolicy["*"] ?? null;
+  const ofPolicy = scenario.expectPolicy?.[policy] ?? scenario.expectPolicy?.["*"];
+  if (ofPolicy !== undefined) return ofPolicy;
   const byEra = scenario.expect[consumer] ?? scenario.expect["*"];
   return byEra?.[era] ?? byEra?.["*"] ?? null;
+}
+
+/** What eras and consumers decide is told for sound policies only. */
+function expectedOf(scenario: Scenario, parts: Parts, catalogue: Catalogue): Verdict | null {
+  const { era, consumer, policy } = parts;
+  const told = scenario.expectPolicy?.["*"] ?? scenario.expectPolicy?.[policy];
+  if (told === undefined && catalogue.policy(policy).mutant) return null;
+  return expectedVerdict(scenario, era, consumer, policy);
 }
 
 function assumptionsOf(scenario: Scenario, exact: boolean, maxStates: number): string[] {
@@ -111,6 +130,9 @@ export async function check(
     policy: options.policy ?? "concurrent",
     consumer: options.consumer ?? "sharing",
   };
+  const { setup, actors } = chosen;
+  const completion = scriptGaps([...setup, ...actors], catalogue.policy(parts.policy), catalogue);
+  if (completion.length > 0) options.onGaps?.(completion);
   const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
   const exact = options.exact === true;
   const sizes = tableSizes(stateBytesOf(geometryOf(chosen)), maxStates, exact);
@@ -123,8 +145,9 @@ export async function check(
     source: chosen.source,
     ...parts,
     exact,
+    completion,
     ...result,
     assumptions: assumptionsOf(chosen, exact, maxStates),
-    expected: expectedVerdict(chosen, parts.era, parts.consumer, parts.policy),
+    expected: expectedOf(chosen, parts, catalogue),
   };
 }

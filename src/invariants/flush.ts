@@ -93,15 +93,20 @@ const cpumaskCoversLoaded: Invariant = {
 
 const csdConserved: Invariant = {
   name: "CsdConserved",
-  says: "Cpu.waitCount is the number of requests of that CPU that are still locked.",
+  says: "Cpu.waitCount is the number of locked requests of that CPU that nobody acknowledged.",
   atRest: false,
   check(view, report) {
     const n = view.cpus;
     for (let cpu = 0; cpu < n; cpu++) {
-      let locked = 0;
-      for (let to = 0; to < n; to++) if (view.csd(cpu * n + to).locked !== 0) locked++;
+      let open = 0;
+      for (let to = 0; to < n; to++) {
+        const { locked, acked } = view.csd(cpu * n + to);
+        if (locked === 0) continue;
+        if (locked !== cpu + 1) report(`CPU ${locked - 1} has locked a request of CPU ${cpu}`);
+        if (!acked) open++;
+      }
       const waits = cpuField(view, cpu, "waitCount");
-      if (waits !== locked) report(`CPU ${cpu} waits for ${waits} of ${locked} locked requests`);
+      if (waits !== open) report(`CPU ${cpu} waits for ${waits} of ${open} open requests`);
     }
   },
 };
@@ -142,6 +147,21 @@ const queueReachable: Invariant = {
       if (isLocked !== seen.has(id)) {
         report(`request ${id} is ${isLocked ? "locked but in no list" : "queued but not locked"}`);
       }
+    }
+  },
+};
+
+const reachedInHandler: Invariant = {
+  name: "ReachedInHandler",
+  says: "A flush that was acknowledged and has not run is in the hands of its target's handler.",
+  atRest: false,
+  check(view, report) {
+    for (let cpu = 0; cpu < view.cpus; cpu++) {
+      if (cpuField(view, cpu, "reached") === 0) continue;
+      const own = view.header(abi.H_TASKS) + cpu;
+      const kept = view.ctx(own, "r0") !== 0 || view.ctx(own, "r1") !== 0;
+      if (view.ctx(own, "running") === 0) report(`CPU ${cpu} has left its handler`);
+      else if (!kept && view.ctx(own, "list") === 0) report(`CPU ${cpu} has lost the request`);
     }
   },
 };
@@ -233,6 +253,7 @@ export const FLUSH_INVARIANTS: readonly Invariant[] = [
   cpumaskCoversLoaded,
   csdConserved,
   queueReachable,
+  reachedInHandler,
   slotsCurrentAtRest,
   noStaleAfterQuiesce,
   walkCacheFresh,

@@ -160,10 +160,12 @@ export class View {
     return { ctxId: this.word(p), tlbGen: this.word(p + 4) };
   }
 
-  /** csd of a pair: the next one in its list (id + 1), and who locked it (index + 1). */
-  csd(id: number): { next: number; locked: number } {
-    const p = this.core.at(abi.H_OFF_CSD) + id * 8;
-    return { next: this.word(p), locked: this.word(p + 4) };
+  /** csd of a pair: the next one in its list (id + 1), who locked it (index + 1), acknowledged. */
+  csd(id: number): { next: number; locked: number; acked: boolean } {
+    const p = this.core.at(abi.H_OFF_CSD) + id * this.header(abi.H_CSD_STRIDE);
+    const owner = this.word(p + 4);
+    const acked = (owner & abi.CSD_ACKED) !== 0;
+    return { next: this.word(p), locked: owner & abi.CSD_OWNER, acked };
   }
 }
 

@@ -1,9 +1,8 @@
 /**
  * Completion levels (shootdown.md 1.1): the contract between an operation, which needs one of its
- * flush requests, and a policy, which supplies one. Levels are ordered: the later, the more is true.
+ * flush requests, and a policy, which supplies one. Levels are ordered: the later, the more is
+ * true. What does not fit is found by completion-gaps.ts.
  */
-import type { Operation } from "./operation.js";
-import type { FlushPolicy } from "./policy.js";
 
 /** What is true of every other CPU when a flush request returns, weakest first. */
 export const COMPLETION = {
@@ -21,25 +20,4 @@ export type Completion = keyof typeof COMPLETION;
 export interface Completions {
   readonly data: Completion;
   readonly tables: Completion;
-}
-
-/** An operation that needs more than a policy gives. */
-export interface CompletionGap {
-  readonly operation: string;
-  readonly policy: string;
-  readonly of: keyof Completions;
-  readonly needs: Completion;
-  readonly gives: Completion;
-}
-
-/** Where `policy` gives less than `operation` needs; empty: the contract holds. */
-export function completionGaps(operation: Operation, policy: FlushPolicy): CompletionGap[] {
-  const { needs } = operation;
-  if (needs === undefined) return [];
-  return (["data", "tables"] as const).flatMap((of) => {
-    const wanted = needs[of];
-    const gives = policy.completes[of];
-    if (wanted === undefined || wanted <= gives) return [];
-    return [{ operation: operation.name, policy: policy.name, of, needs: wanted, gives }];
-  });
 }

@@ -5,6 +5,8 @@
 import * as abi from "../core/abi.js";
 import { hazardName } from "../drivers/explore.js";
 import { ArgumentError } from "../errors.js";
+import { Catalogue } from "../kernel/catalogue.js";
+import { type CompletionGap, completionGaps } from "../kernel/completion-gaps.js";
 import type { Machine } from "../machine.js";
 import { operationName } from "../kernel/operation.js";
 import { canonicalSeed, Random } from "../seed.js";
@@ -30,6 +32,8 @@ export interface CompareOptions extends Omit<
   readonly attach?: number;
   /** Called before each run. */
   readonly onRun?: (done: number, of: number) => void;
+  /** Called before anything runs, if a policy gives less than an operation needs. */
+  readonly onGaps?: (gaps: readonly CompletionGap[]) => void;
 }
 
 /** One hazard, however often it was committed. */
@@ -97,6 +101,8 @@ export interface CompareResult {
   readonly fidelity: Fidelity | null;
   /** The process the device is attached to: a thread of it, and its memory events. */
   readonly attached: { readonly tid: number; readonly events: number };
+  /** Operations that need more than a policy gives; known beforehand. */
+  readonly completion: readonly CompletionGap[];
   readonly runs: readonly CompareRun[];
 }
 
@@ -208,6 +214,15 @@ class Collector {
   }
 }
 
+/** Any operation that kernels have may occur in a recording. */
+function gapsOf(catalogue: Catalogue, policies: readonly string[]): CompletionGap[] {
+  const operations = catalogue.parts.operations.filter(({ mutant }) => !mutant);
+  return policies.flatMap((name) => {
+    const policy = catalogue.policy(name);
+    return operations.flatMap((operation) => completionGaps(operation, policy));
+  });
+}
+
 const COLLECTED = [abi.EV_FLUSH_DONE, abi.EV_OP_END, abi.EV_HAZARD];
 const DEFAULT_WRITE_PERCENT = 25;
 const MOST_ACCESSES = 16;
@@ -292,6 +307,8 @@ export async function compareTrace(
   const eras = options.eras ?? ["double", "deduplicated", "coupled"];
   const policies = options.policies ?? ["sync", "concurrent"];
   const consumers = options.consumers ?? ["sharing", "mirroring"];
+  const completion = gapsOf(options.catalogue ?? Catalogue.standard, policies);
+  if (completion.length > 0) options.onGaps?.(completion);
   const again = await rereadable(source);
   const processes = new Map<number, Process>();
   const first = await runReplay(again, options, {
@@ -322,6 +339,7 @@ export async function compareTrace(
     trace: first.trace,
     fidelity: first.fidelity,
     attached: { tid: attached?.tid ?? 0, events: attached?.events ?? 0 },
+    completion,
     runs,
   };
 }

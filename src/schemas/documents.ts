@@ -4,11 +4,24 @@
  */
 import { z } from "zod";
 import { scenarioSchema } from "../scenarios/validate.js";
+import { COMPLETION } from "../kernel/completion.js";
 import { VERDICTS } from "../scenarios/scenario.js";
 
 const count = z.int().min(0);
 const name = z.string().min(1);
 const seed = z.string().regex(/^[0-9]{1,20}$/);
+
+const level = z.enum(Object.keys(COMPLETION) as (keyof typeof COMPLETION)[]);
+/** Operations that need more of a flush request than the policy gives. */
+const completion = z.array(
+  z.strictObject({
+    operation: name,
+    policy: name,
+    of: z.enum(["data", "tables"]),
+    needs: level,
+    gives: level,
+  }),
+);
 
 const inferred = z.strictObject({ mms: count, vmas: count, pages: count, switches: count });
 const trace = z.strictObject({
@@ -80,6 +93,7 @@ export const compare = z.strictObject({
   trace,
   fidelity,
   attached: z.strictObject({ tid: count, events: count }),
+  completion,
   runs: z.array(run).min(1),
 });
 
@@ -107,6 +121,7 @@ export const check = z.strictObject({
   policy: name,
   consumer: name,
   exact: z.boolean(),
+  completion,
   verdict,
   states: count,
   transitions: count,
@@ -162,6 +177,7 @@ export const simulate = z.strictObject({
   workload: name,
   era: name,
   policy: name,
+  completion,
   cpus: z.int().min(1),
   seed,
   ops: z.strictObject({ asked: count, done: count }),

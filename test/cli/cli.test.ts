@@ -102,6 +102,32 @@ describe("the command line", () => {
     });
   });
 
+  test("what a policy does not give is the first line, and a field; the exit code stays", () => {
+    const line = /^completion: early-ack-unguarded gives G1 for data, write, madvise need G2\n/;
+    const parts = ["check", "csd-ahead", "--policy", "early-ack-unguarded"];
+    const checked = run(...parts);
+    expect(checked.stdout).toMatch(line);
+    expect(checked.status).toBe(0);
+    const gaps = (schema: string, text: string) =>
+      (conforms(schema, text)["completion"] as { policy: string }[]).map(({ policy }) => policy);
+    const asJson = run(...parts, "--json");
+    expect(asJson.status).toBe(0);
+    expect(new Set(gaps("check", asJson.stdout))).toEqual(new Set(["early-ack-unguarded"]));
+
+    const simulated = ["simulate", "--policy", "early-ack-unguarded", "--ops", "100"];
+    expect(run(...simulated).stdout).toMatch(line);
+    expect(gaps("simulate", run(...simulated, "--json").stdout)).toHaveLength(2);
+
+    const policies = ["--policies", "early-ack,early-ack-unguarded,early-ack-tables"];
+    const compared = ["compare", madvise, "--eras", "coupled", "--consumers", "sharing"];
+    const [first, second] = run(...compared, ...policies, "--quiet").stdout.split("\n");
+    expect(first).toMatch(/^completion: early-ack-unguarded gives G1 for data, .* need G2$/);
+    expect(second).toMatch(/^completion: early-ack-tables gives G2 for tables, .* need G4$/);
+    const { status, stdout } = run(...compared, "--policies", "early-ack", "--json");
+    expect(status).toBe(0);
+    expect(gaps("compare", stdout)).toEqual([]);
+  });
+
   test("compare conforms, and the same seed gives the same bytes", () => {
     const args = ["compare", redis, "--eras", "double,coupled", "--policies", "sync"];
     const first = run(...args, "--seed", "1", "--json", "--quiet");

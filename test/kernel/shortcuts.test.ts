@@ -4,19 +4,37 @@
  * and the same events in the same order, as when every instruction is decoded.
  */
 import { describe, expect, it } from "vitest";
-import { Machine, type MachineEvent } from "shootdown";
+import { Catalogue, type FlushPolicy, Machine, type MachineEvent, transport } from "shootdown";
 import * as abi from "../../src/core/abi.js";
 
 interface Load {
   readonly cpus: number;
-  readonly policy: string;
+  readonly policy: string | FlushPolicy;
   /** CPUs that shoot. */
   readonly initiators: number;
   /** ns between the starts of two CPUs' jobs: 0 lets all of them collide. */
   readonly apart: number;
+  /** CPU 0 is called by the others, too. */
+  readonly calls?: boolean;
 }
 
 const PAGE = 0x1000;
+const CALLS = {
+  name: "calls",
+  steps: [{ repeat: 5, steps: [{ interrupt: 0, access: "read", vpn: PAGE } as const] }],
+};
+
+/** The standard handler with a payload that it must not look for in the initiator's row. */
+const inline = transport(
+  {
+    name: "inline",
+    title: "as concurrent, with a copy of the request",
+    source: "for this test",
+    mutant: false,
+    completes: { data: "G3", tables: "G4" },
+  },
+  { ack: "flush", local: "after", payload: "inline" },
+);
 const EVERY_KIND = Array.from({ length: 32 }, (_, kind) => kind);
 
 async function machineFor(load: Load, shortcuts: number | null, record: number[]) {
@@ -24,12 +42,17 @@ async function machineFor(load: Load, shortcuts: number | null, record: number[]
   const machine = await Machine.create({
     policy,
     geometry: { cpus, tasks: cpus, mms: 1, devices: 0, frames: 4096, tables: 64, vmas: 64 },
+    scripts: load.calls === true ? [CALLS] : [],
     record,
   });
   if (shortcuts !== null) machine.core.header[abi.H_SHORTCUTS] = shortcuts;
   const mm = machine.newMm();
   machine.mapNow(mm, PAGE, PAGE + 512, 3);
   for (let cpu = 0; cpu < cpus; cpu++) machine.place(cpu, machine.newTask(mm));
+  if (load.calls === true) {
+    for (let cpu = 1; cpu < cpus; cpu++) machine.startScript(cpu, CALLS.name);
+    machine.core.x.timedRearm(machine.core.header.byteOffset);
+  }
   for (let round = 0; round < 6; round++) {
     for (let cpu = 0; cpu < load.initiators; cpu++) {
       const at = round * 3000 + cpu * apart;
@@ -71,7 +94,7 @@ async function recorded(load: Load, shortcuts: number | null) {
 }
 
 describe("what is executed without decoding it", () => {
-  for (const policy of ["sync", "concurrent"]) {
+  for (const policy of ["sync", "concurrent", "early-ack", inline]) {
     for (const [cpus, initiators] of [
       [2, 1],
       [2, 2],
@@ -81,9 +104,13 @@ describe("what is executed without decoding it", () => {
       [33, 2],
       [33, 33],
     ] as const) {
-      for (const apart of [0, 37, 400]) {
+      // Only these two have the handler that is not decoded.
+      const hasDrain = policy === "sync" || policy === "concurrent";
+      if (!hasDrain && cpus > 8) continue;
+      for (const apart of hasDrain ? [0, 37, 400] : [37]) {
         const load = { cpus, policy, initiators, apart };
-        const title = `${policy}, ${initiators} of ${cpus} CPUs shoot, ${apart} ns apart`;
+        const name = typeof policy === "string" ? policy : policy.name;
+        const title = `${name}, ${initiators} of ${cpus} CPUs shoot, ${apart} ns apart`;
         it(`cannot be told from decoded programs: ${title}`, async () => {
           const end = await recorded(load, null);
           expect(end.events.length).toBeGreaterThan(cpus);
@@ -103,6 +130,30 @@ describe("what is executed without decoding it", () => {
       }
     }
   }
+
+  it("cannot be told either while CPUs call each other", async () => {
+    for (const policy of ["concurrent", "early-ack"]) {
+      const load = { cpus: 4, policy, initiators: 4, apart: 37, calls: true };
+      const end = await recorded(load, null);
+      expect(await recorded(load, 0)).toEqual(end);
+      const seen = await watch(load, null, 97, Infinity);
+      expect(await watch(load, 0, 97, Infinity)).toEqual(seen);
+    }
+  });
+
+  it("is not the handler of a policy that copies requests or acknowledges them early", async () => {
+    const shortcutsOf = async (policy: string | FlushPolicy) =>
+      (await Machine.create({ policy })).core.header[abi.H_SHORTCUTS];
+    for (const policy of ["sync", "concurrent"]) {
+      expect(await shortcutsOf(policy)).toBe(abi.SHORT_SEND | abi.SHORT_DRAIN);
+    }
+    for (const { name } of Catalogue.standard.parts.policies.filter(({ name }) =>
+      /early|entry/.test(name),
+    )) {
+      expect(await shortcutsOf(name)).toBe(abi.SHORT_SEND);
+    }
+    expect(await shortcutsOf(inline)).toBe(abi.SHORT_SEND);
+  });
 
   it("is what the benchmark measures: a wrong guess about the handler shows", async () => {
     // ack-first unlocks before it flushes; executed as the standard handler it costs the same, but

@@ -5,8 +5,8 @@
 import * as abi from "../../src/core/abi.js";
 import { BASE, type Core } from "../../src/core/core.js";
 import * as layout from "../../src/core/layout.js";
-import type { Cached, CachedTable, Context, Cpu, Model, Pte } from "./state.js";
-import { lockName } from "./ops-flush.js";
+import type { Cached, CachedTable, Context, Cpu, Csd, Info, Kept, Model, Pte } from "./state.js";
+import { lockName, waitsFor } from "./ops-flush.js";
 
 type Value = number | bigint | boolean;
 
@@ -36,6 +36,38 @@ function entryTag(e: Cached): bigint {
 
 function walkTag(e: CachedTable): bigint {
   return 1n | (BigInt(e.level) << 1n) | (BigInt(e.asid) << 4n) | (e.prefix << 12n);
+}
+
+/** A request, or nothing, as its five words are kept. */
+function infoWords(info: Readonly<Info> | null): readonly [number, number, bigint, bigint, number] {
+  if (info === null) return [0, 0, 0n, 0n, 0];
+  return [info.mm + 1, info.gen, info.start, info.end, info.flags];
+}
+
+function ownerWord(csd: Csd, from: number): number {
+  const flags =
+    (csd.async ? abi.CSD_ASYNC : 0) |
+    (csd.acked ? abi.CSD_ACKED : 0) |
+    (csd.call === null ? 0 : abi.CSD_CALL);
+  return (from + 1) | flags;
+}
+
+/** The payload of a wide csd. A call is kept as a request of one page. */
+function payloadWords(csd: Csd | undefined): ReturnType<typeof infoWords> {
+  const call = csd?.call ?? null;
+  if (call !== null) return [call.write ? abi.CALL_WRITE : 0, 0, call.vpn, 0n, 0];
+  return infoWords(csd?.payload ?? null);
+}
+
+/** Registers 0 to 4 of a handler that keeps a csd. */
+function keptRegisters(kept: Kept): readonly bigint[] {
+  if ("from" in kept) return [BigInt(kept.from + 1), 0n, 0n, 0n, 0n];
+  const isCall = "call" in kept;
+  const [mm, gen, start, end, flags] = isCall
+    ? payloadWords({ async: true, acked: true, payload: null, call: kept.call })
+    : infoWords(kept.payload);
+  const identity = BigInt(mm) | (BigInt(gen) << 32n);
+  return [isCall ? 0x10000n : 0n, identity, start, end, BigInt(flags)];
 }
 
 class Comparison {
@@ -119,7 +151,8 @@ class Comparison {
       this.zeros("contexts", index, address, layout.CTX.size);
       return;
     }
-    const { gather, hook, r } = c;
+    const { gather, hook } = c;
+    const r = c.kept === null ? c.r : [...keptRegisters(c.kept), ...c.r.slice(5)];
     const { cpus, tasks } = this.model.geometry;
     const target = index - tasks;
     this.row("contexts", index, layout.CTX, address, {
@@ -183,13 +216,13 @@ class Comparison {
     const { cpus, asids } = model.geometry;
     const address = core.cpu(cpu.index);
     const newest = cpu.queue.at(-1);
-    const waiting = model.cpus.filter((t) => model.locked.has(lockName(cpu.index, t.index)));
     const special = cpu.loaded === "init" ? abi.LOADED_INIT : abi.LOADED_SWITCHING;
     this.row("cpus", cpu.index, layout.CPU, address, {
       loadedMm: typeof cpu.loaded === "number" ? cpu.loaded + 1 : special,
       lazy: cpu.lazy,
       queue: newest === undefined ? 0 : newest * cpus + cpu.index + 1,
-      waitCount: waiting.length,
+      waitCount: waitsFor(model, cpu),
+      reached: cpu.reached,
       ipiPending: cpu.ipiPending,
       task: id(cpu.task),
       asid: cpu.asid,
@@ -237,14 +270,27 @@ class Comparison {
       });
     }
     const base = this.core.at(abi.H_OFF_CSD);
+    const isWide = model.has(abi.OPT_INLINE) || model.has(abi.OPT_CALLS);
+    const stride = isWide ? abi.CSD_WIDE_BYTES : abi.CSD_BYTES;
     for (let from = 0; from < n; from++) {
       for (let to = 0; to < n; to++) {
-        const address = base + (from * n + to) * 8;
+        const address = base + (from * n + to) * stride;
         const name = lockName(from, to);
+        const csd = model.csds.get(name);
         this.word(`csd ${name}.next`, 0, address, next.get(name) ?? 0);
-        this.word(`csd ${name}.locked`, 0, address + 4, model.locked.has(name) ? from + 1 : 0);
+        this.word(`csd ${name}.owner`, 0, address + 4, csd ? ownerWord(csd, from) : 0);
+        if (isWide) this.payload(`csd ${name}`, address + 8, csd);
       }
     }
+  }
+
+  private payload(path: string, address: number, csd: Csd | undefined): void {
+    const [mm, gen, start, end, flags] = payloadWords(csd);
+    this.word(`${path}.mm`, 0, address, mm);
+    this.word(`${path}.gen`, 0, address + 4, gen);
+    this.long(`${path}.start`, 0, address + 8, start);
+    this.long(`${path}.end`, 0, address + 16, end);
+    this.word(`${path}.flags`, 0, address + 24, flags);
   }
 
   private mms(): void {

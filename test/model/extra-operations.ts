@@ -66,3 +66,27 @@ export const signalAndWait = operation(
 );
 
 export const EXTRA_OPERATIONS = [hugeFault, earlyTableFree, signalAndWait];
+
+const CALL_FLAGS = [0, abi.CALL_WRITE, abi.CALL_ASYNC, abi.CALL_WRITE | abi.CALL_ASYNC];
+
+/** A call to CPU `cpu`, and its interrupt if one is needed. */
+function callTo(cpu: number, flags: number) {
+  return operation(
+    `test-call-${cpu}-${flags}`,
+    ["vpn"],
+    { summary: `calls CPU ${cpu}, which accesses \`vpn\``, source, settles: "none" },
+    (_kit, { vpn }) => [
+      when(op("call.send", { a: vpn, slot: flags, imm: cpu }), [op("ipi.send")], [op("nop")]),
+    ],
+  );
+}
+
+/** Calls of every kind to each of four CPUs. */
+export const CALL_OPERATIONS = [0, 1, 2, 3].flatMap((cpu) =>
+  CALL_FLAGS.map((flags) => callTo(cpu, flags)),
+);
+
+/** The CPU that one of them calls. */
+export function calledCpu(name: string): number {
+  return Number(name.split("-")[2]);
+}

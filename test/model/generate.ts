@@ -17,12 +17,18 @@ import { buildImage, entryOf } from "../../src/kernel/image.js";
 import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
 import { comparer, type Difference } from "./compare.js";
-import { EXTRA_OPERATIONS } from "./extra-operations.js";
+import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
+import { EXTRA_POLICIES } from "./extra-policies.js";
 import { Random, seedText } from "./random.js";
 import { Model } from "./state.js";
 import * as stepper from "./step.js";
 
-const catalogue = Catalogue.standard.with({ operations: EXTRA_OPERATIONS });
+const catalogue = Catalogue.standard.with({
+  operations: EXTRA_OPERATIONS,
+  policies: EXTRA_POLICIES,
+});
+/** With these, csd are wide under every policy. */
+const withCalls = catalogue.with({ operations: CALL_OPERATIONS });
 const images = new Map<string, Image>();
 
 /** What a run is put together from; what is left out is random. */
@@ -39,12 +45,12 @@ export interface Parts {
   readonly merge?: boolean;
 }
 
-function imageOf(era: string, policy: string): Image {
-  const key = `${era}/${policy}`;
+function imageOf(era: string, policy: string, calls: boolean): Image {
+  const key = `${era}/${policy}/${calls}`;
   let image = images.get(key);
   if (!image) {
     image = buildImage({
-      catalogue,
+      catalogue: calls ? withCalls : catalogue,
       era: catalogue.era(era),
       policy: catalogue.policy(policy),
       consumers: catalogue.parts.consumers,
@@ -65,6 +71,7 @@ const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap"
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
 const UNSOUND = ["mremap-late-flush", "test-early-table-free"];
 const EXTRA = ["test-huge-fault", "test-signal"];
+const CALLS = CALL_OPERATIONS.map(({ name }) => name);
 const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | abi.VMA_FILE];
 
 /** One machine twice, and what happens to it. */
@@ -75,6 +82,8 @@ export class Run {
   readonly era: string;
   readonly policy: string;
   readonly merge: boolean;
+  /** CPUs call each other, too. */
+  readonly calls: boolean;
   readonly consumers: readonly Consumer[];
   core!: Core;
   model!: Model;
@@ -130,15 +139,21 @@ export class Run {
     const anyOptions =
       (random.chance(60) ? abi.OPT_DELAYED_IPI : 0) |
       (random.chance(50) ? abi.OPT_SPECULATIVE_WALKS : 0) |
+      (random.chance(40) ? abi.OPT_NMI : 0) |
       (random.chance(70) ? abi.OPT_LAZY_SKIP : 0) |
       (random.chance(30) ? abi.OPT_TRIM : 0);
-    this.options = parts.options ?? anyOptions;
     const mergeDrawn = random.chance(50);
     this.merge = parts.merge ?? mergeDrawn;
     this.era = random.pick(named(catalogue.parts.eras, this.sound));
     if (parts.era !== undefined) this.era = parts.era;
     this.policy = random.pick(named(catalogue.parts.policies, this.sound));
     if (parts.policy !== undefined) this.policy = parts.policy;
+    const callsDrawn = random.chance(60);
+    this.calls = callsDrawn && !this.sound && parts.operations === undefined;
+    this.options =
+      (parts.options ?? anyOptions) |
+      (catalogue.policy(this.policy).options ?? 0) |
+      (this.calls ? abi.OPT_CALLS : 0);
     const consumers = named(catalogue.parts.consumers, this.sound);
     this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
     this.operations = parts.operations ?? [
@@ -147,13 +162,14 @@ export class Run {
       ...COMMON,
       ...RARE,
       ...(this.sound ? [] : [...UNSOUND, ...EXTRA]),
+      ...(this.calls ? [...CALLS, ...CALLS] : []),
     ];
   }
 
   /** Builds both machines. */
   async open(): Promise<this> {
     const { geometry: g, random } = this;
-    this.image = imageOf(this.era, this.policy);
+    this.image = imageOf(this.era, this.policy, this.calls);
     const pages = pagesOf(g);
     const watch = Array.from({ length: g.watch }, (_, i) => ({ vpn: i % pages, mm: 0 }));
     const handlerPc = this.image.entries.get(entryOf.handler)!;
@@ -260,8 +276,14 @@ export class Run {
       case "exit":
         return random.chance(20) ? [] : null;
       default:
-        return [start, end];
+        return CALLS.includes(name) ? this.callArgs(name) : [start, end];
     }
+  }
+
+  /** To call a CPU that there is not is an error: rarely. */
+  private callArgs(name: string): number[] | null {
+    const isThere = calledCpu(name) < this.geometry.cpus;
+    return isThere || this.random.chance(2) ? [this.page()] : null;
   }
 
   /** A place in the upper half that nothing was moved to before, where tables start alike. */
@@ -364,7 +386,7 @@ export class Run {
     if (idle && !this.stuck.has(actor) && random.chance(90)) this.begin(actor);
     const pending = model.cpus[actor]?.ipiPending === true;
     const choice =
-      pending && random.chance(40) ? 1 : random.chance(6) ? random.below(2 + g.watch) : 0;
+      pending && random.chance(40) ? 1 : random.chance(6) ? random.below(2 + 2 * g.watch) : 0;
     return { actor, choice };
   }
 

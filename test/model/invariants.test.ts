@@ -69,8 +69,9 @@ const PLANTED: Readonly<Record<string, Plant>> = {
   },
   CsdConserved: (r) => addTo(r, r.core.cpu(0) + CPU.fields.waitCount.offset, 1),
   QueueReachable: ({ core }) => {
-    core.u32[(core.at(abi.H_OFF_CSD) + 12) >> 2] = 1;
+    core.u32[(core.at(abi.H_OFF_CSD) + core.header[abi.H_CSD_STRIDE] + 4) >> 2] = 1;
   },
+  ReachedInHandler: (r) => addTo(r, r.core.cpu(0) + CPU.fields.reached.offset, 1),
   SlotsCurrentAtRest: (r) => addTo(r, r.core.mm(0) + MM.fields.tlbGen.offset, 1),
   NoStaleAfterQuiesce: (r) => addTo(r, r.core.at(abi.H_OFF_IOTLB) + 12, 1),
   BracketsBalance: (r) => addTo(r, r.core.mm(0) + MM.fields.brackets.offset, 1),

@@ -26,7 +26,7 @@ export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: 
   return { usable: true, changed: true };
 }
 
-function access(model: Model, cpu: Cpu, vpn: bigint, write: boolean): boolean {
+export function access(model: Model, cpu: Cpu, vpn: bigint, write: boolean): boolean {
   if (typeof cpu.loaded !== "number") return false;
   let hit = lookUp(cpu.tlb, vpn, cpu.asid, model.bits);
   if (hit && (!write || hit.writable)) {

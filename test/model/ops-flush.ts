@@ -32,7 +32,7 @@ export function takeSlot(cpu: Cpu): number {
   return slot;
 }
 
-function flushFunc(model: Model, cpu: Cpu, info: Info, local: boolean): void {
+export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: boolean): void {
   if (cpu.loaded !== info.mm) {
     // E2: not this mm any more. In the middle of a switch the bit may be needed already.
     if (cpu.loaded !== "switching") model.mms[info.mm]?.cpumask.delete(cpu.index);
@@ -122,12 +122,18 @@ function send(model: Model, cpu: Cpu, c: Context): number {
   const rest = mask.filter((index) => index >= c.cursor && index !== cpu.index);
   const at = rest.findIndex((index) => isTarget(model, model.cpus[index], info));
   const target = at < 0 ? null : model.cpus[rest[at]];
-  if (target && model.locked.has(lockName(cpu.index, target.index))) return abi.ST_WAIT;
+  if (target && model.csds.has(lockName(cpu.index, target.index))) return abi.ST_WAIT;
   model.count(cpu.index, abi.CT_FILTERED, at < 0 ? rest.length : at);
   c.cursor = target ? target.index + 1 : 0;
   c.flag = target !== null;
   if (!target) return abi.ST_OK;
-  model.locked.add(lockName(cpu.index, target.index));
+  const isEarly = (info.flags & abi.INFO_FREED) === 0 || model.has(abi.OPT_ASYNC_ALL);
+  model.csds.set(lockName(cpu.index, target.index), {
+    async: model.has(abi.OPT_ASYNC) && isEarly,
+    acked: false,
+    payload: model.has(abi.OPT_INLINE) ? { ...info } : null,
+    call: null,
+  });
   if (target.queue.length === 0) cpu.ipiSet.add(target.index);
   else model.count(cpu.index, abi.CT_COALESCED);
   target.queue.push(cpu.index);
@@ -135,11 +141,13 @@ function send(model: Model, cpu: Cpu, c: Context): number {
   return abi.ST_OK;
 }
 
-function isWaiting(model: Model, cpu: Cpu): boolean {
-  return model.cpus.some((target) => model.locked.has(lockName(cpu.index, target.index)));
+/** csd of a CPU that nobody has acknowledged. */
+export function waitsFor(model: Model, cpu: Cpu): number {
+  const mine = model.cpus.map((target) => model.csds.get(lockName(cpu.index, target.index)));
+  return mine.filter((csd) => csd !== undefined && !csd.acked).length;
 }
 
-/** OP_FLUSH_PREP … OP_CSD_UNLOCK. */
+/** OP_FLUSH_PREP … OP_FLUSH_DONE. */
 export function runFlush(model: Model, actor: number, c: Context, i: Instruction): number {
   const cpu = model.cpus[actor];
   if (!cpu) return abi.ST_BAD_PROGRAM;
@@ -163,26 +171,10 @@ export function runFlush(model: Model, actor: number, c: Context, i: Instruction
       cpu.ipiSet.clear();
       return abi.ST_OK;
     case abi.OP_CSD_WAIT:
-      return isWaiting(model, cpu) ? abi.ST_WAIT : abi.ST_OK;
+      return waitsFor(model, cpu) > 0 ? abi.ST_WAIT : abi.ST_OK;
     case abi.OP_FLUSH_DONE:
       cpu.info = null;
       model.count(actor, abi.CT_FLUSHES);
-      return abi.ST_OK;
-    case abi.OP_CSQ_TAKE:
-      cpu.ipiPending = false;
-      c.taken = cpu.queue;
-      cpu.queue = [];
-      c.flag = c.taken.length > 0;
-      return abi.ST_OK;
-    case abi.OP_CSD_RUN: {
-      // A mutant does not wait: then the request may be over before its target reads it.
-      const info = model.cpus[c.taken[0]].info;
-      if (info) flushFunc(model, cpu, info, false);
-      return abi.ST_OK;
-    }
-    case abi.OP_CSD_UNLOCK:
-      model.locked.delete(lockName(c.taken.shift()!, actor));
-      c.flag = c.taken.length > 0;
       return abi.ST_OK;
     default:
       throw new Error(`the model has no micro-op ${i.name}`);

@@ -77,6 +77,31 @@ export function condemn(model: Model, c: Context): void {
   for (const device of model.devices) if (device.mm === c.mm) sweep(device.cache, 0);
 }
 
+/** May a cached translation still be used? If not, that is a hazard. */
+export function judge(
+  model: Model,
+  actor: number,
+  mm: number,
+  entry: Cached,
+  vpn: bigint,
+  write: boolean,
+): boolean {
+  if (model.frames[entry.frame].gen !== entry.gen) {
+    raise(model, actor, abi.HZ_UAF, vpn, entry.frame);
+    return false;
+  }
+  const row = model.mms[mm];
+  const pte = row ? softWalk(model, row, vpn) : null;
+  const same = pte !== null && pte.to === entry.frame;
+  const granted = same && (!write || has(pte, abi.PTE_W));
+  if (!granted && (entry.condemned || !isTolerated(model, mm, vpn))) {
+    const shared = same && entry.frame !== 0 && model.frames[entry.frame].refs > 1;
+    raise(model, actor, shared ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, entry.frame);
+    return false;
+  }
+  return true;
+}
+
 /** An actor uses a cached translation. */
 export function checkAccess(
   model: Model,
@@ -86,19 +111,7 @@ export function checkAccess(
   vpn: bigint,
   write: boolean,
 ): void {
-  if (model.frames[entry.frame].gen !== entry.gen) {
-    raise(model, actor, abi.HZ_UAF, vpn, entry.frame);
-    return;
-  }
-  const row = model.mms[mm];
-  const pte = row ? softWalk(model, row, vpn) : null;
-  const same = pte !== null && pte.to === entry.frame;
-  const granted = same && (!write || has(pte, abi.PTE_W));
-  if (!granted && (entry.condemned || !isTolerated(model, mm, vpn))) {
-    const shared = same && entry.frame !== 0 && model.frames[entry.frame].refs > 1;
-    raise(model, actor, shared ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, entry.frame);
-    return;
-  }
+  if (!judge(model, actor, mm, entry, vpn, write)) return;
   if (write && !entry.writable) throw new ModelTrap("a write through a read-only translation");
   const k = model.watched.findIndex((page) => page.vpn === vpn && page.mm === mm);
   if (k >= 0) observe(model, actor, k, entry, vpn, write);

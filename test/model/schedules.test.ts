@@ -15,6 +15,9 @@ import {
 const SEED = BigInt(process.env["SHOOTDOWN_SEED"] ?? 1);
 const SOUND_SCHEDULES = Number(process.env["SHOOTDOWN_RUNS"] ?? 60);
 const MUTANT_SCHEDULES = 20_000;
+const SOUND_POLICIES = Catalogue.standard.parts.policies
+  .filter(({ mutant }) => !mutant)
+  .map(({ name }) => name);
 
 function command({ scenario, era, policy, consumer }: SampleResult, seed: string): string {
   const parts = `--era ${era} --policy ${policy} --consumer ${consumer}`;
@@ -31,12 +34,10 @@ describe("sound parts", () => {
   for (const scenario of listScenarios()) {
     const consumers = scenario.devices.length === 0 ? ["sharing"] : ["sharing", "mirroring"];
     const parts = ["double", "deduplicated", "coupled"].flatMap((era) =>
-      consumers.flatMap((consumer) =>
-        ["sync", "concurrent"].map((policy) => ({ era, consumer, policy })),
-      ),
+      consumers.flatMap((consumer) => SOUND_POLICIES.map((policy) => ({ era, consumer, policy }))),
     );
     const safe = parts.filter(
-      ({ era, consumer }) => expectedVerdict(scenario, era, consumer) === "SAFE",
+      ({ era, consumer, policy }) => expectedVerdict(scenario, era, consumer, policy) === "SAFE",
     );
     if (safe.length === 0) continue;
     test(`${scenario.name} keeps every invariant`, async () => {
@@ -65,6 +66,7 @@ interface Row {
 }
 
 const mirroring = { consumer: "mirroring" };
+const earlyAck = { policy: "early-ack" };
 
 const MUTANTS: readonly Row[] = [
   {
@@ -122,6 +124,38 @@ const MUTANTS: readonly Row[] = [
     options: { policy: "skip-switching" },
     names: /^(NoUseAfterFree|SlotsCurrentAtRest)$/,
     mended: { options: {} },
+  },
+  {
+    kind: "policies",
+    name: "early-ack-unguarded",
+    scenario: "nmi-recycled",
+    options: { policy: "early-ack-unguarded" },
+    names: /^NoUseAfterFree$/,
+    mended: { options: earlyAck },
+  },
+  {
+    kind: "policies",
+    name: "early-ack-pointer",
+    scenario: "two-requests",
+    options: { policy: "early-ack-pointer" },
+    names: /^(NoStaleUse|NoUseAfterFree|SlotsCurrentAtRest|NoStaleAfterQuiesce)$/,
+    mended: { options: earlyAck },
+  },
+  {
+    kind: "policies",
+    name: "ack-at-entry",
+    scenario: "csd-ahead",
+    options: { policy: "ack-at-entry" },
+    names: /^NoUseAfterFree$/,
+    mended: { options: earlyAck },
+  },
+  {
+    kind: "policies",
+    name: "early-ack-tables",
+    scenario: "freed-table-walk",
+    options: { policy: "early-ack-tables" },
+    names: /^NoWalkOfFreedTable$/,
+    mended: { options: earlyAck },
   },
   {
     kind: "consumers",

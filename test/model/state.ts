@@ -75,6 +75,27 @@ export interface Info {
   flags: number;
 }
 
+/** A call that a CPU makes another CPU run: one user access. */
+export interface Call {
+  readonly vpn: bigint;
+  readonly write: boolean;
+}
+
+/** What the csd of a pair holds while it is locked. */
+export interface Csd {
+  readonly async: boolean;
+  /** Its initiator does not wait for it, or not any longer. */
+  acked: boolean;
+  /** A copy of the request; null: the request is where its initiator keeps it. */
+  readonly payload: Readonly<Info> | null;
+  /** Not a request at all. */
+  readonly call: Call | null;
+}
+
+/** What a handler has kept of a csd that it runs after it has unlocked it. */
+export type Kept =
+  { readonly from: number } | { readonly payload: Readonly<Info> } | { readonly call: Call };
+
 export interface Cpu {
   readonly index: number;
   /** mm index, or one of the two states without one. */
@@ -89,6 +110,8 @@ export interface Cpu {
   slots: { ctxId: number; tlbGen: number }[];
   ipiSet: Set<number>;
   info: Info | null;
+  /** A flush was acknowledged that has not run yet. */
+  reached: boolean;
   tlb: Cache;
   pwc: WalkCache;
 }
@@ -154,6 +177,7 @@ export interface Context {
   seq: number;
   /** Initiators of the requests taken from the queue, oldest first. */
   taken: number[];
+  kept: Kept | null;
   brackets: number;
 }
 
@@ -200,8 +224,8 @@ export class Model {
   readonly taskMm: (number | null)[];
   /** Tasks first, then one per CPU, then one per device. */
   readonly contexts: (Context | null)[];
-  /** csd that are locked, as "initiator>target". */
-  readonly locked = new Set<string>();
+  /** csd that are locked, by "initiator>target". */
+  readonly csds = new Map<string, Csd>();
   readonly sync = new Array<number>(8).fill(0);
   readonly watched: Watched[];
   readonly floors: number[][];
@@ -249,6 +273,7 @@ export class Model {
         })),
         ipiSet: new Set(),
         info: null,
+        reached: false,
         tlb: newCache(g.tlbSets, g.tlbWays),
         pwc: pwc(),
       });

@@ -10,6 +10,7 @@ import { runGather } from "./ops-gather.js";
 import { runLocal } from "./ops-local.js";
 import { runMemory } from "./ops-memory.js";
 import { deviceWalk, runNotify } from "./ops-notify.js";
+import { interruptUnmasked, isTransport, runTransport } from "./ops-transport.js";
 import type { Context, Model } from "./state.js";
 import { vmaSet } from "./tables.js";
 
@@ -64,6 +65,7 @@ export function start(
     locks: 0,
     seq: 0,
     taken: [],
+    kept: null,
     brackets: 0,
   };
   model.contexts[index] = context;
@@ -97,7 +99,8 @@ function runVisible(model: Model, actor: number, c: Context, i: Instruction): nu
   const from = c.pc;
   c.pc = from + 1;
   let status: number;
-  if (i.op < abi.OP_VMA_FIND) status = runControl(model, actor, c, i);
+  if (isTransport(i.op)) status = runTransport(model, actor, c, i);
+  else if (i.op < abi.OP_VMA_FIND) status = runControl(model, actor, c, i);
   else if (i.op < abi.OP_GATHER_BEGIN) status = runMemory(model, actor, c, i);
   else if (i.op < abi.OP_FLUSH_PREP) status = runGather(model, actor, c, i);
   else if (i.op < abi.OP_RANGE_BEGIN) status = runFlush(model, actor, c, i);
@@ -153,6 +156,8 @@ function speculate(model: Model, actor: number, k: number): number {
 
 /** One step of one actor. */
 export function step(model: Model, actor: number, choice: number): number {
+  const walks = model.watched.length;
+  if (choice >= 2 + walks) return interruptUnmasked(model, actor, choice - 2 - walks);
   if (choice >= 2) return speculate(model, actor, choice - 2);
   if (choice === 1) {
     if (!canInterrupt(model, actor)) return abi.ST_IDLE;

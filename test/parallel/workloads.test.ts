@@ -58,6 +58,13 @@ test("both drivers count the same for work whose faults do not depend on timing"
   }
 });
 
+test.each(["sync", "early-ack", "early-ack-flush-guard"])("policy %s", async (policy) => {
+  for (const workload of ["shared", "mixed"]) {
+    const result = await simulate({ driver: "parallel", workload, policy, cpus: 4, ops: 6_000 });
+    expectConsistent(result, 3);
+  }
+});
+
 test("more workers than hardware threads still finish", async () => {
   const result = await simulate({
     driver: "parallel",

@@ -12,6 +12,7 @@ import { formatSteps, switchesOf } from "../../drivers/step-table.js";
 import { ArgumentError } from "../../errors.js";
 import type { Scenario } from "../../scenarios/scenario.js";
 import { readJson, save, scenarioFrom } from "../files.js";
+import { gapPrinter } from "../gaps.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import { type CommonOptions, nameList, seedOf, withCommon, wholeNumber } from "../options.js";
 import { Progress } from "../progress.js";
@@ -124,6 +125,7 @@ async function run(name: string | undefined, options: Options): Promise<number> 
     exact: options.exact === true,
     maxStates: wholeNumber("--max-states", options.maxStates, 1, 2 ** 27),
     seed: seedOf(options),
+    onGaps: gapPrinter(options.json),
     onProgress: (states) => {
       progress.update(`${states.toLocaleString("en-US")} states`);
     },

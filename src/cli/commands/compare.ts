@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { compareTrace, type CompareResult } from "../../replay/compare.js";
+import { gapPrinter } from "../gaps.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import { type CommonOptions, nameList, seedOf, withCommon, wholeNumber } from "../options.js";
 import { Progress } from "../progress.js";
@@ -77,6 +78,7 @@ export async function runCompare(source: string, name: string, options: Options)
     profile: options.profile,
     seed: seedOf(options),
     lenient: options.lenient === true,
+    onGaps: gapPrinter(options.json),
     deviceRate: wholeNumber("--device-rate", options.deviceRate, 0, 16),
     onRun: (done, all) => {
       progress.update(`run ${done + 1} of ${all}`);

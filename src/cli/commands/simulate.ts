@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { ArgumentError } from "../../errors.js";
 import { simulate, type SimulateResult } from "../../simulate.js";
+import { gapPrinter } from "../gaps.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import { type CommonOptions, seedOf, withCommon, wholeNumber } from "../options.js";
 import { formatTable } from "../table.js";
@@ -73,6 +74,7 @@ Exit code: 0, or 1 if an invariant is violated once all is quiet.`,
         policy: options.policy,
         profile: options.profile,
         seed: seedOf(options),
+        onGaps: gapPrinter(options.json),
         ...(options.workers === undefined
           ? {}
           : { workers: wholeNumber("--workers", options.workers, 1, 64) }),

@@ -143,7 +143,7 @@ function faultOperation(name: string, write: boolean) {
       summary: `page fault of a ${write ? "write" : "read"} to \`vpn\``,
       source: "notifiers.md 2.4 rows 9 and 33; Linux handle_mm_fault",
       settles: "page",
-      needs: NEEDS_DATA,
+      ...(write ? { needs: NEEDS_DATA } : {}),
     },
     (kit, { vpn }) => kit.regs.scope(["prot"], (prot) => handleFault(kit, vpn, prot, write)),
   );
@@ -172,14 +172,23 @@ export const faultWrite = faultOperation("fault.write", true);
 export const read = operation(
   "read",
   ["vpn"],
-  { summary: "user-mode load from page `vpn`", source: "shootdown.md 4.3", settles: "none" },
+  {
+    summary: "user-mode load from page `vpn`",
+    source: "shootdown.md 4.3",
+    settles: "none",
+  },
   (kit, { vpn }) => touch(kit, vpn, false),
 );
 
 export const write = operation(
   "write",
   ["vpn"],
-  { summary: "user-mode store to page `vpn`", source: "shootdown.md 4.3", settles: "none" },
+  {
+    summary: "user-mode store to page `vpn`",
+    source: "shootdown.md 4.3",
+    settles: "none",
+    needs: NEEDS_DATA,
+  },
   (kit, { vpn }) => touch(kit, vpn, true),
 );
 
@@ -206,7 +215,6 @@ export const faultHuge = operation(
     summary: "a 2 MiB page appears at `vpn`, the first page of its span, writable",
     source: "Linux do_huge_pmd_anonymous_page",
     settles: "page",
-    needs: NEEDS_DATA,
   },
   (_kit, { vpn }) => [
     op("mmap.read.lock"),

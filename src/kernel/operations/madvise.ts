@@ -49,6 +49,7 @@ export const madviseFree = operation(
     summary: "MADV_FREE: private pages of [start, end) are marked clean, and stay",
     source: "Linux madvise_free_single_vma",
     settles: "none",
+    needs: NEEDS_DATA,
   },
   (kit, { start, end }) => [
     op("mmap.read.lock"),

@@ -2,7 +2,7 @@
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { operation } from "../operation.js";
+import { NEEDS_DATA, operation } from "../operation.js";
 import { handleFault } from "./fault.js";
 
 function forEachPage(start: Reg, end: Reg, body: Program): Program {
@@ -47,6 +47,7 @@ function populateOperation(name: string, write: boolean) {
       summary: `every page of [start, end) is faulted in, as by a ${write ? "write" : "read"}`,
       source: "Linux populate_vma_page_range",
       settles: "none",
+      ...(write ? { needs: NEEDS_DATA } : {}),
     },
     (kit: Kit, { start, end }) =>
       kit.regs.scope(["prot"], (prot) =>

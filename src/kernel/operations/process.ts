@@ -2,7 +2,7 @@
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { NEEDS_TABLES, operation } from "../operation.js";
+import { NEEDS_DATA, NEEDS_TABLES, operation } from "../operation.js";
 import { COPY_SITE, UNMAP_SITE } from "../sites.js";
 
 /** dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end. */
@@ -56,7 +56,7 @@ export const fork = operation(
     summary: "the child task (index + 1) gets a copy-on-write copy of this mm",
     source: "notifiers.md 2.4 row 8",
     settles: "all",
-    needs: NEEDS_TABLES,
+    needs: NEEDS_DATA,
   },
   (kit, { childTask }) => [
     op("mmap.write.lock"),

@@ -1,6 +1,6 @@
 /** Row 2 through the reverse map: a file page is truncated wherever it is mapped by then. */
 import { again, op, repeat, when } from "../../program/notation.js";
-import { operation, operationId } from "../operation.js";
+import { NEEDS_DATA, operation, operationId } from "../operation.js";
 import { ZAP_SITE } from "../sites.js";
 
 export const truncate = operation(
@@ -10,6 +10,7 @@ export const truncate = operation(
     summary: "unmaps and frees frame `frame` (pfn) at the address its reverse map names",
     source: "notifiers.md S05, step 4",
     settles: "none",
+    needs: NEEDS_DATA,
   },
   (kit, { frame }) =>
     kit.regs.scope(["vpn", "next", "pfn"], (vpn, next, pfn) => [

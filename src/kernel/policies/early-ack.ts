@@ -2,8 +2,8 @@ import { transport } from "./transport.js";
 
 /**
  * P2, as corrected after its first posting: a target acknowledges when it reaches the csd, with its
- * own copy of the request, and flushes before it runs anything else. NMIs refuse to read user memory
- * meanwhile; requests that free page tables are acknowledged after the flush.
+ * own copy of the request, and flushes before it runs anything else. NMIs refuse to read user
+ * memory meanwhile; requests that free page tables are acknowledged after the flush.
  */
 export const earlyAck = transport(
   {

@@ -26,8 +26,8 @@ export interface TransportKnobs {
   readonly early?: "all";
 }
 
-/** What a policy file adds. */
-type Described = Omit<FlushPolicy, "shootdown" | "handler" | "options">;
+/** What a policy has besides its knobs: name, title, source, completion levels, broken or not. */
+export type TransportPolicy = Omit<FlushPolicy, "shootdown" | "handler" | "options">;
 
 const take = (knobs: TransportKnobs) =>
   op("csq.take", {
@@ -69,8 +69,12 @@ function optionsOf({ ack, payload, guard = "none", early }: TransportKnobs): num
   return options;
 }
 
-/** A policy with these knobs. */
-export function transport(described: Described, knobs: TransportKnobs): FlushPolicy {
+/**
+ * A flush policy of the call-function kind with these knobs, to be added to a catalogue. Nothing
+ * keeps unsafe combinations from being put together: `check` says what they are worth.
+ * Source: shootdown.md 1.3, 1.4 and the exact protocol of P2.
+ */
+export function transport(described: TransportPolicy, knobs: TransportKnobs): FlushPolicy {
   const away = knobs.ack === "none" ? [] : wait;
   return {
     ...described,

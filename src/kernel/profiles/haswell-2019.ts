@@ -19,6 +19,7 @@ export const haswell2019: CostProfile = {
     "csq.take": { ns: 60, source: SPLIT },
     "csd.unlock": { ns: 22, source: SPLIT },
     ack: { ns: 60, source: SPLIT },
+    "csd.reach": { ns: 101, source: "shootdown.md 3.4: cost c of the inline copy, from T1" },
     flushFixed: { ns: 2, source: "shootdown.md 3.4: F less the slope" },
     flushPage: { ns: 209, source: "shootdown.md 3.1: INVLPG + INVPCID 544 cycles at 2.6 GHz" },
     flushFull: { ns: 376, source: "shootdown.md 3.1: INVPCID all-contexts" },
