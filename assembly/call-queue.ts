@@ -17,6 +17,7 @@ import {
 } from "./machine";
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
+import { surcharge } from "./sockets";
 import { acked, after, blocked, wakeByIpi } from "./wake";
 
 // @ts-ignore: decorator
@@ -43,8 +44,13 @@ function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
 export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
   const row = cpuAt(m, self);
   if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
-  return sendNext<F>(m, self, ctx, row, clockAt(m, self), countersAt(m, self),
+  const clock = clockAt(m, self);
+  const status = sendNext<F>(m, self, ctx, row, clock, countersAt(m, self),
     maskAt(m, row.infoMm - 1), hdr(m, abi.H_MASK_WORDS));
+  if (status == abi.ST_OK && ctx.flag != 0) {
+    clock.charge += surcharge(m, self, <u32>ctx.cursor - 1, abi.COST_CSD_REMOTE);
+  }
+  return status;
 }
 
 /** As csdSend, with the rows of the sender and its mask looked up before: once for many targets. */
@@ -143,7 +149,7 @@ export function ipiSend<F>(m: usize, self: u32): void {
   let n: u32 = 0;
   for (; next >= 0; next = maskNext<u32>(set, words, <u32>next + 1)) {
     put32<F>(word(cpuAt(m, next), offsetof<Cpu>("ipiPending")), 1);
-    wakeByIpi<F>(m, next, arrival);
+    wakeByIpi<F>(m, next, arrival + surcharge(m, self, <u32>next, abi.COST_DELIVER_REMOTE));
     n++;
   }
   for (let w: u32 = 0; w < words; w++) store<u32>(set + (w << 2), 0);
@@ -183,12 +189,15 @@ export function csdInfo(m: usize, ctx: Ctx): Cpu {
 // @ts-ignore: decorator
 @inline
 export function csdUnlock<F>(m: usize, ctx: Ctx, clock: Clock): void {
-  const csd = csdAt(m, ctx.list - 1);
+  const id = ctx.list - 1;
+  const csd = csdAt(m, id);
   const initiator = load<u32>(csd, 4) - 1;
+  const crossing = surcharge(m, id % hdr(m, abi.H_CPUS), initiator, abi.COST_ACK_REMOTE);
   ctx.list = get32<F>(csd);
   put32<F>(csd, 0);
   put32<F>(csd + 4, 0);
   ctx.flag = ctx.list != 0 ? 1 : 0;
   const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
-  acked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge, left == 0);
+  const at = clock.now + clock.charge + crossing;
+  acked<F>(m, initiator, <u32>(csd + 4 - m), at, left == 0);
 }

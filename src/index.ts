@@ -8,6 +8,17 @@ export { Kit, type RangeEvent } from "./kernel/kit.js";
 export { operation, type Operation } from "./kernel/operation.js";
 export type { FlushPolicy } from "./kernel/policy.js";
 export type { CostProfile, Price } from "./kernel/profile.js";
+export { checkProfile } from "./kernel/profile-file.js";
+export {
+  calibrateTrace,
+  type CalibrateCall,
+  type CalibrateFigure,
+  type CalibrateOptions,
+  type CalibrateResult,
+} from "./calibrate/calibrate.js";
+export type { Estimate } from "./calibrate/sample.js";
+export type { LineFit } from "./calibrate/line-fit.js";
+export type { FittedPrice } from "./calibrate/prices.js";
 export * from "./program/notation.js";
 export { type Geometry, EXPLORED_GEOMETRY, TIMED_GEOMETRY } from "./core/geometry.js";
 export { Machine, type AdvanceResult, type JobOptions, type MachineOptions } from "./machine.js";

@@ -126,7 +126,11 @@ export class Machine {
       extraBytes: options.extraBytes ?? 0,
       ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
     });
-    core.header[abi.H_SHORTCUTS] = abi.SHORT_SEND | (hasStandardDrain(image) ? abi.SHORT_DRAIN : 0);
+    const socket = profile.cpusPerSocket ?? 0;
+    core.header[abi.H_SOCKET_CPUS] = socket;
+    // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.
+    const shortcuts = abi.SHORT_SEND | (hasStandardDrain(image) ? abi.SHORT_DRAIN : 0);
+    core.header[abi.H_SHORTCUTS] = socket === 0 ? shortcuts : 0;
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),
       0,

@@ -105,6 +105,7 @@ export const H_VMA_NODES = 73; // nodes of each
 export const H_VMA_CHANGES = 74; // + 1 with every change of a VMA: what it was
 export const H_VMA_SAVED = 75; // when the rows were written or read last
 export const H_VMA_READ = 76; // when they were read last
+export const H_SOCKET_CPUS = 79; // CPUs of a socket; 0: no distance between CPUs
 export const H_WORDS = 80;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
@@ -318,6 +319,10 @@ export const COST_DEV_ZAP = 135; // one secondary invalidation
 export const COST_SWITCH_FLUSH = 136;
 export const COST_IPI = 137; // one ICR write for all targets of a request, as its sender sees it
 export const COST_CSD = 138; // per csd queued
+// Added to those above between CPUs of two sockets (H_SOCKET_CPUS).
+export const COST_CSD_REMOTE = 150;
+export const COST_DELIVER_REMOTE = 151;
+export const COST_ACK_REMOTE = 152;
 export const COST_WORDS = 160;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────

@@ -135,6 +135,9 @@ export const COST_NAMES = {
   switchFlush: abi.COST_SWITCH_FLUSH,
   ipi: abi.COST_IPI,
   csd: abi.COST_CSD,
+  csdRemote: abi.COST_CSD_REMOTE,
+  deliverRemote: abi.COST_DELIVER_REMOTE,
+  ackRemote: abi.COST_ACK_REMOTE,
 } as const;
 
 /** Name of such a cost. */
