@@ -25,7 +25,7 @@ const { flushRows, localFlushes } = await import("./papers/local-flush.mjs");
 const { notModelledRows } = await import("./papers/not-modelled.mjs");
 const { page } = await import("./papers/page.mjs");
 const { deliverySweep, loopRows, sweepRows } = await import("./papers/shootdown-loop.mjs");
-const { bottleneckRows, irqsaveThroughput, LOCK_NS, WORK_SLICES } =
+const { BROADCAST_NS, bottleneckRows, bottleneckVariants, FITTED } =
   await import("./papers/two-bottlenecks.mjs");
 
 const sweep = await deliverySweep();
@@ -44,7 +44,7 @@ const rows = [
 if (values.json) {
   console.log(JSON.stringify({ rows, sweep }, null, 2));
 } else {
-  const irqsave = await irqsaveThroughput();
+  const variants = await bottleneckVariants();
   const charts = join(values.out, "charts");
   mkdirSync(charts, { recursive: true });
   const write = (path, text) => {
@@ -62,6 +62,6 @@ if (values.json) {
     join(charts, "papers-t6.svg"),
     await barChart("T6: two bottlenecks in series", "36 CPUs", "k loops a second", bottlenecks),
   );
-  const facts = { rows, sweep, flushes, irqsave, work: WORK_SLICES, lock: LOCK_NS };
+  const facts = { rows, sweep, flushes, variants, fitted: FITTED, broadcastNs: BROADCAST_NS };
   write(join(values.out, "papers.md"), page(facts));
 }

@@ -89,7 +89,10 @@ export function localFlushChart(variants) {
     color: colour(variants.map(({ title }) => title)),
   };
   return svg({
-    ...frame("Local flush of a range", "points: published [K14]; lines: skylake-2017 and its PTI twin"),
+    ...frame(
+      "Local flush of a range",
+      "points: published [K14]; lines: skylake-2017 and its PTI twin",
+    ),
     data: { values },
     layer: [
       {

@@ -32,7 +32,7 @@ async function machineWith(options, threads) {
 
 /** ns an iteration of madvise(MADV_DONTNEED) + touch of one page; the other threads only run. */
 export async function madviseLoop({ policy, threads, profile, iterations = 200 }) {
-  using machine = await machineWith({ policy, profile }, threads);
+  const machine = await machineWith({ policy, profile }, threads);
   machine.submit(0, "write", { vpn: PAGE });
   machine.advance();
   const before = machine.now(0);
@@ -50,7 +50,7 @@ export async function madviseLoop({ policy, threads, profile, iterations = 200 }
 
 /** ns of the flush of `pages` pages that one CPU drops by `call`, with no other CPU around. */
 export async function localFlushNs({ profile, pages, call = "madvise", ceiling = 4096 }) {
-  using machine = await machineWith(
+  const machine = await machineWith(
     { profile, record: [abi.EV_FLUSH_DONE], geometry: { ceiling, jobs: 1024 } },
     1,
   );
@@ -64,7 +64,7 @@ export async function localFlushNs({ profile, pages, call = "madvise", ceiling =
 
 /** ns of one system call on pages [0, pages) of a process with `threads` threads. */
 export async function callNs({ profile, policy, threads, call, pages, args = {} }) {
-  using machine = await machineWith({ profile, policy, record: [abi.EV_OP_END] }, threads);
+  const machine = await machineWith({ profile, policy, record: [abi.EV_OP_END] }, threads);
   for (let i = 0; i < pages; i++) machine.submit(0, "write", { vpn: PAGE + i });
   machine.advance();
   const ends = [];

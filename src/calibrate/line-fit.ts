@@ -39,7 +39,7 @@ export interface LineFit extends Line {
   readonly groups: readonly Group[];
   /** Median distance of a flush from the line. */
   readonly residualNs: number;
-  /** Of the groups, weighted by their counts; null if they are all alike. */
+  /** Of the groups, weighted by their counts; null if there are two, or all are alike. */
   readonly r2: number | null;
   /** 95 % by bootstrap of the flushes. */
   readonly fixedLowNs: number;
@@ -86,6 +86,7 @@ export function lineThrough(groups: readonly Group[]): Line | null {
 }
 
 function r2Of(groups: readonly Group[], line: Line): number | null {
+  if (groups.length < 3) return null;
   const n = groups.reduce((sum, { count }) => sum + count, 0);
   const mean = groups.reduce((sum, { count, ns }) => sum + count * ns, 0) / n;
   let left = 0;
@@ -132,8 +133,14 @@ export function fitLine(
     weight: 1,
   }));
   const others = resampled(points, resolutionNs, dice);
-  const fixed = middle(others.map(({ fixedNs }) => fixedNs), line.fixedNs);
-  const page = middle(others.map(({ pageNs }) => pageNs), line.pageNs);
+  const fixed = middle(
+    others.map(({ fixedNs }) => fixedNs),
+    line.fixedNs,
+  );
+  const page = middle(
+    others.map(({ pageNs }) => pageNs),
+    line.pageNs,
+  );
   return {
     ...line,
     count: points.length,

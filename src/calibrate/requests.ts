@@ -94,7 +94,7 @@ export class RequestTimings {
         return;
       case "csdQueueCpu": {
         if (!FUNCTION.test(event.func)) return;
-        const request = this.requests.get(event.cpu) ?? this.open(event.cpu, event.tid);
+        const request = this.queueing(event.cpu) ?? this.open(event.cpu, event.tid);
         if (request.targets === 0) request.queuedNs = event.timeNs;
         request.targets++;
         request.outstanding++;
@@ -126,6 +126,13 @@ export class RequestTimings {
     };
     this.requests.set(cpu, request);
     return request;
+  }
+
+  /** The request that may still queue calls: not one that was sent, or is over. */
+  private queueing(cpu: number): Request | null {
+    const request = this.requests.get(cpu);
+    if (request === undefined || request.ipiNs >= 0) return null;
+    return request.targets > 0 && request.outstanding === 0 ? null : request;
   }
 
   /** A line of the initiator that is not part of its request ends the wait, or tells of nothing. */

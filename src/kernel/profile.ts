@@ -52,7 +52,8 @@ function checkSockets(profile: CostProfile): void {
     const message = `profile ${profile.name}: ${lost} means nothing without cpusPerSocket`;
     throw new ArgumentError("E_TYPE", message, { argument });
   }
-  if (typeof size === "number" && Number.isInteger(size) && size >= 1 && size <= SOCKET_MOST) return;
+  if (typeof size === "number" && Number.isInteger(size) && size >= 1 && size <= SOCKET_MOST)
+    return;
   const message = `profile ${profile.name}: cpusPerSocket must be 1 to ${SOCKET_MOST}`;
   throw new ArgumentError("E_LIMIT", message, { argument, least: 1, most: SOCKET_MOST });
 }

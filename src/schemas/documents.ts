@@ -206,7 +206,9 @@ export const calibrate = z.strictObject({
       fixedNs: duration,
       pageNs: duration,
       count: z.int().min(1),
-      groups: z.array(z.strictObject({ pages: z.int().min(1), count: z.int().min(1), ns: duration })),
+      groups: z.array(
+        z.strictObject({ pages: z.int().min(1), count: z.int().min(1), ns: duration }),
+      ),
       residualNs: duration,
       r2: z.number().max(1).nullable(),
       fixedLowNs: duration,

@@ -53,7 +53,11 @@ async function refusal(call: () => unknown) {
 
 describe("a profile is refused", () => {
   const machines: readonly (readonly [string, Partial<CostProfile>, object])[] = [
-    ["an unknown price", { prices: { nope: price } as object }, { code: "E_TYPE", argument: "nope" }],
+    [
+      "an unknown price",
+      { prices: { nope: price } as object },
+      { code: "E_TYPE", argument: "nope" },
+    ],
     [
       "an inherited name",
       { prices: { toString: price } as object },
@@ -84,8 +88,16 @@ describe("a profile is refused", () => {
     ["no name", { ...sound, name: "" }, "profile.name"],
     ["a name that is a path", { ...sound, name: "../x" }, "profile.name"],
     ["no source", { ...sound, prices: { ipi: { ns: 1 } } }, "profile.prices.ipi.source"],
-    ["an empty source", { ...sound, prices: { ipi: { ns: 1, source: "" } } }, "profile.prices.ipi.source"],
-    ["a price as text", { ...sound, prices: { ipi: { ns: "1", source: "x" } } }, "profile.prices.ipi.ns"],
+    [
+      "an empty source",
+      { ...sound, prices: { ipi: { ns: 1, source: "" } } },
+      "profile.prices.ipi.source",
+    ],
+    [
+      "a price as text",
+      { ...sound, prices: { ipi: { ns: "1", source: "x" } } },
+      "profile.prices.ipi.ns",
+    ],
     ["an unknown price", { ...sound, prices: { nope: price } }, "profile.prices.nope"],
     ["an inherited name", { ...sound, prices: { valueOf: price } }, "profile.prices.valueOf"],
   ];

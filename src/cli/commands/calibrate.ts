@@ -23,7 +23,7 @@ function cells(figure: Estimate): number[] {
 
 function formatLine({ flushLine: line }: CalibrateResult): string[] {
   if (line === null) return ["ranged flushes: all of one size, no line can be fitted"];
-  const r2 = line.r2 === null ? "none, all alike" : line.r2.toFixed(3);
+  const r2 = line.r2 === null ? "none: two numbers of pages, or all alike" : line.r2.toFixed(3);
   const round = Math.round;
   return [
     `ranged flush, Theil-Sen over ${line.groups.length} numbers of pages, ${line.count} flushes:`,
