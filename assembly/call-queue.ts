@@ -146,10 +146,12 @@ export function ipiSend<F>(m: usize, self: u32): void {
   if (next < 0) return;
   charge(m, self, abi.COST_IPI, 1);
   const arrival = after(m, self, abi.COST_DELIVER);
+  const near = hdr(m, abi.H_SOCKET_CPUS) == 0;
   let n: u32 = 0;
   for (; next >= 0; next = maskNext<u32>(set, words, <u32>next + 1)) {
     put32<F>(word(cpuAt(m, next), offsetof<Cpu>("ipiPending")), 1);
-    wakeByIpi<F>(m, next, arrival + surcharge(m, self, <u32>next, abi.COST_DELIVER_REMOTE));
+    const crossing = near ? 0 : surcharge(m, self, <u32>next, abi.COST_DELIVER_REMOTE);
+    wakeByIpi<F>(m, next, arrival + crossing);
     n++;
   }
   for (let w: u32 = 0; w < words; w++) store<u32>(set + (w << 2), 0);
@@ -192,7 +194,8 @@ export function csdUnlock<F>(m: usize, ctx: Ctx, clock: Clock): void {
   const id = ctx.list - 1;
   const csd = csdAt(m, id);
   const initiator = load<u32>(csd, 4) - 1;
-  const crossing = surcharge(m, id % hdr(m, abi.H_CPUS), initiator, abi.COST_ACK_REMOTE);
+  const crossing = hdr(m, abi.H_SOCKET_CPUS) == 0 ? 0
+    : surcharge(m, id % hdr(m, abi.H_CPUS), initiator, abi.COST_ACK_REMOTE);
   ctx.list = get32<F>(csd);
   put32<F>(csd, 0);
   put32<F>(csd + 4, 0);

@@ -118,6 +118,25 @@ function callOf(
   return most === null || found === null ? null : { pages: most.pages, estimate: found };
 }
 
+/** Of the calls that occur often both with and without a shootdown, the most frequent one. */
+function restsOf(
+  samples: readonly CallSample[],
+  estimate: (sample: Sample) => Estimate | null,
+): Measured["rests"] {
+  let best: readonly [CallSample, CallSample] | null = null;
+  let most = 0;
+  for (const shootdown of samples.filter(({ flush }) => flush === "shootdown")) {
+    const { call, pages } = shootdown;
+    const local = samples.find((s) => s.flush === "local" && s.call === call && s.pages === pages);
+    const count = Math.min(shootdown.rest.count, local?.rest.count ?? 0);
+    if (local === undefined || count <= most) continue;
+    best = [shootdown, local];
+    most = count;
+  }
+  const [shootdown, local] = [best && estimate(best[0].rest), best && estimate(best[1].rest)];
+  return shootdown === null || local === null ? null : { shootdown, local };
+}
+
 function profileOf(
   name: string,
   base: CostProfile,
@@ -186,6 +205,7 @@ export async function calibrateTrace(
     ipiToOwn: of("ipiToOwn"),
     ipiToRemote: of("ipiToRemote"),
     exitToNext: of("exitToNext"),
+    rests: restsOf(samples, estimate),
     fullHalf: of("fullHalf"),
     flush: flushLine,
     readCall: callOf(samples, "madvise", estimate),

@@ -22,6 +22,8 @@ export interface Measured {
   readonly ipiToOwn: Estimate | null;
   readonly ipiToRemote: Estimate | null;
   readonly exitToNext: Estimate | null;
+  /** From the last flush to the return of one kind of call, with and without other CPUs. */
+  readonly rests: { readonly shootdown: Estimate; readonly local: Estimate } | null;
   readonly fullHalf: Estimate | null;
   readonly flush: LineFit | null;
   /** Calls that flushed their own CPU only, once, in the number of pages seen most. */
@@ -83,7 +85,16 @@ class Fitter {
     this.set("switchFlush", rest, `as flushFull, the same instruction: ${interval(fullHalf)}`);
   }
 
-  ack({ exitToNext }: Measured): void {
+  ack({ exitToNext, rests }: Measured): void {
+    if (rests !== null && seen(rests.shootdown) && seen(rests.local)) {
+      const { shootdown, local } = rests;
+      const what =
+        `last target's exit to the return of a call, ${ns(shootdown.ns)}, less own flush to ` +
+        `return without other CPUs, ${ns(local.ns)}, and csd.unlock`;
+      const rest = shootdown.ns - local.ns - this.price("csd.unlock");
+      this.set("ack", rest, `${what}: ${interval(shootdown)}`);
+      return;
+    }
     if (!seen(exitToNext)) return;
     const most = exitToNext.ns - this.price("csd.unlock");
     if (most >= this.price("ack")) return;

@@ -4,7 +4,7 @@
  * A stamp is cut to its resolution, so one difference is wrong by up to a whole unit either way,
  * and their mean is not. A duration of several units is estimated by the median of grouped data: a
  * value stands for the unit around it, and the median is where in its unit half of them are below.
- * A shorter one has a median that says little (0 or 1 unit), so it is the mean of what is no outlier.
+ * A shorter one has a median that says little (0 or 1 unit): it is the mean of what is no outlier.
  */
 import { quantileSorted } from "simple-statistics";
 

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { ArgumentError } from "../errors.js";
-import { type CostProfile, isPriceName, NS_MAX } from "./profile.js";
+import { type CostProfile, costTable, isPriceName, NS_MAX } from "./profile.js";
 
 const text = z.string().min(1).max(2000);
 const price = z.strictObject({ ns: z.int().min(0).max(NS_MAX), source: text });
@@ -24,8 +24,8 @@ function fail(path: string, says: string): never {
 
 /**
  * Checks a profile given as data.
- * @throws ArgumentError E_TYPE for a wrong shape or an unknown price; `details.argument` is the
- * path of the field.
+ * @throws ArgumentError E_TYPE for a wrong shape, an unknown price, or a remote price without
+ * `cpusPerSocket`; `details.argument` is the path of the field.
  */
 export function checkProfile(value: unknown): CostProfile {
   const parsed = profileSchema.safeParse(value);
@@ -36,5 +36,6 @@ export function checkProfile(value: unknown): CostProfile {
   }
   const unknown = Object.keys(parsed.data.prices).find((name) => !isPriceName(name));
   if (unknown !== undefined) fail(`.prices.${unknown}`, "no price is called so");
+  costTable(parsed.data);
   return parsed.data;
 }

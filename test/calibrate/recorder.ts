@@ -11,6 +11,7 @@ const KINDS = [
   abi.EV_FLUSH_LOCAL,
   abi.EV_FLUSH_REMOTE,
   abi.EV_FLUSH_SEND,
+  abi.EV_FLUSH_DONE,
   abi.EV_CSD_QUEUE,
   abi.EV_IPI,
   abi.EV_OP_BEGIN,
@@ -37,7 +38,9 @@ class Writer {
   readonly lines: Line[] = [];
   private initiator = 0;
   private target = 0;
-  private sent = false;
+  /** By CPU: its operation told others; what its own flush was. */
+  private readonly sent = new Map<number, boolean>();
+  private readonly own = new Map<number, string>();
 
   constructor(private readonly nanoseconds: boolean) {}
 
@@ -52,10 +55,19 @@ class Writer {
     this.lines.push({ timeNs: event.timeNs, text: header + text });
   }
 
+  /** A machine's events are where a micro-op begins; the kernel's line is behind the flush. */
+  private ownFlush(event: MachineEvent): void {
+    const text = `tlb_flush: pages:${pagesOf(event.a)} reason:local MM shootdown (3)`;
+    this.own.set(event.actor, text);
+    if (this.sent.get(event.actor) !== true) return;
+    this.line(event, `csd_function_entry: ${FUNC}, csd=${NONE}`);
+    this.line(event, text);
+  }
+
   event(event: MachineEvent): void {
     switch (event.kind) {
       case abi.EV_OP_BEGIN:
-        this.sent = false;
+        this.sent.set(event.actor, false);
         if (operationName(event.code) === "madvise") {
           this.line(event, "sys_madvise(start: 0x1000000, len_in: 0x1000, behavior: 4)");
         } else if (operationName(event.code) === "mprotect") {
@@ -68,7 +80,7 @@ class Writer {
         return;
       }
       case abi.EV_FLUSH_SEND:
-        this.sent = true;
+        this.sent.set(event.actor, true);
         this.line(event, `tlb_flush: pages:${pagesOf(event.a)} reason:remote IPI send (4)`);
         return;
       case abi.EV_CSD_QUEUE: {
@@ -82,8 +94,9 @@ class Writer {
         this.line(event, `ipi_send_cpu: cpu=${this.target} ${SITE} ${CALLBACK}`);
         return;
       case abi.EV_FLUSH_LOCAL:
-        if (this.sent) this.line(event, `csd_function_entry: ${FUNC}, csd=${NONE}`);
-        this.line(event, `tlb_flush: pages:${pagesOf(event.a)} reason:local MM shootdown (3)`);
+        return this.ownFlush(event);
+      case abi.EV_FLUSH_DONE:
+        if (this.sent.get(event.actor) !== true) this.line(event, this.own.get(event.actor) ?? "");
         return;
       case abi.EV_FLUSH_REMOTE: {
         const csd = csdOf(this.initiator, event.actor);

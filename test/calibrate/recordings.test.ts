@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { calibrateTrace, isShootdownError } from "../../src/index.js";
+import * as abi from "../../src/core/abi.js";
+import { calibrateTrace, type CostProfile, isShootdownError, Machine } from "../../src/index.js";
 import { bytesOf, recordingBytes, RECORDINGS } from "../traces/helpers.js";
 
 /**
@@ -13,6 +14,23 @@ const GUEST = {
   remoteHalf: { median: 1, p10: 0, p90: 1 },
 } as const;
 type GuestFigure = keyof typeof GUEST;
+
+const PAGE = 0x1000;
+
+/** ns of one madvise of pages that were written, with all threads of the process running. */
+async function madviseNs(profile: CostProfile, threads: number, pages: number) {
+  const geometry = { cpus: threads, tasks: threads };
+  using machine = await Machine.create({ profile, geometry, record: [abi.EV_OP_END] });
+  const mm = machine.newMm();
+  machine.mapNow(mm, PAGE, PAGE + pages, 3);
+  for (let cpu = 0; cpu < threads; cpu++) machine.place(cpu, machine.newTask(mm));
+  for (let vpn = PAGE; vpn < PAGE + pages; vpn++) machine.submit(0, "write", { vpn });
+  machine.submit(0, "madvise", { start: PAGE, end: PAGE + pages });
+  const took: number[] = [];
+  machine.advance(Infinity, (event) => took.push(event.a));
+  expect(machine.counters().messages).toBe(threads - 1);
+  return took.at(-1) ?? NaN;
+}
 
 async function figuresOf(name: string) {
   const result = await calibrateTrace(recordingBytes(name));
@@ -54,6 +72,28 @@ describe("the bundled recordings", () => {
       expect(us).toBeLessThanOrEqual(p90);
       expect(Math.abs(us - median)).toBeLessThanOrEqual(2);
       expect(Math.abs(found.p10Ns / 1000 - p10)).toBeLessThanOrEqual(2);
+    });
+  }
+
+  // What the parts of a shootdown add up to, against calls that were recorded whole.
+  for (const [name, pages] of [
+    ["madvise-2threads", 4],
+    ["node-gc", 2],
+  ] as const) {
+    test(`${name}: a machine at these prices takes as long as the recorded madvise`, async () => {
+      const { result } = await figuresOf(name);
+      const { profile } = result;
+      for (const [flush, threads, bar] of [
+        ["local", 1, 0.01],
+        ["shootdown", 2, 0.15],
+      ] as const) {
+        const recorded = result.calls.find(
+          (one) => one.call === "madvise" && one.flush === flush && one.pages === pages,
+        );
+        expect(recorded?.count).toBeGreaterThan(50);
+        const simulated = await madviseNs(profile, threads, pages);
+        expect(Math.abs(simulated / (recorded?.ns ?? NaN) - 1), flush).toBeLessThan(bar);
+      }
     });
   }
 

@@ -10,6 +10,7 @@ const SHOWN = {
   csd: 870,
   ipi: 4310,
   deliver: 6140,
+  ack: 720,
   flushFixed: 640,
   flushPage: 131,
   flushFull: 2650,
@@ -21,7 +22,6 @@ const SHOWN = {
 /** Prices that it does not show. */
 const HIDDEN = {
   "csq.take": at(210),
-  ack: at(90),
   "gather.begin": at(50),
   "gather.end": at(40),
   "ptl.lock": at(60),
@@ -68,6 +68,7 @@ describe("a machine's own log, written as a recording and calibrated", () => {
   const TOLERANCE_NS: Partial<Record<keyof typeof SHOWN, number>> = {
     flushPage: 10,
     deliver: 250,
+    ack: 250,
     flushFull: 250,
     switchFlush: 250,
     "mmap.read.lock": 250,

@@ -100,6 +100,7 @@ describe("a profile is refused", () => {
     ],
     ["an unknown price", { ...sound, prices: { nope: price } }, "profile.prices.nope"],
     ["an inherited name", { ...sound, prices: { valueOf: price } }, "profile.prices.valueOf"],
+    ["distance without sockets", { ...sound, prices: { ackRemote: price } }, "cpusPerSocket"],
   ];
   for (const [what, value, argument] of documents) {
     test(`${what}, as a document`, async () => {
