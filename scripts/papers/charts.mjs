@@ -120,7 +120,12 @@ export function barChart(title, subtitle, unit, rows) {
     data: { values },
     mark: { type: "bar" },
     encoding: {
-      x: { field: "what", type: "nominal", sort: null, axis: { title: null, labelAngle: 0 } },
+      x: {
+        field: "what",
+        type: "nominal",
+        sort: null,
+        axis: { title: null, labelAngle: 0, labelExpr: "split(datum.label, ', ')" },
+      },
       xOffset: { field: "series", sort: null },
       y: { field: "value", type: "quantitative", axis: { title: unit } },
       color: colour(["published", "simulated"]),
