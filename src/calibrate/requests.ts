@@ -10,6 +10,8 @@ import type { Point } from "./line-fit.js";
 import { type Dice, Sample } from "./sample.js";
 
 const FUNCTION = /^flush_tlb_func/;
+/** Of an interrupt for queued calls; others are for the scheduler. */
+const CALLBACK = /call_function/;
 /** The initiator's own half has no csd. */
 const NO_CSD = /^0*$/;
 const POINTS_KEPT = 8192;
@@ -19,7 +21,6 @@ interface Request {
   queuedNs: number;
   targets: number;
   ipiNs: number;
-  ownNs: number;
   ownExitNs: number;
   remoteExitNs: number;
   outstanding: number;
@@ -103,7 +104,7 @@ export class RequestTimings {
       }
       case "ipiSendCpu":
       case "ipiSendCpumask":
-        this.sent(event.cpu, event.timeNs);
+        if (CALLBACK.test(event.callback)) this.sent(event.cpu, event.timeNs);
         return;
       case "csdFunctionEntry":
         if (FUNCTION.test(event.func)) this.entered(event);
@@ -119,7 +120,6 @@ export class RequestTimings {
       queuedNs: -1,
       targets: 0,
       ipiNs: -1,
-      ownNs: -1,
       ownExitNs: -1,
       remoteExitNs: -1,
       outstanding: 0,
@@ -170,7 +170,6 @@ export class RequestTimings {
       const request = this.requests.get(cpu) ?? null;
       this.halves.set(cpu, { entryNs: timeNs, request, own: true, pages: null, other: false });
       if (request === null || request.targets === 0) return;
-      request.ownNs = timeNs;
       this.enqueueToOwn.add(timeNs - request.queuedNs);
       if (request.ipiNs >= 0) this.ipiToOwn.add(timeNs - request.ipiNs);
       return;

@@ -10,7 +10,7 @@ import { quantileSorted } from "simple-statistics";
 
 /** Most values that are kept of one figure; beyond, a uniform sample of them. */
 const KEPT = 8192;
-const RESAMPLES = 400;
+const RESAMPLES = 200;
 /** Below so many units of resolution a median is too coarse. */
 const COARSE_UNITS = 5;
 /** Scaled median absolute deviations around the median; farther is an outlier. */
@@ -31,7 +31,7 @@ export class Dice {
   }
 }
 
-/** How a figure was estimated. */
+/** How a figure was estimated: the median is that of grouped data. */
 export type Method = "median" | "mean without outliers";
 
 /** A figure of a recording, ns. */
@@ -110,7 +110,7 @@ export function pointEstimate(values: ArrayLike<number>, resolutionNs: number): 
   return estimate(sorted, median, resolutionNs);
 }
 
-/** Middle 95 % of what `estimate` says of resamples; `draw` fills in one. */
+/** The middle 95 % of what `estimate` says of resamples. */
 export function bootstrap(
   values: readonly number[],
   dice: Dice,
