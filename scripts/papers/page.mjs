@@ -89,9 +89,9 @@ ${comparedTable(of("T1"))}
 ![T1](charts/papers-t1.svg)
 
 With four threads the machine keeps most of the gain of two, because delivery to three targets
-overlaps and takes as long as to one. The published gain falls more: three targets fetch the same
-lines and acknowledge into lines that the initiator polls, and that contention is not modelled. The
-interval of 67 to 98 ns a target moves the prediction by less than half a percentage point.
+overlaps and takes as long as to one. The published gain falls more. Probably because three targets
+fetch the same lines and acknowledge into lines that the initiator polls; that contention is not
+modelled. Anything from 67 to 98 ns a target moves the prediction by less than half a point.
 
 ## Delivery from 0.3 to 19 us
 
