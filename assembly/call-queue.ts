@@ -21,6 +21,7 @@ import {
 } from "./machine";
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
+import { surcharge } from "./sockets";
 import { cpuAccess } from "./user-access";
 import { marked } from "./vcpu";
 import { acked, after, blocked, unlocked, wakeByIpi } from "./wake";
@@ -121,8 +122,13 @@ export function callSend<F>(
 export function csdSend<F>(m: usize, self: u32, ctx: Ctx): i32 {
   const row = cpuAt(m, self);
   if (row.infoMm == 0) return abi.ST_BAD_PROGRAM;
-  return sendNext<F>(m, self, ctx, row, clockAt(m, self), countersAt(m, self),
+  const clock = clockAt(m, self);
+  const status = sendNext<F>(m, self, ctx, row, clock, countersAt(m, self),
     requestMask(m, row), hdr(m, abi.H_MASK_WORDS));
+  if (status == abi.ST_OK && ctx.flag != 0) {
+    clock.charge += surcharge(m, self, <u32>ctx.cursor - 1, abi.COST_CSD_REMOTE);
+  }
+  return status;
 }
 
 /** As csdSend, with the rows of the sender and its mask looked up before: once for many targets. */
@@ -212,10 +218,12 @@ export function ipiSend<F>(m: usize, self: u32): void {
   if (next < 0) return;
   charge(m, self, abi.COST_IPI, 1);
   const arrival = after(m, self, abi.COST_DELIVER);
+  const near = hdr(m, abi.H_SOCKET_CPUS) == 0;
   let n: u32 = 0;
   for (; next >= 0; next = maskNext<u32>(set, words, <u32>next + 1)) {
     put32<F>(word(cpuAt(m, next), offsetof<Cpu>("ipiPending")), 1);
-    wakeByIpi<F>(m, next, arrival);
+    const crossing = near ? 0 : surcharge(m, self, <u32>next, abi.COST_DELIVER_REMOTE);
+    wakeByIpi<F>(m, next, arrival + crossing);
     n++;
   }
   for (let w: u32 = 0; w < words; w++) store<u32>(set + (w << 2), 0);
@@ -349,13 +357,23 @@ export function csdRunReached<F>(m: usize, cpu: u32, ctx: Ctx): void {
   if (row.reached != 0) row.reached = isPending<F>(m, ctx) ? 1 : 0;
 }
 
-/** Its initiator need not wait for this csd any longer. */
+/** How much longer the target's line takes to come back, from another socket. `id`: of the csd. */
 // @ts-ignore: decorator
 @inline
-function acknowledge<F>(m: usize, csd: usize, clock: Clock): void {
+function ackSurcharge(m: usize, id: u32, initiator: u32): u32 {
+  if (hdr(m, abi.H_SOCKET_CPUS) == 0) return 0;
+  return surcharge(m, id % hdr(m, abi.H_CPUS), initiator, abi.COST_ACK_REMOTE);
+}
+
+/** Its initiator need not wait for csd number `id` any longer. */
+// @ts-ignore: decorator
+@inline
+function acknowledge<F>(m: usize, id: u32, clock: Clock): void {
+  const csd = csdAt(m, id);
   const initiator = initiatorOf(csd);
   const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
-  acked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge, left == 0);
+  const at = clock.now + clock.charge + ackSurcharge(m, id, initiator);
+  acked<F>(m, initiator, <u32>(csd + 4 - m), at, left == 0);
 }
 
 /**
@@ -369,7 +387,7 @@ export function csdAck<F>(m: usize, cpu: u32, ctx: Ctx, clock: Clock, all: bool)
     if ((owner & abi.CSD_ACKED) == 0) {
       cpuAt(m, cpu).reached = 1;
       put32<F>(csd + 4, owner | abi.CSD_ACKED);
-      acknowledge<F>(m, csd, clock);
+      acknowledge<F>(m, id - 1, clock);
     }
     if (!all) return;
   }
@@ -379,9 +397,11 @@ export function csdAck<F>(m: usize, cpu: u32, ctx: Ctx, clock: Clock, all: bool)
 // @ts-ignore: decorator
 @inline
 export function csdUnlock<F>(m: usize, cpu: Cpu, ctx: Ctx, clock: Clock): void {
-  const csd = csdAt(m, ctx.list - 1);
+  const id = ctx.list - 1;
+  const csd = csdAt(m, id);
   const owner = load<u32>(csd, 4);
   const initiator = (owner & abi.CSD_OWNER) - 1;
+  const crossing = ackSurcharge(m, id, initiator);
   ctx.list = get32<F>(csd);
   put32<F>(csd, 0);
   if (hdr(m, abi.H_CSD_STRIDE) != abi.CSD_BYTES) {
@@ -391,9 +411,10 @@ export function csdUnlock<F>(m: usize, cpu: Cpu, ctx: Ctx, clock: Clock): void {
   ctx.flag = ctx.list != 0 ? 1 : 0;
   if (cpu.reached != 0) cpu.reached = isPending<F>(m, ctx) ? 1 : 0;
   if ((owner & abi.CSD_ACKED) != 0) {
-    unlocked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge);
+    unlocked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge + crossing);
     return;
   }
   const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
-  acked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge, left == 0);
+  const at = clock.now + clock.charge + crossing;
+  acked<F>(m, initiator, <u32>(csd + 4 - m), at, left == 0);
 }

@@ -15,6 +15,17 @@ export {
   type TransportPolicy,
 } from "./kernel/policies/transport.js";
 export type { CostProfile, Price } from "./kernel/profile.js";
+export { checkProfile } from "./kernel/profile-file.js";
+export {
+  calibrateTrace,
+  type CalibrateCall,
+  type CalibrateFigure,
+  type CalibrateOptions,
+  type CalibrateResult,
+} from "./calibrate/calibrate.js";
+export type { Estimate } from "./calibrate/sample.js";
+export type { LineFit } from "./calibrate/line-fit.js";
+export type { FittedPrice } from "./calibrate/prices.js";
 export * from "./program/notation.js";
 export { type Geometry, EXPLORED_GEOMETRY, TIMED_GEOMETRY } from "./core/geometry.js";
 export { Machine, type AdvanceResult, type JobOptions, type MachineOptions } from "./machine.js";

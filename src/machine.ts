@@ -141,7 +141,11 @@ export class Machine {
       extraBytes: options.extraBytes ?? 0,
       ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
     });
-    core.header[abi.H_SHORTCUTS] = shortcutsOf(image, core.header[abi.H_OPTIONS]);
+    const socket = profile.cpusPerSocket ?? 0;
+    core.header[abi.H_SOCKET_CPUS] = socket;
+    // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.
+    const shortcuts = socket === 0 ? shortcutsOf(image, core.header[abi.H_OPTIONS]) : 0;
+    core.header[abi.H_SHORTCUTS] = shortcuts;
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),
       0,

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { version } from "../index.js";
+import { addCalibrate } from "./commands/calibrate.js";
 import { addCheck } from "./commands/check.js";
 import { addCompare } from "./commands/compare.js";
 import { addDemo } from "./commands/demo.js";
@@ -31,13 +32,14 @@ Examples:
   shootdown check cow-order --era defer
   shootdown sample munmap-user --policy no-wait
   shootdown simulate --driver parallel --cpus 2 --ops 100000
+  shootdown calibrate TRACE --output mine.json
 Exit codes: 0 ok, 1 hazard found or threshold missed, 2 usage or bad input.`,
   );
 
 const finish = (code: number): void => {
   process.exitCode = code;
 };
-for (const add of [addDemo, addCompare, addReplay, addCheck, addSample, addSimulate])
+for (const add of [addDemo, addCompare, addReplay, addCheck, addSample, addSimulate, addCalibrate])
   add(program, finish);
 
 try {

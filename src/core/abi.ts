@@ -116,6 +116,7 @@ export const H_TICK_HI = 84;
 export const H_OFF_VCPU = 87; // OPT_PREEMPT: per CPU VCPU_* u32
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
+export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
 export const H_WORDS = 96;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
@@ -389,6 +390,10 @@ export const COST_PARK = 206; // saving an entry
 export const COST_SWEEP = 207; // a sweep that finds something
 export const COST_BCAST = 203; // one broadcast invalidation, as its sender sees it
 export const COST_BCAST_SYNC = 204; // until all CPUs have applied it
+// Added to those above between CPUs of two sockets (H_SOCKET_CPUS).
+export const COST_CSD_REMOTE = 214;
+export const COST_DELIVER_REMOTE = 215;
+export const COST_ACK_REMOTE = 216;
 export const COST_WORDS = 224;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────

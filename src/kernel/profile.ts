@@ -16,23 +16,58 @@ export interface Price {
 
 /** A machine's prices. */
 export interface CostProfile {
+  /** Lower case, digits and dashes. */
   readonly name: string;
   readonly title: string;
   readonly source: string;
+  /**
+   * CPUs of a socket, 1 to 1,024: CPUs 0 to n - 1 share the first. Between sockets the prices
+   * `csdRemote`, `deliverRemote` and `ackRemote` are added. Without it CPUs have no distance.
+   */
+  readonly cpusPerSocket?: number;
   readonly prices: Readonly<Partial<Record<OpName | CostName, Price>>>;
 }
 
-const NS_MAX = 1e9;
+function indexOf(name: string): number | undefined {
+  if (Object.hasOwn(COST_NAMES, name)) return COST_NAMES[name as CostName];
+  return Object.hasOwn(OP_NAMES, name) ? OP_NAMES[name as OpName] : undefined;
+}
+
+/** Can a profile name a price so? */
+export function isPriceName(name: string): name is OpName | CostName {
+  return indexOf(name) !== undefined;
+}
+
+/** Highest price, ns. */
+export const NS_MAX = 1e9;
+const SOCKET_MOST = 1024;
+const REMOTE: readonly CostName[] = ["csdRemote", "deliverRemote", "ackRemote"];
+
+function checkSockets(profile: CostProfile): void {
+  const size: unknown = profile.cpusPerSocket;
+  const argument = "cpusPerSocket";
+  if (size === undefined) {
+    const lost = REMOTE.find((name) => profile.prices[name] !== undefined);
+    if (lost === undefined) return;
+    const message = `profile ${profile.name}: ${lost} means nothing without cpusPerSocket`;
+    throw new ArgumentError("E_TYPE", message, { argument });
+  }
+  if (typeof size === "number" && Number.isInteger(size) && size >= 1 && size <= SOCKET_MOST)
+    return;
+  const message = `profile ${profile.name}: cpusPerSocket must be 1 to ${SOCKET_MOST}`;
+  throw new ArgumentError("E_LIMIT", message, { argument, least: 1, most: SOCKET_MOST });
+}
 
 /**
  * The core's cost table of a profile.
- * @throws ArgumentError E_TYPE for an unknown name, E_LIMIT for a price outside 0 to 10^9 ns.
+ * @throws ArgumentError E_TYPE for an unknown name, or a remote price without `cpusPerSocket`;
+ * E_LIMIT for a price outside 0 to 10^9 ns, or sockets outside 1 to 1,024 CPUs.
  */
 export function costTable(profile: CostProfile): Uint32Array {
+  checkSockets(profile);
   const table = new Uint32Array(abi.COST_WORDS);
   for (const [name, price] of Object.entries(profile.prices)) {
-    const index = (COST_NAMES as Record<string, number>)[name];
-    const at = index ?? (OP_NAMES as Record<string, number>)[name];
+    const at = indexOf(name);
     if (at === undefined) {
       throw new ArgumentError("E_TYPE", `profile ${profile.name}: nothing is called ${name}`, {
         argument: name,

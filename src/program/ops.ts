@@ -161,6 +161,9 @@ export const COST_NAMES = {
   tick: abi.COST_TICK,
   park: abi.COST_PARK,
   sweep: abi.COST_SWEEP,
+  csdRemote: abi.COST_CSD_REMOTE,
+  deliverRemote: abi.COST_DELIVER_REMOTE,
+  ackRemote: abi.COST_ACK_REMOTE,
 } as const;
 
 /** Name of such a cost. */

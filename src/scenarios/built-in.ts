@@ -423,8 +423,6 @@ function freedTable(name: string, operation: string, verdict: "SAFE" | "PT_UAF")
     ],
     assume: { speculativeWalks: true },
     expect: { "*": { "*": verdict } },
-    // A full flush of the new place takes the old one with it.
-    ...(verdict === "SAFE" ? {} : { expectPolicy: { "full-only": "STALE" } as const }),
   };
 }
 

@@ -3,6 +3,7 @@
  * exact numbers.
  */
 import { z } from "zod";
+import { profileSchema } from "../kernel/profile-file.js";
 import { scenarioSchema } from "../scenarios/validate.js";
 import { COMPLETION } from "../kernel/completion.js";
 import { VERDICTS } from "../scenarios/scenario.js";
@@ -214,6 +215,55 @@ export const sample = z.strictObject({
     .nullable(),
 });
 
+const duration = z.number();
+const estimate = {
+  count: z.int().min(1),
+  ns: duration,
+  method: z.enum(["median", "mean without outliers"]),
+  p10Ns: duration,
+  medianNs: duration,
+  p90Ns: duration,
+  residualNs: duration,
+  lowNs: duration,
+  highNs: duration,
+};
+
+/** `flushLine` is null when all ranged flushes were of one size. */
+export const calibrate = z.strictObject({
+  seed,
+  trace,
+  resolutionNs: z.int().min(1),
+  figures: z.array(z.strictObject({ name, title: name, ...estimate })),
+  flushLine: z
+    .strictObject({
+      fixedNs: duration,
+      pageNs: duration,
+      count: z.int().min(1),
+      groups: z.array(
+        z.strictObject({ pages: z.int().min(1), count: z.int().min(1), ns: duration }),
+      ),
+      residualNs: duration,
+      r2: z.number().max(1).nullable(),
+      fixedLowNs: duration,
+      fixedHighNs: duration,
+      pageLowNs: duration,
+      pageHighNs: duration,
+    })
+    .nullable(),
+  calls: z.array(
+    z.strictObject({
+      call: z.enum(["madvise", "mprotect", "munmap"]),
+      flush: z.enum(["none", "local", "shootdown"]),
+      pages: z.int().min(-1),
+      ...estimate,
+    }),
+  ),
+  prices: z.array(
+    z.strictObject({ name, ns: count, from: z.enum(["recording", "base"]), source: name }),
+  ),
+  profile: profileSchema,
+});
+
 export const error = z.strictObject({
   error: z.strictObject({
     code: z.string().regex(/^E_[A-Z_]+$/),
@@ -231,6 +281,8 @@ export const DOCUMENTS = {
   sample,
   scenarios,
   simulate,
+  calibrate,
+  profile: profileSchema,
   error,
   scenario: scenarioSchema,
 };

@@ -163,6 +163,36 @@ describe("the command line", () => {
     conforms("simulate", parallel.stdout);
   });
 
+  test("calibrate conforms, and what it writes is a profile for the other commands", () => {
+    const folder = mkdtempSync(join(tmpdir(), "shootdown-"));
+    const [file, document] = [join(folder, "mine.json"), join(folder, "fit.json")];
+    const args = ["calibrate", madvise, "--name", "mine", "--json"];
+    const first = run(...args, "--output", file);
+    expect([first.stderr, first.status]).toEqual(["", 0]);
+    const { profile } = conforms("calibrate", first.stdout) as { profile: object };
+    expect(conforms("profile", readFileSync(file, "utf8"))).toEqual(profile);
+    expect(run(...args, "--seed", "0x1").stdout).toBe(first.stdout);
+    expect(run("calibrate", madvise).stdout).toContain("ranged flush, Theil-Sen");
+
+    writeFileSync(document, first.stdout);
+    const runs = [file, document].map((path) =>
+      run("simulate", "--profile", path, "--ops", "100", "--json"),
+    );
+    for (const { status, stdout } of runs) {
+      expect(status).toBe(0);
+      expect(conforms("simulate", stdout)["simulated"]).toMatchObject({ profile: "mine" });
+    }
+    const compared = run("compare", redis, "--profile", file, "--eras", "coupled", "--json");
+    expect(conforms("compare", compared.stdout)["profile"]).toBe("mine");
+    writeFileSync(file, JSON.stringify({ ...profile, prices: { nope: { ns: 1, source: "x" } } }));
+    const refused = run("simulate", "--profile", file, "--json");
+    expect(refused.status).toBe(2);
+    expect(conforms("error", refused.stdout)["error"]).toMatchObject({
+      code: "E_TYPE",
+      details: { argument: "profile.prices.nope" },
+    });
+  });
+
   const bad: readonly (readonly [string, readonly string[], string])[] = [
     ["no such file", ["replay", "/nonexistent.gz"], "E_IO"],
     ["not a recording", ["replay", join(root, "package.json")], "E_PARSE"],
@@ -177,6 +207,10 @@ describe("the command line", () => {
     ["no CPUs", ["simulate", "--cpus", "0"], "E_LIMIT"],
     ["too many CPUs", ["simulate", "--cpus", "65"], "E_LIMIT"],
     ["unknown driver", ["simulate", "--driver", "quantum"], "E_TYPE"],
+    ["a profile that is none", ["simulate", "--profile", join(root, "package.json")], "E_TYPE"],
+    ["no such profile file", ["simulate", "--profile", "/nonexistent.json"], "E_IO"],
+    ["an unknown base", ["calibrate", madvise, "--base", "nope"], "E_NOENT"],
+    ["a bad name of a profile", ["calibrate", madvise, "--name", "No Good"], "E_TYPE"],
   ];
   for (const [what, args, code] of bad) {
     test(`${what}: exit 2, one line, ${code}`, () => {
@@ -191,7 +225,15 @@ describe("the command line", () => {
     expect(run("check", "--nope").status).toBe(2);
     expect(run("nope").status).toBe(2);
     expect(run("compare").status).toBe(2);
-    for (const command of ["demo", "compare", "replay", "check", "sample", "simulate"]) {
+    for (const command of [
+      "demo",
+      "compare",
+      "replay",
+      "check",
+      "sample",
+      "simulate",
+      "calibrate",
+    ]) {
       const { status, stdout } = run(command, "--help");
       expect(status).toBe(0);
       expect(stdout).toContain("Examples:");

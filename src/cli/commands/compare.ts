@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { compareTrace, type CompareResult } from "../../replay/compare.js";
 import { gapPrinter } from "../gaps.js";
+import { profileFrom } from "../files.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import { type CommonOptions, nameList, seedOf, withCommon, wholeNumber } from "../options.js";
 import { Progress } from "../progress.js";
@@ -75,7 +76,7 @@ export async function runCompare(source: string, name: string, options: Options)
     eras: nameList("--eras", options.eras),
     policies: nameList("--policies", options.policies),
     consumers: nameList("--consumers", options.consumers),
-    profile: options.profile,
+    profile: await profileFrom(options.profile),
     seed: seedOf(options),
     lenient: options.lenient === true,
     onGaps: gapPrinter(options.json),
@@ -96,7 +97,7 @@ export function withCompareOptions(command: Command): Command {
     .option("--eras <names>", "notification eras", "double,deduplicated,coupled")
     .option("--policies <names>", "flush policies", "sync,concurrent")
     .option("--consumers <names>", "what is behind the secondary MMU", "sharing,mirroring")
-    .option("--profile <name>", "cost profile", "guest-kvm")
+    .option("--profile <name>", "cost profile, or a .json file of one", "guest-kvm")
     .option("--device-rate <n>", "device accesses per page the process touches", "1")
     .option("--lenient", "skip and count lines that cannot be read");
 }

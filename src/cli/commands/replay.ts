@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { FLUSH_KINDS } from "../../replay/fidelity.js";
 import { replayTrace, type ReplayResult } from "../../replay/replay.js";
+import { profileFrom } from "../files.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import { type CommonOptions, seedOf, withCommon, wholeNumber } from "../options.js";
 import { Progress } from "../progress.js";
@@ -52,7 +53,7 @@ export function addReplay(program: Command, finish: (code: number) => void): voi
     .summary("predict a recording's flushes and hold them against what the kernel did")
     .option("--era <name>", "notification era", "coupled")
     .option("--policy <name>", "flush policy", "concurrent")
-    .option("--profile <name>", "cost profile", "guest-kvm")
+    .option("--profile <name>", "cost profile, or a .json file of one", "guest-kvm")
     .option("--min-f1 <percent>", "exit with 1 below this, 0 to 100")
     .option("--lenient", "skip and count lines that cannot be read")
     .addHelpText(
@@ -70,7 +71,7 @@ A prediction is right if thread, enclosing call or fault, kind and pages agree.`
       const result = await replayTrace(trace, {
         era: options.era,
         policy: options.policy,
-        profile: options.profile,
+        profile: await profileFrom(options.profile),
         seed: seedOf(options),
         lenient: options.lenient === true,
         onProgress: (lines) => {

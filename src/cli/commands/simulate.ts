@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { ArgumentError } from "../../errors.js";
 import { simulate, type SimulateResult } from "../../simulate.js";
 import { gapPrinter } from "../gaps.js";
+import { profileFrom } from "../files.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import { type CommonOptions, seedOf, withCommon, wholeNumber } from "../options.js";
 import { formatTable } from "../table.js";
@@ -49,7 +50,7 @@ export function addSimulate(program: Command, finish: (code: number) => void): v
     .option("--ops <n>", "kernel operations, all CPUs together", "10000")
     .option("--era <name>", "notification era", "coupled")
     .option("--policy <name>", "flush policy", "concurrent")
-    .option("--profile <name>", "cost profile (timed)", "haswell-2019")
+    .option("--profile <name>", "cost profile, or a .json file of one (timed)", "haswell-2019")
     .option("--workers <n>", "threads (parallel)")
     .addHelpText(
       "after",
@@ -72,7 +73,7 @@ Exit code: 0, or 1 if an invariant is violated once all is quiet.`,
         ops: wholeNumber("--ops", options.ops, 1, 1e9),
         era: options.era,
         policy: options.policy,
-        profile: options.profile,
+        profile: await profileFrom(options.profile),
         seed: seedOf(options),
         onGaps: gapPrinter(options.json),
         ...(options.workers === undefined

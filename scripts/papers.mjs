@@ -1,0 +1,67 @@
+// Regenerates docs/papers.md and its charts from the simulated machine.
+//   npm run papers              build, then write them
+//   npm run papers -- --json    print the rows, write nothing
+//   npm run papers -- --out D   write them below D instead of docs
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { values } = parseArgs({
+  options: { json: { type: "boolean" }, out: { type: "string", default: join(root, "docs") } },
+});
+
+const build = spawnSync(process.execPath, [join(root, "scripts/build.mjs")], {
+  stdio: ["ignore", "ignore", "inherit"],
+});
+if (build.status !== 0) process.exit(build.status ?? 1);
+
+const { barChart, deliveryChart, localFlushChart } = await import("./papers/charts.mjs");
+const { guestRows } = await import("./papers/guest.mjs");
+const { flushRows, localFlushes } = await import("./papers/local-flush.mjs");
+const { notModelledRows } = await import("./papers/not-modelled.mjs");
+const { page } = await import("./papers/page.mjs");
+const { deliverySweep, loopRows, sweepRows } = await import("./papers/shootdown-loop.mjs");
+const { BROADCAST_NS, bottleneckRows, bottleneckVariants, FITTED } =
+  await import("./papers/two-bottlenecks.mjs");
+
+const sweep = await deliverySweep();
+const flushes = await localFlushes();
+const loops = await loopRows();
+const bottlenecks = await bottleneckRows();
+const rows = [
+  ...loops,
+  ...sweepRows(sweep),
+  ...flushRows(flushes),
+  ...bottlenecks,
+  ...(await guestRows()),
+  ...notModelledRows(),
+];
+
+if (values.json) {
+  console.log(JSON.stringify({ rows, sweep }, null, 2));
+} else {
+  const variants = await bottleneckVariants();
+  const charts = join(values.out, "charts");
+  mkdirSync(charts, { recursive: true });
+  const write = (path, text) => {
+    writeFileSync(path, text);
+    console.log(`papers: ${path}`);
+  };
+  const inNs = loops.filter(({ unit, simulated }) => unit.startsWith("ns") && simulated !== null);
+  write(
+    join(charts, "papers-t1.svg"),
+    await barChart("T1: the madvise loop", "haswell-2019, 1 page", "ns an iteration", inNs),
+  );
+  write(join(charts, "papers-delivery.svg"), await deliveryChart(sweep));
+  write(join(charts, "papers-local-flush.svg"), await localFlushChart(flushes));
+  write(
+    join(charts, "papers-t6.svg"),
+    await barChart("T6: two bottlenecks in series", "36 CPUs", "k loops a second", bottlenecks),
+  );
+  const facts = { rows, sweep, flushes, variants, fitted: FITTED, broadcastNs: BROADCAST_NS };
+  write(join(values.out, "papers.md"), page(facts));
+}

@@ -1,0 +1,108 @@
+// Published results that no row of docs/papers.md computes, each with what it would take.
+
+import { notModelled } from "./rows.mjs";
+
+const PUBLISHED = [
+  {
+    id: "T2",
+    table: "T2",
+    what: "sysbench on DAX, concurrent: gain peaks mid-scale",
+    published: "+2.4 to +4.9 %",
+    note: "a trend only; needs the page-cache and file-system part of that program",
+  },
+  {
+    id: "T3",
+    table: "T3",
+    what: "DAX sysbench, 4 threads: base, concurrent, + async",
+    published: "+3.6, +4.9 %",
+    note: "as T2; the last step is within one standard deviation of the one before",
+  },
+  {
+    id: "T4-4node",
+    table: "T4",
+    what: "reclaim batching: interrupts, 4 nodes, 48 CPUs",
+    published: "5x fewer",
+    note: "needs a policy that batches unmaps (P3), which there is not",
+  },
+  {
+    id: "T4-1socket",
+    table: "T4",
+    what: "reclaim batching: interrupts, 1 socket",
+    published: "11x fewer",
+    note: "needs a policy that batches unmaps (P3), which there is not",
+  },
+  {
+    id: "T5",
+    table: "T5",
+    what: "LUF: TLB interrupts",
+    published: "-97.2 %",
+    note: "needs a policy that defers to the reuse of a frame (P7), which there is not",
+  },
+  {
+    id: "T7-latr",
+    table: "T7",
+    what: "LATR: munmap, 2 sockets",
+    published: "-70.8 %",
+    note: "needs lazy sweeps and parked frames (P6), which there are not",
+  },
+  {
+    id: "T7-abis",
+    table: "T7",
+    what: "ABIS: shootdowns",
+    published: "up to -98 %",
+    note: "needs accessed bits, which the page tables do not have",
+  },
+  {
+    id: "T7-ecotlb",
+    table: "T7",
+    what: "ecoTLB: swap-heavy programs",
+    published: "17.2 %",
+    note: "needs lazy sweeps (P6) and swap",
+  },
+  {
+    id: "T8-numapte",
+    table: "T8",
+    what: "numaPTE: munmap, many sockets against local sharers only",
+    published: "up to 40x",
+    note: "needs replicated page tables (P20); distance alone is in numa-2s",
+  },
+  {
+    id: "T8-mitosis",
+    table: "T8",
+    what: "Mitosis: replicated page tables",
+    published: "up to 1.34x",
+    note: "the locality of page walks is not modelled",
+  },
+  {
+    id: "T9",
+    table: "T9",
+    what: "EuroSys'20: latency of a shootdown",
+    published: "-10 to -20 %",
+    note: "no figure of the paper itself could be read; T1 is its public predecessor",
+  },
+  {
+    id: "T10-bimodal",
+    table: "T10",
+    what: "2 threads: most shootdowns are filtered, few take 20 us",
+    published: "p50 2.0, p90 22.6 us",
+    note: "needs a host that takes vCPUs away; in the loop here the other thread always runs",
+  },
+  {
+    id: "T11-hackbench",
+    table: "T11",
+    what: "hackbench with a lazily trimmed cpumask",
+    published: "4.5 to 4.2 s",
+    note: "needs that program's wake-ups; the mechanism is in the machine (OPT_TRIM)",
+  },
+  {
+    id: "T11-arm64",
+    table: "T11",
+    what: "arm64 batching: UnixBench shell1",
+    published: "-5.5 %",
+    note: "needs a policy that batches unmaps (P3); suspected cause, not reproduced elsewhere",
+  },
+];
+
+export function notModelledRows() {
+  return PUBLISHED.map((row) => notModelled({ unit: "", ...row }));
+}

@@ -1,0 +1,163 @@
+// docs/papers.md as text.
+
+const number = (value, digits = 4) => {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "string") return value;
+  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en-US");
+  return String(Number(value.toPrecision(digits)));
+};
+const percent = (value, digits = 1) => `${(value * 100).toFixed(digits)} %`;
+const signed = (value) => `${value > 0 ? "+" : ""}${percent(value)}`;
+
+function table(head, rows) {
+  const line = (cells) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function barOf({ bar, least, most }) {
+  if (least !== undefined) return `${number(least)} to ${number(most)}`;
+  return bar === null ? "" : percent(bar, 0);
+}
+
+function comparedTable(rows) {
+  return table(
+    ["", "unit", "published", "simulated", "error", "bar", "kind", "verdict"],
+    rows.map((row) => [
+      row.what,
+      row.unit,
+      number(row.published),
+      row.simulated === null ? "" : number(row.simulated),
+      row.error === null ? "" : signed(row.error),
+      barOf(row),
+      row.kind,
+      row.note === undefined ? row.verdict : `${row.verdict}: ${row.note}`,
+    ]),
+  );
+}
+
+function sweepTable(points) {
+  return table(
+    ["D, us", "sync, ns", "concurrent, ns", "gain"],
+    points.map(({ us, sync, concurrent, gain }) => [
+      String(us),
+      number(sync),
+      number(concurrent),
+      percent(gain),
+    ]),
+  );
+}
+
+function flushTable({ title, points }) {
+  return table(
+    [title, ...points.map(({ pages }) => `${pages} page${pages === 1 ? "" : "s"}`)],
+    [
+      ["published", ...points.map(({ published }) => number(published))],
+      ["simulated", ...points.map(({ simulated }) => number(simulated))],
+      ["error", ...points.map((p) => signed(p.simulated / p.published - 1))],
+    ],
+  );
+}
+
+/** The whole page. */
+export function page({ rows, sweep, flushes, variants, fitted, broadcastNs }) {
+  const of = (name) =>
+    rows.filter((row) => row.table === name && (name === "T1" || row.simulated !== null));
+  const missing = rows.filter((row) => row.verdict === "not modelled" && row.table !== "T1");
+  const count = (verdict) => rows.filter((row) => row.verdict === verdict).length;
+  const [plain, pti] = flushes;
+  return `# Published results, simulated
+
+Written by \`npm run papers\`; a test holds it to what the machine does. Of ${rows.length} rows
+${count("met")} are met, ${count("not met")} not, ${count("not modelled")} are not modelled. T1 to
+T11 are the tables of the research note behind this library, which names the message or paper of
+each.
+
+**Kind** says what a row proves. *fit*: a price was derived from this very number, so agreement
+shows that the machine adds the parts up as intended, no more. *check*: a price came from numbers of
+its kind. *prediction*: no price came from it.
+**Bar** is the largest error, or the range, that counts as met. Everything is simulated time: the
+same bytes on any host.
+
+## T1: the madvise loop
+
+\`haswell-2019\`; madvise(MADV_DONTNEED) + touch of one page, the other threads run in user mode.
+B = 663 ns, S = 260 ns, D = 302 ns and F = 211 ns were derived from the cells of one and two
+threads, and 82 ns a further target from the published range of 67 to 98.
+
+${comparedTable(of("T1"))}
+
+![T1](charts/papers-t1.svg)
+
+With four threads the machine keeps most of the gain of two, because delivery to three targets
+overlaps and takes as long as to one. The published gain falls more. Probably because three targets
+fetch the same lines and acknowledge into lines that the initiator polls; that contention is not
+modelled. Anything from 67 to 98 ns a target moves the prediction by less than half a point.
+
+## Delivery from 0.3 to 19 us
+
+\`haswell-2019\` with another \`deliver\`. Concurrency hides one local flush, 211 ns, whatever else
+it takes; in a guest there is little to gain.
+
+${sweepTable(sweep)}
+
+${comparedTable(of("3.4"))}
+
+![Gain over delivery](charts/papers-delivery.svg)
+
+## 3.2: the local flush
+
+\`skylake-2017\` and \`skylake-2017-pti\`, one CPU, madvise and munmap of k pages, flush ceiling out of
+the way; least squares over the simulated rows, in cycles at the 4.0 GHz that turned cycles into ns.
+
+${comparedTable(of("3.2"))}
+
+${flushTable(plain)}
+
+${flushTable(pti)}
+
+![Local flush](charts/papers-local-flush.svg)
+
+The published intercepts are those of the line through the rows of 27 and 129 pages. Least squares
+over all published rows gives ${number(plain.measured.intercept)} + ${number(plain.measured.slope)} a
+page, and ${number(pti.measured.intercept)} + ${number(pti.measured.slope)}: the first pages of a
+range cost more than the later ones, and a line cannot say so. Small flushes are therefore too
+cheap here, one page by a quarter.
+
+## T6: two bottlenecks
+
+Each of 36 CPUs works for ${fitted.slices} slices of 200 ns, holds one lock for ${number(fitted.lockNs)}
+ns with interrupts off, touches a page of its own and drops it. There is no profile of that machine
+(a 36-core Milan); the other prices are those of \`haswell-2019\`, with ${fitted.csdNs} ns a csd.
+INVLPGB is a profile in which telling other CPUs is free and a flush costs its initiator
+${broadcastNs} ns, which is assumed.
+
+${comparedTable(of("T6"))}
+
+![T6](charts/papers-t6.svg)
+
+Three numbers were fitted to one cell each: the work to "both", the lock to "INVLPGB", the csd to
+"lock fixed" (at haswell-2019's own 82 ns it comes to ${number(variants.unfitted)}). Vanilla is the
+prediction: the lock hides the shootdown, so that fixing either alone moves the wait to the other.
+That CPUs which *wait* for the lock take interrupts is an assumption as well. With interrupts off
+while they wait, as a plain spin_lock_irqsave would have them, vanilla comes to
+${number(variants.irqsave)}: every shootdown then waits for the queue of the lock, and the published
+cell rules that out.
+
+## T10: a guest
+
+\`guest-kvm\`, whose sends and deliveries are medians of the same machine.
+
+${comparedTable(of("T10"))}
+
+Its 75 ns a page are not of that machine: they are the 196 cycles of a desktop. A fall of 1.2 to 1.8
+us says 48 to 67 ns a page, and calibrating on two recordings of that guest 50 and 62
+([profiles.md](profiles.md)).
+
+## Not modelled
+
+${table(
+  ["", "", "published", "why"],
+  missing.map(({ table: t, what, published, note }) => [t, what, published, note]),
+)}
+`;
+}

@@ -1,0 +1,104 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+interface Row {
+  readonly id: string;
+  readonly table: string;
+  readonly published: number | string;
+  readonly simulated: number | null;
+  readonly error: number | null;
+  readonly bar: number | null;
+  readonly verdict: string;
+  readonly note?: string;
+}
+
+function papers(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [join(root, "scripts/papers.mjs"), ...args],
+    { encoding: "utf8", maxBuffer: 1 << 24 },
+  );
+  expect([stderr, status]).toEqual(["", 0]);
+  return stdout;
+}
+
+describe("npm run papers", () => {
+  let rows: readonly Row[] = [];
+  let sweep: readonly { us: number; gain: number }[] = [];
+  beforeAll(() => {
+    ({ rows, sweep } = JSON.parse(papers("--json")) as { rows: Row[]; sweep: typeof sweep });
+  });
+
+  /** Relative error that each row must keep; named here too, so that no script can widen it. */
+  const BARS: Readonly<Record<string, number>> = {
+    "T1-sync-1": 0.03,
+    "T1-sync-2": 0.03,
+    "T1-concurrent-1": 0.03,
+    "T1-concurrent-2": 0.03,
+    "T1-no-wait-2": 0.03,
+    "T1-concurrent-4": 0.05,
+    "T1-no-wait-4": 0.05,
+    "3.2-skylake-2017-intercept": 0.05,
+    "3.2-skylake-2017-slope": 0.05,
+    "3.2-skylake-2017-pti-intercept": 0.05,
+    "3.2-skylake-2017-pti-slope": 0.05,
+    "T6-vanilla": 0.1,
+    "T6-lock-fix": 0.1,
+    "T6-invlpgb": 0.02,
+    "T6-both": 0.02,
+    "T10-taken": 0.1,
+  };
+  for (const [id, bar] of Object.entries(BARS)) {
+    test(`${id}: within ${bar * 100} % of what was published`, () => {
+      const row = rows.find((one) => one.id === id);
+      expect(row?.simulated).toEqual(expect.any(Number));
+      const error = (row?.simulated ?? NaN) / Number(row?.published) - 1;
+      expect(Math.abs(error)).toBeLessThanOrEqual(bar);
+      expect(row?.error).toBeCloseTo(error, 12);
+      expect(row?.verdict).toBe("met");
+    });
+  }
+
+  test("the gain of concurrency falls from 14 % to below 2 % as delivery slows down", () => {
+    expect(sweep[0].gain).toBeGreaterThan(0.135);
+    expect(sweep[0].gain).toBeLessThan(0.155);
+    expect(sweep.at(-1)?.us).toBe(19);
+    expect(sweep.at(-1)?.gain).toBeLessThan(0.02);
+    for (const [i, { gain }] of sweep.slice(1).entries()) expect(gain).toBeLessThan(sweep[i].gain);
+  });
+
+  test("what is not modelled says why", () => {
+    const missing = rows.filter(({ verdict }) => verdict === "not modelled");
+    for (const { id, note } of missing) expect(note, id).toMatch(/.{20}/);
+    expect(missing.map(({ table }) => table)).toEqual(expect.arrayContaining(["T4", "T7"]));
+  });
+
+  test("ids are unique, and every row has one of three verdicts", () => {
+    expect(new Set(rows.map(({ id }) => id)).size).toBe(rows.length);
+    for (const { verdict } of rows) expect(["met", "not met", "not modelled"]).toContain(verdict);
+  });
+
+  test("the page and its charts are what the machine does now", () => {
+    const folder = mkdtempSync(join(tmpdir(), "shootdown-papers-"));
+    try {
+      papers("--out", folder);
+      const same = (name: string): void => {
+        const committed = readFileSync(join(root, "docs", name), "utf8");
+        const stale = readFileSync(join(folder, name), "utf8") === committed ? "" : name;
+        expect(stale, "stale: run npm run papers").toBe("");
+      };
+      same("papers.md");
+      const charts = readdirSync(join(folder, "charts"));
+      expect(charts).toHaveLength(4);
+      for (const chart of charts) same(`charts/${chart}`);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
