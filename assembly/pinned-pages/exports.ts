@@ -4,8 +4,9 @@
  */
 import { fromF64 } from "../f64";
 import { resetHeap } from "./heap";
-import { findSlots, foundAt, placeOf, slotAt } from "./group";
+import { findSlots } from "./group";
 import { findWord } from "./leaf";
+import { lookupGroup, pinGroup, unpinGroup } from "./lists";
 import { indexOf, pfnOf, pinPage, refsOf, unpinPage } from "./pins";
 import { pinsLookupRange, pinsPinRange, pinsUnpinRange } from "./ranges";
 import {
@@ -16,12 +17,6 @@ import { findSlot } from "./table";
 
 /** So many pages that follow each other are a range. */
 const RUN: u32 = 8;
-// @ts-ignore: decorator
-@inline
-function pageAt(pages: usize, i: u32): i64 {
-  return fromF64(load<f64>(pages + ((<usize>i) << 3)));
-}
-
 /** How many pages from the i-th on follow each other: found out only where it pays to know. */
 // @ts-ignore: decorator
 @inline
@@ -140,16 +135,10 @@ export function pinsPinBatch(t: usize, pages: usize, n: u32, pfns: usize, out: u
       continue;
     }
     const end = min<u32>(from + GROUP, n);
-    result(out, from, <f64>findSlots(t, pages + ((<usize>from) << 3), end - from));
-    const place = placeOf(t);
-    for (let i = from; i < end; i++) {
-      const page = pageAt(pages, i);
-      const slot = slotAt(t, i - from, place, page);
-      const pfn = pinPage(t, slot, page, <u64>fromF64(load<f64>(pfns + ((<usize>i) << 3))));
-      result(out, i, pfn);
-      if (pfn < 0) return i;
-    }
-    from = end;
+    const shift = (<usize>from) << 3;
+    result(out, from, <f64>findSlots(t, pages + shift, end - from));
+    from += pinGroup(t, pages + shift, end - from, pfns + shift, out + shift);
+    if (from < end) return from;
   }
   return n;
 }
@@ -165,12 +154,9 @@ export function pinsUnpinBatch(t: usize, pages: usize, n: u32, out: usize): void
       continue;
     }
     const end = min<u32>(from + GROUP, n);
-    result(out, from, <f64>findSlots(t, pages + ((<usize>from) << 3), end - from));
-    const place = placeOf(t);
-    for (let i = from; i < end; i++) {
-      const page = pageAt(pages, i);
-      result(out, i, <f64>unpinPage(t, slotAt(t, i - from, place, page), page));
-    }
+    const shift = (<usize>from) << 3;
+    result(out, from, <f64>findSlots(t, pages + shift, end - from));
+    unpinGroup(t, pages + shift, end - from, out + shift);
     from = end;
   }
 }
@@ -186,11 +172,9 @@ export function pinsLookupBatch(t: usize, pages: usize, n: u32, out: usize): voi
       continue;
     }
     const end = min<u32>(from + GROUP, n);
-    result(out, from, <f64>findSlots(t, pages + ((<usize>from) << 3), end - from));
-    for (let i = from; i < end; i++) {
-      const word = findWord(t, foundAt(t, i - from), indexOf(pageAt(pages, i)));
-      result(out, i, word == 0 ? -1 : pfnOf(load<u64>(word)));
-    }
+    const shift = (<usize>from) << 3;
+    result(out, from, <f64>findSlots(t, pages + shift, end - from));
+    lookupGroup(t, pages + shift, end - from, out + shift);
     from = end;
   }
 }

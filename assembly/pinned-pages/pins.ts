@@ -43,6 +43,21 @@ export function isCharged(t: usize, pfn: u64): bool {
   return get32(t, P_RESERVED) == 0 || !isReserved(t, pfn);
 }
 
+/** A page that is not there yet, in its block or in a new one; not counted. False: no memory. */
+// @ts-ignore: decorator
+@inline
+export function addPage(t: usize, slot: usize, page: i64, pfn: u64): bool {
+  const word = (pfn << <u64>COUNT_BITS) | 1;
+  if (load<u64>(slot) != 0) return addWord(t, slot, indexOf(page), word);
+  if (!roomForBlock(t)) return false;
+  const block = <u64>(page >> BLOCK_BITS);
+  const free = findSlot(t, block);
+  store<u64>(free, keyOf(block, indexOf(page), LONE));
+  store<u64>(free, word, O_CONTENT);
+  set32(t, P_BLOCKS, get32(t, P_BLOCKS) + 1);
+  return true;
+}
+
 /**
  * Pins a page once more, or for the first time, then to `pfn`. The pfn it is pinned to, or why not:
  * SATURATED, OVER_LIMIT, NO_ROOM, and nothing has changed. `slot`: that of its block.
@@ -59,17 +74,7 @@ export function pinPage(t: usize, slot: usize, page: i64, pfn: u64): f64 {
   }
   const charged = isCharged(t, pfn);
   if (charged && load<f64>(t + P_CHARGED) >= load<f64>(t + P_LIMIT)) return OVER_LIMIT;
-  const word = (pfn << <u64>COUNT_BITS) | 1;
-  if (load<u64>(slot) != 0) {
-    if (!addWord(t, slot, indexOf(page), word)) return NO_ROOM;
-  } else {
-    if (!roomForBlock(t)) return NO_ROOM;
-    const block = <u64>(page >> BLOCK_BITS);
-    const free = findSlot(t, block);
-    store<u64>(free, keyOf(block, indexOf(page), LONE));
-    store<u64>(free, word, O_CONTENT);
-    set32(t, P_BLOCKS, get32(t, P_BLOCKS) + 1);
-  }
+  if (!addPage(t, slot, page, pfn)) return NO_ROOM;
   if (charged) add64(t, P_CHARGED, 1);
   add64(t, P_PINNED, 1);
   add64(t, P_REFS, 1);

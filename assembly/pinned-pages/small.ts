@@ -7,15 +7,15 @@ import { freeLeaf } from "./heap";
 import { settle } from "./leaf";
 import { isCharged, pfnOf, refsOf } from "./pins";
 import {
-  add64, at, blockOf, COUNT_BITS, fieldOf, formOf, get32, keyOf, O_CONTENT, P_CHARGED, P_LIMIT,
-  P_PINNED, P_REFS, P_VERSION, roomOf, SCRATCH, set32, smallIndex, smallWord,
+  add64, at, blockOf, COUNT_BITS, COUNT_MOST, fieldOf, formOf, get32, keyOf, O_CONTENT, P_CHARGED,
+  P_LIMIT, P_PINNED, P_REFS, P_VERSION, roomOf, SCRATCH, set32, smallIndex, smallWord,
 } from "./rows";
 import { removeSlot } from "./table";
 
 /** Shorter parts are cheaper page by page. */
 export const SMALL_PART: u32 = 8;
 
-/** Byte of a page in the 512 that say whether it is there. */
+/** Byte of a page in the 512 that say as which number it is there, + 1. */
 // @ts-ignore: decorator
 @inline
 function markAt(t: usize, index: u32): usize {
@@ -23,7 +23,7 @@ function markAt(t: usize, index: u32): usize {
 }
 
 /**
- * Pins pages of the block in `slot`, which has a small leaf, as long as they are not there yet,
+ * Pins pages of the block in `slot`, which has a small leaf, as long as their counts have room, they
  * may be charged, and the leaf has room: the `n` from `index` on, the list's from `first` on. How
  * many it did.
  */
@@ -33,30 +33,41 @@ export function pinSmall(
   const key = load<u64>(slot);
   const form = formOf(key);
   const leaf = t + <usize>load<u64>(slot, O_CONTENT);
+  const room = roomOf(form);
   const before = fieldOf(key) + 1;
-  const most = min<u32>(n, roomOf(form) - before);
+  let count = before;
   memory.fill(markAt(t, index), 0, n);
-  for (let k: u32 = 0; k < before; k++) {
-    store<u8>(markAt(t, load<u16>(smallIndex(leaf, k))), 1);
+  for (let k: u32 = 0; k < count; k++) {
+    store<u8>(markAt(t, load<u16>(smallIndex(leaf, k))), <u8>(k + 1));
   }
   const limit = load<f64>(t + P_LIMIT);
   let charged = load<f64>(t + P_CHARGED);
   let i: u32 = 0;
-  for (; i < most; i++) {
-    if (load<u8>(markAt(t, index + i)) != 0) break;
+  for (; i < n; i++) {
+    const there = <u32>load<u8>(markAt(t, index + i));
+    if (there != 0) {
+      const to = smallWord(leaf, form, there - 1);
+      const word = load<u64>(to);
+      if (refsOf(word) == <u32>COUNT_MOST) break;
+      store<u64>(to, word + 1);
+      store<f64>(at(out, first + i), pfnOf(word));
+      continue;
+    }
+    if (count == room) break;
     const given = load<f64>(at(pfns, first + i));
     const pfn = <u64>fromF64(given);
     if (isCharged(t, pfn)) {
       if (charged >= limit) break;
       charged += 1;
     }
-    store<u16>(smallIndex(leaf, before + i), <u16>(index + i));
-    store<u64>(smallWord(leaf, form, before + i), (pfn << <u64>COUNT_BITS) | 1);
+    store<u16>(smallIndex(leaf, count), <u16>(index + i));
+    store<u64>(smallWord(leaf, form, count), (pfn << <u64>COUNT_BITS) | 1);
     store<f64>(at(out, first + i), given);
+    count++;
   }
-  store<u64>(slot, keyOf(blockOf(key), before + i - 1, form));
+  store<u64>(slot, keyOf(blockOf(key), count - 1, form));
   store<f64>(t + P_CHARGED, charged);
-  add64(t, P_PINNED, <f64>i);
+  add64(t, P_PINNED, <f64>(count - before));
   add64(t, P_REFS, <f64>i);
   set32(t, P_VERSION, get32(t, P_VERSION) + i);
   return i;
