@@ -13,3 +13,5 @@ export const MOVE_SITE: Site = { name: "move_page_tables", row: 7, clearFlush: f
 export const COPY_SITE: Site = { name: "copy_page_range", row: 8, clearFlush: false };
 /** Row 9: CoW and zero-page write faults. */
 export const COW_SITE: Site = { name: "wp_page_copy", row: 9, clearFlush: true };
+/** Row 31: a page moves to another node under its page-table lock. */
+export const MIGRATE_SITE: Site = { name: "migrate_misplaced_page", row: 31, clearFlush: true };
