@@ -22,6 +22,8 @@ import { acked } from "./wake";
 
 /** Visible micro-ops of the handler: what it takes from the budget. */
 const STEPS: u32 = 3;
+/** Events it would log: who records these wants every instruction executed. */
+const LOGGED: u32 = (1 << abi.EV_FLUSH_REMOTE) | (1 << abi.EV_IRQ);
 
 /**
  * Takes the interrupt of CPU `cpu` at `time`, if it is the usual one and is over before `horizon`.
@@ -43,7 +45,7 @@ export function drainWhole(
   const budget = hdr(m, abi.H_BUDGET);
   // One csd; a request of the mm this CPU runs; nobody wants to be told about it.
   if (load<u32>(csd) != 0 || mm == 0 || row.loadedMm != mm || row.lazy != 0) return false;
-  if (budget < STEPS || hdr(m, abi.H_LOG_MASK) != 0) return false;
+  if (budget < STEPS || (hdr(m, abi.H_LOG_MASK) & LOGGED) != 0) return false;
   const asid = row.asid;
   const slot = asidSlot(row, asid);
   const gen = info.infoGen;

@@ -176,7 +176,11 @@ export function execControl<F>(
       return blocked(m, actor, <u32>(changetype<usize>(sysAt(m)) - m));
     }
     case abi.OP_IRQ_OFF: ctx.irqOff = 1; return abi.ST_OK;
-    case abi.OP_IRQ_ON: ctx.irqOff = 0; return abi.ST_OK;
+    case abi.OP_IRQ_ON: {
+      ctx.irqOff = 0;
+      clockAt(m, actor).yieldAt = 0; // an interrupt that has arrived meanwhile comes first
+      return abi.ST_OK;
+    }
     case abi.OP_MMAP_RLOCK: return mmapLock<F>(m, actor, ctx, false);
     case abi.OP_MMAP_RUNLOCK: return mmapUnlock<F>(m, actor, ctx, false);
     case abi.OP_MMAP_WLOCK: return mmapLock<F>(m, actor, ctx, true);

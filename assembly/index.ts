@@ -11,11 +11,12 @@ import { hashBytes } from "./hash";
 import { jobPush, jobsLeft, jobSlot, startJob } from "./jobs";
 import { newMm, setTaskMm, subscribe } from "./lifecycle";
 import {
-  asidSlot, cpuAt, hdr, maskAt, mmAt,
+  asidSlot, clockAt, cpuAt, hdr, maskAt, mmAt,
 } from "./machine";
 import { maskSet } from "./mask";
 import { leafPlace } from "./page-table";
 import { initPools } from "./pools";
+import { NOT_QUEUED } from "./queue";
 import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
 import { canInterrupt, currentCtx, startActor, step } from "./step";
 import { arm, timedArm, timedInit, timedRun } from "./timed";
@@ -151,7 +152,9 @@ export function jobNext(m: usize, actor: u32): usize {
 /** Publishes that job; the timed driver will see it. */
 export function jobCommit(m: usize, actor: u32): void {
   jobPush<Plain>(m, actor);
-  if (hdr(m, abi.H_OFF_HEAP) != 0) arm(m, actor);
+  // Who has a place in the run queue keeps it: the job comes after what that place is for, and an
+  // actor that was woken must not go on before the time it was woken for.
+  if (hdr(m, abi.H_OFF_HEAP) != 0 && clockAt(m, actor).queuedAt == NOT_QUEUED) arm(m, actor);
 }
 
 export function jobCount(m: usize, actor: u32): u32 {

@@ -185,7 +185,7 @@ export class Clock {
   pad1: u64;
   pad2: u64;
   pad3: u64;
-  pad4: u64;
+  yieldAt: u64; // its turn ends here: whom it has woken since goes on, or an interrupt is due
 }
 
 /** A translation cached by a TLB, an IOTLB or a paging-structure cache. */

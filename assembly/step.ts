@@ -172,7 +172,8 @@ const JUMP_BOUND: u32 = 1 << 20;
 
 /**
  * Timed driver: executes micro-ops of one context until the actor's clock reaches `horizon`, the
- * context ends, or a micro-op cannot go on (its status; the clock stands before it). Jumps are free
+ * context ends, or a micro-op cannot go on (its status; the clock stands before it), or somebody it
+ * woke has a turn: who waits for a lock gets it before its owner can take it again. Jumps are free
  * and are decided here; everything else costs what the cost table says.
  */
 export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
@@ -183,6 +184,7 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
   const clock = clockAt(m, actor);
   let pc: u32 = ctx.pc;
   let spins: u32 = 0;
+  clock.yieldAt = u64.MAX_VALUE;
   for (;;) {
     const word = load<u64>(code + ((<usize>pc) << 3));
     const op = <i32>(word & 0xff);
@@ -204,8 +206,13 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
         return finish(m, ctx);
       }
       pc = execLocal(m, actor, ctx, op, a, b, c, imm, pc + 1);
+      if (clock.charge == 0) continue;
       clock.now += clock.charge;
-      continue;
+      clock.charge = 0;
+      if (clock.now < horizon) continue;
+      // Time passed (a delay): what others do before it is over comes before what follows.
+      ctx.pc = <u16>pc;
+      return abi.ST_OK;
     }
     const left = hdr(m, abi.H_BUDGET);
     if (left == 0 || hdr(m, abi.H_LOG_LEN) > room) {
@@ -238,7 +245,7 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
     if (op == abi.OP_CSD_ACK || (op == abi.OP_CSD_UNLOCK && isEarly)) {
       horizon = min<u64>(horizon, timeOf(nextToRun(m)));
     }
-    if (clock.now >= horizon) {
+    if (clock.now >= horizon || clock.now >= clock.yieldAt) {
       clock.charge = 0;
       // Waiting for acks touches nobody: parking now instead of at its turn keeps the targets'
       // handlers from having to take turns with an initiator that only waits.

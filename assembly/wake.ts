@@ -67,12 +67,15 @@ export function wakeByIpi<F>(m: usize, target: u32, time: u64): void {
 /** Wakes everybody who waits for the word at `key` (its offset in the machine). */
 export function wakeWaiters<F>(m: usize, self: u32, key: u32): void {
   if (isShared<F>() || hdr(m, abi.H_OFF_HEAP) == 0 || hdr(m, abi.H_PARKED) == 0) return;
+  const own = clockAt(m, self);
   const n = hdr(m, abi.H_ACTORS);
   for (let i: u32 = 0; i < n; i++) {
     const clock = clockAt(m, i);
     if (clock.waitKey == key) {
       unpark(m, clock);
-      queueActor(m, i, later(clock.now, after(m, self, abi.OP_NOP)));
+      const from = later(clock.now, after(m, self, abi.OP_NOP));
+      queueActor(m, i, from);
+      if (from < own.yieldAt) own.yieldAt = from;
     }
   }
 }

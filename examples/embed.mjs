@@ -9,7 +9,7 @@ machine.place(1, machine.newTask(mm));
 const gpu = machine.attach("sharing", mm);
 
 machine.submit(0, "write", { vpn: 0x1000 });
-machine.submit(1, "read", { vpn: 0x1000 });
+machine.submit(1, "read", { vpn: 0x1000 }, { at: 1_000 });
 machine.advance();
 machine.submitAccess(gpu, "sharing", 0x1000, false, machine.now(0));
 machine.submit(0, "munmap", { start: 0x1000, end: 0x1010 }, { at: 5_000 });

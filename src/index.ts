@@ -105,6 +105,19 @@ export {
 export { simulate, type SimulateOptions, type SimulateResult } from "./simulate.js";
 export { WORKLOADS, type Workload, type WorkloadRegion, workloadNamed } from "./workloads.js";
 export {
+  checkParameters,
+  DEFAULTS as WORKLOAD_DEFAULTS,
+  type ParameterFacts,
+  PARAMETERS as WORKLOAD_PARAMETERS,
+  type WorkloadCall,
+  type WorkloadGenerator,
+  type WorkloadParameters,
+  type WorkloadThread,
+} from "./workloads/generator.js";
+export { GENERATORS, generatorNamed } from "./workloads/index.js";
+export { WORKLOAD_SCENARIOS } from "./scenarios/workloads.js";
+export { runWorkload, type WorkloadRun, type WorkloadRunOptions } from "./simulation/run.js";
+export {
   type Interval,
   type IntervalHandle,
   IntervalTree,

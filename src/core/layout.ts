@@ -199,7 +199,7 @@ export const CLOCK = row([
   ["pad1", 8],
   ["pad2", 8],
   ["pad3", 8],
-  ["pad4", 8],
+  ["yieldAt", 8],
 ]);
 
 /** In the order of the core's `rowSize`. */

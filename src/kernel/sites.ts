@@ -20,3 +20,5 @@ export const RECLAIM_SITE: Site = {
   clearFlush: true,
   notifiesAtEnd: true,
 };
+/** Row 31: a page moves to another node under its page-table lock. */
+export const MIGRATE_SITE: Site = { name: "migrate_misplaced_page", row: 31, clearFlush: true };

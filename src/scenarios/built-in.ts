@@ -1,6 +1,7 @@
 /** The scenarios that come with the library. */
 import type { Scenario } from "./scenario.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
+import { migrateCopyFirstUser, WORKLOAD_SCENARIOS } from "./workloads.js";
 
 const READ = 1;
 const RW = 3;
@@ -326,7 +327,7 @@ const forkWrite: Scenario = {
   expect: { sharing: { "only-end-everywhere": "LOSTW", ...SAFE }, mirroring: SAFE },
 };
 
-const switchRace: Scenario = {
+export const switchRace: Scenario = {
   name: "switch-race",
   title: "a CPU switches to an mm while another unmaps a page of it",
   source: "shootdown.md I13; CVE-2025-37964",
@@ -468,4 +469,6 @@ export const SCENARIOS: readonly Scenario[] = [
   freedTable("freed-table-early", "munmap-tables-first", "PT_UAF"),
   hugeEntry,
   ...TRANSPORT_SCENARIOS,
+  ...WORKLOAD_SCENARIOS,
+  migrateCopyFirstUser,
 ];

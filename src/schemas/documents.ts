@@ -7,6 +7,7 @@ import { profileSchema } from "../kernel/profile-file.js";
 import { scenarioSchema } from "../scenarios/validate.js";
 import { COMPLETION } from "../kernel/completion.js";
 import { VERDICTS } from "../scenarios/scenario.js";
+import { type Figure, FIGURES } from "../simulation/policies.js";
 
 const count = z.int().min(0);
 const name = z.string().min(1);
@@ -173,7 +174,7 @@ export const scenarios = z.strictObject({
 
 const counters = z.record(z.string(), count);
 
-export const simulate = z.strictObject({
+const simulateOnce = z.strictObject({
   driver: z.enum(["timed", "parallel"]),
   workload: name,
   era: name,
@@ -201,6 +202,78 @@ export const simulate = z.strictObject({
     .optional(),
 });
 
+const finite = z.number();
+/** Mean over seeds, and the ends of its 95 % interval: null from one seed. */
+const estimate = z.strictObject({ mean: finite, low: finite.nullable(), high: finite.nullable() });
+const figures = z.strictObject(
+  Object.fromEntries((Object.keys(FIGURES) as Figure[]).map((figure) => [figure, estimate])),
+);
+const percentiles = z.strictObject({
+  count,
+  p50: count,
+  p90: count,
+  p99: count,
+  p999: count,
+  max: count,
+  mean: z.number().min(0),
+});
+
+/** Policies over numbers of CPUs. Times in ns of simulated time, counts of a run. */
+const simulatePolicies = z.strictObject({
+  driver: z.literal("timed"),
+  workload: name,
+  title: name,
+  era: name,
+  profile: name,
+  seeds: z.array(seed).min(1),
+  parameters: z.strictObject({ locality: share, pages: count, thinkNs: count, lazy: count }),
+  runs: z
+    .array(
+      z.strictObject({
+        policy: name,
+        cpus: z.int().min(1),
+        threads: z.int().min(1),
+        rounds: z.int().min(1),
+        ops: count,
+        figures,
+        latencyNs: percentiles,
+        violations: z.array(z.strictObject({ seed, invariant: name, detail: name })),
+      }),
+    )
+    .min(1),
+  differences: z.array(
+    z.strictObject({ policy: name, baseline: name, cpus: z.int().min(1), figures }),
+  ),
+  verdicts: z.array(
+    z.strictObject({
+      policy: name,
+      mutant: z.boolean(),
+      verdict: z.enum([...VERDICTS, "not explored"]),
+      scenarios: z.array(z.strictObject({ scenario: name, verdict, states: count, steps: count })),
+    }),
+  ),
+});
+
+/** One run with its counters, or policies compared on a workload. */
+export const simulate = z.union([simulateOnce, simulatePolicies]);
+
+/** `simulate --list`. */
+export const workloads = z.strictObject({
+  workloads: z.array(
+    z.strictObject({
+      name,
+      title: name,
+      standsFor: name,
+      source: name,
+      parameters: z.array(name),
+      scenarios: z.array(name),
+    }),
+  ),
+  parameters: z.array(
+    z.strictObject({ name, unit: name, least: finite, most: finite, says: name }),
+  ),
+});
+
 /** `found` is null when no schedule that was tried went wrong, which proves nothing. */
 export const sample = z.strictObject({
   scenario: name,
@@ -216,7 +289,7 @@ export const sample = z.strictObject({
 });
 
 const duration = z.number();
-const estimate = {
+const measured = {
   count: z.int().min(1),
   ns: duration,
   method: z.enum(["median", "mean without outliers"]),
@@ -233,7 +306,7 @@ export const calibrate = z.strictObject({
   seed,
   trace,
   resolutionNs: z.int().min(1),
-  figures: z.array(z.strictObject({ name, title: name, ...estimate })),
+  figures: z.array(z.strictObject({ name, title: name, ...measured })),
   flushLine: z
     .strictObject({
       fixedNs: duration,
@@ -255,7 +328,7 @@ export const calibrate = z.strictObject({
       call: z.enum(["madvise", "mprotect", "munmap"]),
       flush: z.enum(["none", "local", "shootdown"]),
       pages: z.int().min(-1),
-      ...estimate,
+      ...measured,
     }),
   ),
   prices: z.array(
@@ -283,6 +356,7 @@ export const DOCUMENTS = {
   simulate,
   calibrate,
   profile: profileSchema,
+  workloads,
   error,
   scenario: scenarioSchema,
 };

@@ -105,6 +105,19 @@ describe("what the documents show", () => {
     ]);
   });
 
+  test("the workload that docs/workloads.md makes compiles and runs", () => {
+    const folder = join(root, "build", "workloads");
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const example = `${block("docs/workloads.md", "ts", "two-pages")}console.log(ns, latencies);\n`;
+    writeFileSync(join(folder, "example.ts"), example);
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const options =
+      "--ignoreConfig --module nodenext --target es2023 --lib es2023,dom --strict --types node";
+    expect(node(tsc, ...options.split(" "), join(folder, "example.ts")).stdout).toBe("");
+    expect(node(join(folder, "example.js")).stdout).toMatch(/^\d{4,} \[/);
+  }, 60_000);
+
   test("examples/ run", () => {
     const embed = node("examples/embed.mjs");
     expect(JSON.parse(embed.stdout)).toMatchObject({ flushRemote: 1, hazard: null });

@@ -197,6 +197,14 @@ const MUTANTS: readonly Row[] = [
     names: /^NoWalkOfFreedTable$/,
     mended: { scenario: "freed-table" },
   },
+  {
+    kind: "operations",
+    name: "migrate-copy-first",
+    scenario: "migrate-copy-first-user",
+    options: {},
+    names: /^ReadsInOrder$/,
+    mended: { scenario: "migrate-user" },
+  },
 ];
 
 describe("broken parts", () => {

@@ -1,9 +1,12 @@
 /** The kernel operations that come with the library. */
 import type { Operation } from "../operation.js";
+import { runChild } from "./child.js";
+import { compute } from "./compute.js";
 import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
 import { inferAbsent, inferAnon, inferFile, inferShare, inferZero, switchAway } from "./infer.js";
 import { madvise, madviseFree, madviseReclaim } from "./madvise.js";
 import { mmap } from "./map.js";
+import { migrate, migrateCopyFirst } from "./migrate.js";
 import { mprotect } from "./mprotect.js";
 import { mremap, mremapLateFlush } from "./mremap.js";
 import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
@@ -53,4 +56,8 @@ export const OPERATIONS: readonly Operation[] = [
   cpuOffline,
   cpuOfflineUndrained,
   madviseIrqsOff,
+  compute,
+  migrate,
+  migrateCopyFirst,
+  runChild,
 ];

@@ -71,7 +71,7 @@ export const fork = operation(
 );
 
 /** exit_mmap of ctx.mm, which nobody uses any more: release, zap everything, free it. */
-function exitMmap(kit: Kit): Program {
+export function exitMmap(kit: Kit): Program {
   return kit.regs.scope(["start", "end"], (start, end) => [
     op("mm.release", { note: "notifier release" }),
     kit.set(start, 0),
@@ -105,7 +105,7 @@ export const exit = operation(
 );
 
 /** The switch to the mm in `mm`, as switch_mm_irqs_off does it. */
-function switchMm(mm: Reg): Program {
+export function switchMm(mm: Reg): Program {
   return [
     op("sw.mark", { a: mm, note: "loadedMm = SWITCHING, join cpumask" }),
     op("sw.gen", { a: mm, note: "read generation, choose ASID" }),

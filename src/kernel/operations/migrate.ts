@@ -1,0 +1,90 @@
+/**
+ * Row 31: a page moves to another node under its page-table lock: unmap, flush, copy, map the copy.
+ * Linux puts a migration entry there and drops the lock; whoever faults then waits for the entry as
+ * here for the lock. The copy comes after the flush: a store through an old entry would be lost.
+ */
+import * as abi from "../../core/abi.js";
+import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
+import type { Kit } from "../kit.js";
+import { operation } from "../operation.js";
+import { MIGRATE_SITE } from "../sites.js";
+
+/** Where the copy stands: behind the flush, or, in a mutant, before it. */
+type CopyPlace = "flushed" | "mapped";
+
+/** The entry is present and the page table locked; ctx.frame is the new page. */
+function moveLocked(kit: Kit, vpn: Reg, next: Reg, prot: Reg, place: CopyPlace): Program {
+  const copy = op("frame.copy", { note: "copy to the other node" });
+  return [
+    place === "mapped" ? copy : [],
+    kit.clearFlush(MIGRATE_SITE, vpn, next),
+    place === "flushed" ? copy : [],
+    op("pte.set.vma", { a: vpn, b: prot, note: "map the copy" }),
+  ];
+}
+
+function migratePage(kit: Kit, vpn: Reg, next: Reg, prot: Reg, place: CopyPlace): Program {
+  const giveUp: Program = [op("frame.drop", { note: "not movable" }), op("pte.forget")];
+  return [
+    op("frame.alloc", { note: "allocate on the other node" }),
+    kit.range(MIGRATE_SITE, "CLEAR", vpn, next, [
+      when(
+        op("ptl.lock", { a: vpn }),
+        [
+          when(
+            op("pte.get", { a: vpn }),
+            [
+              // Shared pages have more places than this one, and a huge page is one frame.
+              when(op("pte.bits", { imm: abi.PTE_HUGE }), giveUp, [
+                when(op("frame.only"), moveLocked(kit, vpn, next, prot, place), giveUp),
+              ]),
+            ],
+            giveUp,
+          ),
+          op("ptl.unlock"),
+        ],
+        giveUp,
+      ),
+    ]),
+    when(op("pte.bits", { imm: abi.PTE_P }), [op("frame.put", { note: "free the old page" })]),
+  ];
+}
+
+function migrateWith(name: string, summary: string, source: string, place: CopyPlace) {
+  return operation(
+    name,
+    ["start", "end"],
+    { summary, source, settles: "range", mutant: place === "mapped" },
+    (kit, { start, end }) => [
+      op("mmap.read.lock"),
+      kit.splitEdges(start, end),
+      kit.forEachTable(start, end, (from, to) =>
+        kit.regs.scope(["vpn", "next", "prot"], (vpn, next, prot) => [
+          op("mov", { a: vpn, b: from }),
+          whilst(op("pte.next", { a: vpn, b: to }), [
+            op("pte.forget"),
+            op("addi", { a: next, b: vpn, imm: 1 }),
+            when(op("vma.find", { a: vpn, b: prot }), migratePage(kit, vpn, next, prot, place)),
+            op("mov", { a: vpn, b: next }),
+          ]),
+        ]),
+      ),
+      op("mmap.read.unlock"),
+    ],
+  );
+}
+
+export const migrate = migrateWith(
+  "migrate",
+  "moves the pages of [start, end) that this mm has alone to other frames, one by one",
+  "notifiers.md 2.4 row 31; Linux migrate_misplaced_folio",
+  "flushed",
+);
+
+/** A store between copy and flush goes to the old page and is lost. */
+export const migrateCopyFirst = migrateWith(
+  "migrate-copy-first",
+  "mutant: copies before the old entry is cleared and flushed",
+  "shootdown.md I5: data collected before the flush",
+  "mapped",
+);
