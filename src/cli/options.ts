@@ -2,6 +2,10 @@
 import type { Command } from "commander";
 import { ArgumentError } from "../errors.js";
 import { canonicalSeed } from "../seed.js";
+import { TRACE_FORMATS, type TraceFormat } from "../traces/format.js";
+
+/** What --format says of itself. */
+export const FORMAT_HELP = `format: ${TRACE_FORMATS.join(", ")}; by default, found out`;
 
 /** Options every command has. */
 export interface CommonOptions {
@@ -40,6 +44,17 @@ export function wholeNumber(option: string, text: string, least: number, most: n
     });
   }
   return value;
+}
+
+/** The value of --format, if there is one. */
+export function formatNamed(text: string | undefined): { format?: TraceFormat } {
+  if (text === undefined) return {};
+  const format = TRACE_FORMATS.find((known) => known === text);
+  if (format === undefined) {
+    const message = `--format must be one of ${TRACE_FORMATS.join(", ")}, got ${text}`;
+    throw new ArgumentError("E_TYPE", message, { argument: "--format" });
+  }
+  return { format };
 }
 
 /** The seed in its one form. */

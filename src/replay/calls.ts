@@ -5,7 +5,7 @@
  */
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
-import type { MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
+import type { MprotectEnter, MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
 import { type Space, vmaFlags, VMA_INFERRED, VMA_KNOWN, withRights } from "./spaces.js";
 import type { Stage } from "./stage.js";
 
@@ -43,6 +43,8 @@ export interface OpenCall {
   held: boolean;
   /** exec: the new address space is in place. */
   done: boolean;
+  /** It failed with part of its effect done: see {@link isPartial}. */
+  partial: boolean;
 }
 
 const WRITERS = new Set<string>(["munmap", "mprotect", "brk", "mremap", "mmap"]);
@@ -50,6 +52,17 @@ const WRITERS = new Set<string>(["munmap", "mprotect", "brk", "mremap", "mmap"])
 /** Does this call hold mmapLock for writing? */
 export function isWriter(call: string): boolean {
   return WRITERS.has(call);
+}
+
+/** What `madvise` and `mprotect` return when part of their range is not mapped. */
+const ENOMEM = 12;
+
+/**
+ * Did this call have an effect although it failed? `madvise` goes on behind a hole and says so at
+ * its end; `mprotect` stops at the hole, with what is before it done.
+ */
+export function isPartial(enter: SyscallEnter, errno: number): boolean {
+  return errno === ENOMEM && (enter.call === "madvise" || enter.call === "mprotect");
 }
 
 /** System calls on one stage. */
@@ -66,7 +79,8 @@ export class Calls {
         this.unmap(space, enter.vpn, enter.vpn + enter.pages, "munmap", where);
         return;
       case "mprotect":
-        this.protect(space, enter.vpn, enter.vpn + enter.pages, enter.prot, where);
+        if (call.partial) this.protectToHole(space, enter, where);
+        else this.protect(space, enter.vpn, enter.vpn + enter.pages, enter.prot, where);
         return;
       case "madvise":
         this.advise(space, enter.vpn, enter.vpn + enter.pages, enter.advice, where);
@@ -153,6 +167,18 @@ export class Calls {
       }
       for (let page = start; page < end; page++) space.touched.add(page);
     }
+  }
+
+  /** `mprotect` that failed at a hole: everything before it is done. */
+  private protectToHole(space: Space, enter: MprotectEnter, where: Where): void {
+    const [start, end] = this.clip(enter.vpn, enter.vpn + enter.pages);
+    let at = start;
+    for (const part of space.vmas(start, end)) {
+      if (part.start > at) break;
+      at = part.end;
+    }
+    // Without a hole it was something else that failed, before anything was done.
+    if (at > start && at < end) this.protect(space, start, at, enter.prot, where);
   }
 
   private protect(space: Space, from: number, to: number, prot: number, where: Where): void {

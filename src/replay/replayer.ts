@@ -13,9 +13,10 @@ import type {
   SyscallEnter,
   SyscallExit,
 } from "../traces/events.js";
-import { Calls, isWriter, type OpenCall, type Where } from "./calls.js";
+import { Calls, isPartial, isWriter, type OpenCall, type Where } from "./calls.js";
 import { replayFault } from "./faults.js";
 import type { Ahead } from "./look-ahead.js";
+import { Residency } from "./residency.js";
 import { Space, vmaFlags } from "./spaces.js";
 import { type Deed, Stage, type Thread } from "./stage.js";
 
@@ -50,12 +51,16 @@ export class Replayer {
   private readonly calls: Calls;
   private readonly open = new Map<number, OpenCall>();
   private readonly clones = new Map<number, PendingClone>();
+  /** What stands in for the faults of a recording that has none; else null. */
+  readonly residency: Residency | null;
 
+  /** @param residentPages - see {@link Residency}; null for a recording that shows faults */
   constructor(
     machine: Machine,
     cpus: number,
     startNs: number,
     private readonly listener: ReplayListener,
+    residentPages: number | null = null,
   ) {
     this.stage = new Stage(
       machine,
@@ -65,6 +70,7 @@ export class Replayer {
       (space) => listener.birth?.(space),
     );
     this.calls = new Calls(this.stage);
+    this.residency = residentPages === null ? null : new Residency(this.stage, residentPages);
   }
 
   /** The next event. Deeds are passed over. */
@@ -123,9 +129,10 @@ export class Replayer {
       return;
     }
     const { space, tid } = this.present(event);
-    const failed = exit !== null && exit.errno !== 0;
+    const failed = exit !== null && exit.errno !== 0 && !isPartial(event, exit.errno);
     const writer = isWriter(call);
     const opened = this.note(event, cause, space, writer);
+    opened.partial = exit !== null && exit.errno !== 0 && !failed;
     if (failed) {
       // It has no effect, but it holds the lock as any other.
       opened.done = true;
@@ -154,6 +161,7 @@ export class Replayer {
       deferred: false,
       held: false,
       done: false,
+      partial: false,
     };
     this.open.set(enter.tid, call);
     return call;
@@ -161,6 +169,7 @@ export class Replayer {
 
   /** Runs a call's effect; a DONTNEED then stays open until its exit line. */
   private perform(call: OpenCall, space: Space, where: Where): void {
+    this.touch(call.enter, space, where);
     const before = this.stage.flushes;
     this.calls.apply(call, space, where);
     const flushed = this.stage.flushes !== before;
@@ -168,6 +177,12 @@ export class Replayer {
       call.held = true;
       this.stage.machine.holdGather(space.row, true);
     }
+  }
+
+  private touch(enter: SyscallEnter, space: Space, where: Where): void {
+    const thread = this.stage.threads.get(where.tid);
+    if (this.residency === null || thread?.space !== space) return;
+    this.residency.before(enter, thread as Thread & { space: Space }, where);
   }
 
   /** Ends what an open call of `tid` still holds. */
@@ -181,8 +196,10 @@ export class Replayer {
   }
 
   private clone(event: SyscallEnter, space: Space, where: Where): void {
+    // Where clone3's flags are not recorded, it is taken to make a thread.
+    const flags = "flags" in event ? (event.flags ?? CLONE_VM) : CLONE_VM;
     const copies =
-      event.call === "fork" || (event.call === "clone" && (event.flags & CLONE_VM) === 0);
+      event.call === "fork" || (event.call.startsWith("clone") && (flags & CLONE_VM) === 0);
     if (!copies) {
       this.clones.set(event.tid, { shares: true, row: -1, child: null });
       return;
@@ -206,7 +223,9 @@ export class Replayer {
     this.open.delete(event.tid);
     if (call === undefined) return;
     const { space } = call;
-    if (call.deferred && space !== null && !space.dead && event.errno === 0) {
+    const failed = event.errno !== 0 && !isPartial(call.enter, event.errno);
+    if (call.deferred && space !== null && !space.dead && !failed) {
+      call.partial = event.errno !== 0;
       this.present(event);
       this.perform(call, space, this.where(event, call.cause));
     }
@@ -215,7 +234,10 @@ export class Replayer {
     if (thread === undefined || thread.space === null) return;
     if (isWriter(event.call)) {
       const present = this.present(event);
-      this.calls.finish(call.enter, event, present.space, this.where(event, call.cause));
+      const where = this.where(event, call.cause);
+      if (event.call === "mremap") this.touch(call.enter, present.space, where);
+      this.calls.finish(call.enter, event, present.space, where);
+      this.residency?.mapped(call.enter, present.space, event.vpn);
     }
   }
 

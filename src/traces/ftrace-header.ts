@@ -14,11 +14,19 @@ export interface Header {
   tid: number;
   comm: string;
   line: number;
+  /** Taken off every time: the first one's seconds if those, in ns, would not be exact; else 0. */
+  baseSeconds: number;
 }
 
 /** TASK_COMM_LEN (16) without its terminator. */
-const MAX_COMM_BYTES = 15;
-const MAX_SECONDS = 2 ** 53 / 1e9;
+export const MAX_COMM_BYTES = 15;
+/** More seconds than that, as nanoseconds, are no exact number: they are those of a date. */
+const EXACT_SECONDS = Math.floor(2 ** 53 / 1e9);
+
+/** An empty header, to be filled by the readers. */
+export function newHeader(): Header {
+  return { timeNs: 0, cpu: 0, tid: 0, comm: "", line: 0, baseSeconds: 0 };
+}
 
 const TEN_TO = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
@@ -56,9 +64,8 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   const { buf, end } = s;
   let p = dash + 1;
   let tid = 0;
-  let digits = p;
   while (isDigit(buf[p]) && p < end) tid = tid * 10 + buf[p++] - 48;
-  if (p - digits > 10) return false;
+  if (p - dash > 11) return false;
   const afterTid = p;
   while (buf[p] === SPACE && p < end) p++;
   if (buf[p] === OPEN_ROUND) {
@@ -68,9 +75,21 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
     p++;
     while (buf[p] === SPACE && p < end) p++;
   }
-  if (p === afterTid || buf[p] !== OPEN_SQUARE) return false;
+  if (p === afterTid || !placeAndTime(s, h, p)) return false;
+  h.tid = tid;
+  return true;
+}
+
+/**
+ * Reads `[cpu] flags time: ` at `from`, the flags being optional, and leaves the cursor behind it;
+ * false, and nothing changed, when it is something else.
+ */
+export function placeAndTime(s: LineScanner, h: Header, from: number): boolean {
+  const { buf, end } = s;
+  let p = from;
+  if (buf[p] !== OPEN_SQUARE) return false;
   let cpu = 0;
-  digits = ++p;
+  let digits = ++p;
   while (isDigit(buf[p]) && p < end) cpu = cpu * 10 + buf[p++] - 48;
   if (p === digits || p - digits > 6 || buf[p] !== CLOSE_SQUARE) return false;
   p++;
@@ -86,7 +105,7 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   digits = p;
   let seconds = 0;
   while (isDigit(buf[p]) && p < end) seconds = seconds * 10 + buf[p++] - 48;
-  if (p === digits || p - digits > 9 || seconds > MAX_SECONDS || buf[p] !== DOT) return false;
+  if (p === digits || p - digits > 12 || buf[p] !== DOT) return false;
   digits = ++p;
   let fraction = 0;
   while (isDigit(buf[p]) && p < end && p - digits < 9) {
@@ -94,9 +113,14 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   }
   const places = p - digits;
   if (places === 0 || buf[p] !== COLON || buf[p + 1] !== SPACE || p + 2 >= end) return false;
-  h.tid = tid;
   h.cpu = cpu;
-  h.timeNs = seconds * 1e9 + fraction * TEN_TO[9 - places];
+  h.timeNs = exactTime(h, seconds, fraction * TEN_TO[9 - places]);
   s.pos = p + 2;
   return true;
+}
+
+/** Seconds and nanoseconds as one integer, from the first time on if that is a date. */
+export function exactTime(h: Header, seconds: number, ns: number): number {
+  if (h.baseSeconds === 0 && seconds >= EXACT_SECONDS) h.baseSeconds = seconds;
+  return (seconds - h.baseSeconds) * 1e9 + ns;
 }

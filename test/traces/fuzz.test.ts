@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { ShootdownError } from "../../src/errors.js";
-import { readTrace } from "../../src/traces/ftrace.js";
+import { readTrace } from "../../src/traces/read-trace.js";
 import { pieces, random, recordingBytes, RECORDINGS } from "./helpers.js";
 
 const SEED = Number(process.env["TRACE_FUZZ_SEED"] ?? 20_260_101);

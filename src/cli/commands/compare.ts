@@ -1,7 +1,15 @@
 import type { Command } from "commander";
 import { compareTrace, type CompareResult } from "../../replay/compare.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
-import { type CommonOptions, nameList, seedOf, withCommon, wholeNumber } from "../options.js";
+import {
+  type CommonOptions,
+  FORMAT_HELP,
+  formatNamed,
+  nameList,
+  seedOf,
+  withCommon,
+  wholeNumber,
+} from "../options.js";
 import { Progress } from "../progress.js";
 import { formatTable } from "../table.js";
 
@@ -11,6 +19,7 @@ interface Options extends CommonOptions {
   readonly consumers: string;
   readonly profile: string;
   readonly deviceRate: string;
+  readonly format?: string;
   readonly lenient?: boolean;
 }
 
@@ -57,6 +66,7 @@ export function formatComparison(result: CompareResult, name: string): string {
   return [
     `${name}: ${trace.lines.toLocaleString("en-US")} lines, ${trace.cpus} CPUs; ` +
       `profile ${result.profile}, seed ${result.seed}; simulated time`,
+    ...(trace.residency === "inferred" ? ["residency: inferred, CPUs as well"] : []),
     "",
     formatTable(HEAD, rows, 3),
     "",
@@ -77,6 +87,7 @@ export async function runCompare(source: string, name: string, options: Options)
     profile: options.profile,
     seed: seedOf(options),
     lenient: options.lenient === true,
+    ...formatNamed(options.format),
     deviceRate: wholeNumber("--device-rate", options.deviceRate, 0, 16),
     onRun: (done, all) => {
       progress.update(`run ${done + 1} of ${all}`);
@@ -96,6 +107,7 @@ export function withCompareOptions(command: Command): Command {
     .option("--consumers <names>", "what is behind the secondary MMU", "sharing,mirroring")
     .option("--profile <name>", "cost profile", "guest-kvm")
     .option("--device-rate <n>", "device accesses per page the process touches", "1")
+    .option("--format <name>", FORMAT_HELP)
     .option("--lenient", "skip and count lines that cannot be read");
 }
 
