@@ -3,7 +3,7 @@
  * each thread, and context switches. It is a model, and stated as such:
  *
  * - a thread is born on the CPU with the fewest live threads, the lowest of those, and stays there;
- * - it runs from its first line on, unless it is inside a call that another line interrupted and
+ * - it runs from its birth on, if the CPU is idle, else from its first line on, unless it is inside a call that another line interrupted and
  *   that is no memory call (it waits there), or waits for the child of a vfork;
  * - among threads of one CPU, the one whose line it is runs.
  *
@@ -126,18 +126,26 @@ export class Placement {
     }
     const known = this.ahead.get(tid);
     if (known !== undefined) {
+      this.ahead.delete(tid);
       this.early.add(tid);
       this.born(known, event);
       return;
     }
     this.guessed++;
-    const parent = this.maker() ?? (this.anyBirth ? -1 : this.first);
-    if (parent === -1) return;
+    const parent = this.maker() ?? (this.anyBirth ? null : this.relative());
+    if (parent === null) return;
     const { timeNs, line } = event;
     const base = { kind: "schedProcessFork" as const, timeNs, cpu: 0, comm: "", line };
     // Should its birth turn up after all, it is old news.
     this.early.add(tid);
     this.born({ ...base, tid: parent, parentTid: parent, childComm: "", childTid: tid }, event);
+  }
+
+  /** The first thread, or who has outlived it. */
+  private relative(): number | null {
+    if (this.cpuOf.has(this.first)) return this.first;
+    for (const tid of this.cpuOf.keys()) return tid;
+    return null;
   }
 
   /** The thread that was last seen to begin making another, if it still is. */
@@ -153,7 +161,11 @@ export class Placement {
     const { timeNs, line } = at;
     const cpu = this.present(parentTid, at);
     this.out.push({ ...birth, timeNs, line, cpu, tid: parentTid });
-    this.settle(childTid);
+    const home = this.settle(childTid);
+    if (this.running[home] === 0) {
+      this.switch(home, 0, childTid, "S", at);
+      this.running[home] = childTid;
+    }
     const call = this.making.get(parentTid);
     this.making.delete(parentTid);
     const flags = call !== undefined && "flags" in call ? (call.flags ?? 0) : 0;

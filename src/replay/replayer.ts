@@ -68,6 +68,7 @@ export class Replayer {
       startNs,
       (deed) => listener.deed(deed),
       (space) => listener.birth?.(space),
+      residentPages === null,
     );
     this.calls = new Calls(this.stage);
     this.residency = residentPages === null ? null : new Residency(this.stage, residentPages);
@@ -169,7 +170,7 @@ export class Replayer {
 
   /** Runs a call's effect; a DONTNEED then stays open until its exit line. */
   private perform(call: OpenCall, space: Space, where: Where): void {
-    this.touch(call.enter, space, where);
+    this.touch(call, space, where);
     const before = this.stage.flushes;
     this.calls.apply(call, space, where);
     const flushed = this.stage.flushes !== before;
@@ -179,10 +180,11 @@ export class Replayer {
     }
   }
 
-  private touch(enter: SyscallEnter, space: Space, where: Where): void {
+  private touch(call: OpenCall, space: Space, where: Where): void {
     const thread = this.stage.threads.get(where.tid);
     if (this.residency === null || thread?.space !== space) return;
-    this.residency.before(enter, thread as Thread & { space: Space }, where);
+    const user = thread as Thread & { space: Space };
+    this.residency.before(call.enter, !call.partial, user, where);
   }
 
   /** Ends what an open call of `tid` still holds. */
@@ -235,7 +237,7 @@ export class Replayer {
     if (isWriter(event.call)) {
       const present = this.present(event);
       const where = this.where(event, call.cause);
-      if (event.call === "mremap") this.touch(call.enter, present.space, where);
+      if (event.call === "mremap") this.touch(call, present.space, where);
       this.calls.finish(call.enter, event, present.space, where);
       this.residency?.mapped(call.enter, present.space, event.vpn);
     }

@@ -11,13 +11,16 @@ import { pagesOf } from "../core/geometry.js";
 import type { PageFault, SyscallEnter } from "../traces/events.js";
 import type { Where } from "./calls.js";
 import { replayFault } from "./faults.js";
-import type { Space } from "./spaces.js";
+import { type Space, VMA_INFERRED, VMA_KNOWN } from "./spaces.js";
 import type { Stage, Thread } from "./stage.js";
 
 const MAP_FIXED = 0x10;
 const MAP_STACK = 0x20000;
 /** `madvise` advice that takes pages away. */
 const TAKING = new Set([4, 8, 21, 24]);
+
+/** Calls that fail where nothing is mapped: munmap does not. */
+const NEEDS_MAPPING = new Set<string>(["mprotect", "madvise"]);
 
 /** Pages of a stack that are in use, at most. */
 const STACK_PAGES = 4;
@@ -45,14 +48,20 @@ export class Residency {
     private readonly pages: number,
   ) {}
 
-  /** `enter` is about to have its effect on `space`. */
-  before(enter: SyscallEnter, thread: Thread & { space: Space }, where: Where): void {
+  /** A call is about to have its effect; `isWhole`: it will succeed. */
+  before(
+    enter: SyscallEnter,
+    isWhole: boolean,
+    thread: Thread & { space: Space },
+    where: Where,
+  ): void {
     const { space } = thread;
     const range = affected(enter, space);
     if (range === null) return;
     const start = range.start;
     const end = Math.min(range.end, pagesOf(this.stage.machine.geometry));
     if (start >= end) return;
+    if (isWhole && NEEDS_MAPPING.has(enter.call)) this.infer(space, start, end);
     for (const part of space.vmas(start, end)) {
       if ((part.prot & abi.PROT_READ) === 0) continue;
       const [from, to] = this.used(space, part);
@@ -73,6 +82,14 @@ export class Residency {
     const end = vpn + enter.pages;
     const others = stacks.filter((known) => known.end <= vpn || known.start >= end);
     this.stacks.set(space, [...others, { start: vpn, end }]);
+  }
+
+  /** What no call has mapped: a program's own segments, or what was there before the recording. */
+  private infer(space: Space, start: number, end: number): void {
+    if (space.vmas(start, end).length > 0) return;
+    this.stage.inferred.vmas++;
+    const prot = abi.PROT_READ | abi.PROT_WRITE | VMA_KNOWN | VMA_INFERRED;
+    this.stage.machine.mapNow(space.row, start, end, prot);
   }
 
   /** The part of a mapping that is in use: half-open. */

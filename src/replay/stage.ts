@@ -79,6 +79,8 @@ export class Stage {
     startNs: number,
     private readonly onDeed: (deed: Deed) => void,
     private readonly onBirth: (space: Space) => void,
+    /** Address spaces from before the recording may be cached anywhere. */
+    private readonly isLate: boolean,
   ) {
     this.startNs = startNs;
     this.tidOn = new Array<number>(cpus).fill(0);
@@ -180,7 +182,8 @@ export class Stage {
     const thread = this.thread(tid, comm);
     if (thread.space === null) {
       const space = this.space(this.machine.newMm(), true);
-      this.machine.assumeOld(space.row);
+      // It may have run anywhere before.
+      if (this.isLate) this.machine.assumeOld(space.row);
       space.threads = 1;
       this.inferred.mms++;
       thread.kernel = false;

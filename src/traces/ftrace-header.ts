@@ -82,17 +82,24 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
 
 /**
  * Reads `[cpu] flags time: ` at `from`, the flags being optional, and leaves the cursor behind it;
- * false, and nothing changed, when it is something else.
+ * false, and nothing changed, when it is something else. `trace-cmd report -l` writes the CPU
+ * without brackets, and the flags without a blank behind it.
  */
 export function placeAndTime(s: LineScanner, h: Header, from: number): boolean {
   const { buf, end } = s;
   let p = from;
-  if (buf[p] !== OPEN_SQUARE) return false;
+  const inBrackets = buf[p] === OPEN_SQUARE;
+  if (inBrackets) p++;
   let cpu = 0;
-  let digits = ++p;
+  let digits = p;
   while (isDigit(buf[p]) && p < end) cpu = cpu * 10 + buf[p++] - 48;
-  if (p === digits || p - digits > 6 || buf[p] !== CLOSE_SQUARE) return false;
-  p++;
+  if (p === digits || p - digits > 6) return false;
+  if (inBrackets) {
+    if (buf[p] !== CLOSE_SQUARE) return false;
+    p++;
+  } else if (!isFlag(buf[p]) || p >= end) {
+    return false;
+  }
   while (buf[p] === SPACE && p < end) p++;
   // The flags column can be switched off; what is left then is the time, which ends in a colon.
   const column = p;
@@ -117,6 +124,11 @@ export function placeAndTime(s: LineScanner, h: Header, from: number): boolean {
   h.timeNs = exactTime(h, seconds, fraction * TEN_TO[9 - places]);
   s.pos = p + 2;
   return true;
+}
+
+/** May a column of flags begin with this byte? `d` and its like: interrupts, or `.` for neither. */
+function isFlag(c: number | undefined): boolean {
+  return c === DOT || c === 100 || c === 68 || c === 98 || c === 66 || c === 88;
 }
 
 /** Seconds and nanoseconds as one integer, from the first time on if that is a date. */

@@ -98,7 +98,7 @@ export function commandExit(s: LineScanner, h: Header, call: TracedCall): Syscal
 export function rawEnter(s: LineScanner, h: Header): SyscallEnter | null {
   s.skipSpaces();
   s.literal(NR);
-  const call = BY_NUMBER.get(s.decimal("a system call number"));
+  const call = BY_NUMBER.get(s.integer("a system call number"));
   if (call === undefined) return null;
   s.skipSpaces();
   s.literal(OPEN);
@@ -109,7 +109,7 @@ export function rawEnter(s: LineScanner, h: Header): SyscallEnter | null {
 export function rawExit(s: LineScanner, h: Header): SyscallExit | null {
   s.skipSpaces();
   s.literal(NR);
-  const call = BY_NUMBER.get(s.decimal("a system call number"));
+  const call = BY_NUMBER.get(s.integer("a system call number"));
   if (call === undefined) return null;
   s.skipSpaces();
   s.literal(EQUALS);

@@ -50,6 +50,7 @@ export class KernelLines implements LineReader {
       if (perfLost(s, h, sink)) return;
     } else {
       if (commandNote(s, sink)) return;
+      skipBuffer(s);
       readHeader(s, h);
     }
     try {
@@ -101,6 +102,15 @@ function commandNote(s: LineScanner, sink: LineSink): boolean {
   sink.cpus(s.decimal("a number of CPUs"));
   if (!s.atEnd()) throw new Mismatch("the end of the line");
   return true;
+}
+
+/** `name: ` before the columns: events of another buffer than the main one say which. */
+function skipBuffer(s: LineScanner): void {
+  const { buf, pos, end } = s;
+  let p = pos;
+  while (p < end && buf[p] !== SPACE) p++;
+  // A comm has a blank before it: it is padded to one more than it can be long.
+  if (p > pos + 1 && buf[p - 1] === COLON[0]) s.pos = p;
 }
 
 /** With `perf record -g`, the frames of the stack follow: an address and a symbol each. */

@@ -164,6 +164,16 @@ describe("trace-cmd report", () => {
     expect(trace.stats).toMatchObject({ cpus: 8, lostEvents: 204_600, lostMarks: 2 });
   });
 
+  it.each([
+    ["buffer: ", "[001]"],
+    ["", "  1d..1."],
+    ["buffer: ", "  1...1."],
+  ])("names the buffer, has columns for latency: %s%s", async (buffer, place) => {
+    const line = `${buffer}            a: b-3979  ${place} 5.000001481: sys_exit_munmap:      0x0`;
+    const { events } = await all(`cpus=8\n${line}\n`);
+    expect(events).toMatchObject([{ comm: "a: b", tid: 3979, cpu: 1, timeNs: 5_000_001_481 }]);
+  });
+
   it("prints switches in two forms", async () => {
     const head = "cpus=2\n sd-1 [000] 1.000001: sched_switch:         ";
     const { events } = await all(`${head}a:b [1:7 [120] S|K ==> swapper/0:0 [120]\n`);
