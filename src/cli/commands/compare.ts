@@ -3,24 +3,23 @@ import { compareTrace, type CompareResult } from "../../replay/compare.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import {
   type CommonOptions,
-  FORMAT_HELP,
-  formatNamed,
   nameList,
   seedOf,
+  type TraceCliOptions,
+  traceOptions,
   withCommon,
+  withTrace,
   wholeNumber,
 } from "../options.js";
 import { Progress } from "../progress.js";
 import { formatTable } from "../table.js";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, TraceCliOptions {
   readonly eras: string;
   readonly policies: string;
   readonly consumers: string;
   readonly profile: string;
   readonly deviceRate: string;
-  readonly format?: string;
-  readonly lenient?: boolean;
 }
 
 const HEAD = [
@@ -86,8 +85,7 @@ export async function runCompare(source: string, name: string, options: Options)
     consumers: nameList("--consumers", options.consumers),
     profile: options.profile,
     seed: seedOf(options),
-    lenient: options.lenient === true,
-    ...formatNamed(options.format),
+    ...traceOptions(options),
     deviceRate: wholeNumber("--device-rate", options.deviceRate, 0, 16),
     onRun: (done, all) => {
       progress.update(`run ${done + 1} of ${all}`);
@@ -101,14 +99,12 @@ export async function runCompare(source: string, name: string, options: Options)
 
 /** Options of compare and demo, with their defaults. */
 export function withCompareOptions(command: Command): Command {
-  return withCommon(command)
+  return withTrace(withCommon(command))
     .option("--eras <names>", "notification eras", "double,deduplicated,coupled")
     .option("--policies <names>", "flush policies", "sync,concurrent")
     .option("--consumers <names>", "what is behind the secondary MMU", "sharing,mirroring")
     .option("--profile <name>", "cost profile", "guest-kvm")
-    .option("--device-rate <n>", "device accesses per page the process touches", "1")
-    .option("--format <name>", FORMAT_HELP)
-    .option("--lenient", "skip and count lines that cannot be read");
+    .option("--device-rate <n>", "device accesses per page the process touches", "1");
 }
 
 export function addCompare(program: Command, finish: (code: number) => void): void {

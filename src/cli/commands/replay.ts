@@ -5,28 +5,22 @@ import { replayTrace, type ReplayResult } from "../../replay/replay.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
 import {
   type CommonOptions,
-  FORMAT_HELP,
-  formatNamed,
   seedOf,
+  type TraceCliOptions,
+  traceOptions,
   withCommon,
+  withTrace,
   wholeNumber,
 } from "../options.js";
 import { Progress } from "../progress.js";
 import { formatTable } from "../table.js";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, TraceCliOptions {
   readonly era: string;
   readonly policy: string;
   readonly profile: string;
-  readonly format?: string;
-  readonly cpus?: string;
-  readonly residentPages?: string;
-  readonly lenient?: boolean;
   readonly minF1?: string;
 }
-
-const MOST_CPUS = 1024;
-const MOST_RESIDENT_PAGES = 2 ** 20;
 
 function headOf(result: ReplayResult, name: string): string {
   const { trace } = result;
@@ -102,16 +96,12 @@ function formatReplay(result: ReplayResult, name: string): string {
 }
 
 export function addReplay(program: Command, finish: (code: number) => void): void {
-  withCommon(program.command("replay <trace>"))
+  withTrace(withCommon(program.command("replay <trace>")))
     .summary("predict a recording's flushes and hold them against what the kernel did")
     .option("--era <name>", "notification era", "coupled")
     .option("--policy <name>", "flush policy", "concurrent")
     .option("--profile <name>", "cost profile", "guest-kvm")
-    .option("--format <name>", FORMAT_HELP)
-    .option("--cpus <n>", "CPUs of the recorded machine, if it does not say (strace: 8)")
-    .option("--resident-pages <n>", "strace: pages present of a mapping, at most", "16")
     .option("--min-f1 <percent>", "exit with 1 below this, 0 to 100")
-    .option("--lenient", "skip and count lines that cannot be read")
     .addHelpText(
       "after",
       `
@@ -135,17 +125,7 @@ Exit codes: 0 replayed, 1 f1 below --min-f1, 2 usage, a recording that cannot be
         policy: options.policy,
         profile: options.profile,
         seed: seedOf(options),
-        lenient: options.lenient === true,
-        residentPages: wholeNumber(
-          "--resident-pages",
-          options.residentPages ?? "16",
-          0,
-          MOST_RESIDENT_PAGES,
-        ),
-        ...formatNamed(options.format),
-        ...(options.cpus === undefined
-          ? {}
-          : { cpus: wholeNumber("--cpus", options.cpus, 1, MOST_CPUS) }),
+        ...traceOptions(options),
         onProgress: (lines) => {
           progress.update(`${lines.toLocaleString("en-US")} lines`);
         },
