@@ -53,8 +53,8 @@ const PATIENCE_MS = 5_000;
 const NEWLINE = 10;
 
 /**
- * Runs `command` and writes a recording of it. Whatever happens, the tracing instance is removed and
- * the signal handlers are gone afterwards; after SIGINT, SIGTERM or SIGHUP the command gets the
+ * Runs `command` and writes a recording of it. Whatever happens, the tracing instance is removed
+ * and the signal handlers are gone afterwards; after SIGINT, SIGTERM or SIGHUP the command gets the
  * signal as well, and what was recorded until then is kept.
  *
  * @throws TraceError E_ENV without tracefs or the right to use it; ArgumentError E_NOENT for a

@@ -3,8 +3,9 @@
  * each thread, and context switches. It is a model, and stated as such:
  *
  * - a thread is born on the CPU with the fewest live threads, the lowest of those, and stays there;
- * - it runs from its birth on, if the CPU is idle, else from its first line on, unless it is inside a call that another line interrupted and
- *   that is no memory call (it waits there), or waits for the child of a vfork;
+ * - it runs from its birth on, if the CPU is idle, else from its first line on, unless it is inside
+ *   a call that another line interrupted and that is no memory call (it waits there), or waits for
+ *   the child of a vfork;
  * - among threads of one CPU, the one whose line it is runs.
  *
  * A child may appear before the call that made it returns: its birth is looked for ahead, within a

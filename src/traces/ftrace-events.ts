@@ -76,11 +76,18 @@ export class UnknownEvent extends Mismatch {
   }
 }
 
-/** The same for a system call that is not followed. */
-export class UnknownCall extends UnknownEvent {}
+/** Name of the event that was read last. */
+let lastName = "";
 
-/** Reads the event after the header. */
+/** Reads the event after the header. @throws UnknownEvent, also for calls that are not followed */
 export function readEvent(s: LineScanner, h: Header): TraceEvent {
+  const event = readKnown(s, h);
+  if (event === null) throw new UnknownEvent(lastName);
+  return event;
+}
+
+/** The same, but null for a system call that is not followed. */
+export function readKnown(s: LineScanner, h: Header): TraceEvent | null {
   let name = eventName(s);
   let reader = READERS.get(name);
   let colon = s.pos < s.end && s.buf[s.pos] === COLON;
@@ -96,14 +103,13 @@ export function readEvent(s: LineScanner, h: Header): TraceEvent {
     if (!colon) throw new Mismatch(`":" after ${name}`);
     s.pos++;
     s.skipSpaces();
-    const event = reader(s, h);
-    if (event === null) throw new UnknownCall(name);
-    return event;
+    lastName = name;
+    return reader(s, h);
   }
   return syscallEvent(s, h, name);
 }
 
-function syscallEvent(s: LineScanner, h: Header, name: string): TraceEvent {
+function syscallEvent(s: LineScanner, h: Header, name: string): TraceEvent | null {
   if (name.startsWith("sys_")) {
     const call = name.slice(4);
     if (syscalls.isTracedCall(call)) return syscalls.kernelForm(s, h, call);
@@ -114,7 +120,8 @@ function syscallEvent(s: LineScanner, h: Header, name: string): TraceEvent {
       if (syscalls.isTracedCall(entered)) return syscalls.commandEnter(s, h, entered);
       if (syscalls.isTracedCall(left)) return syscalls.commandExit(s, h, left);
     }
-    throw new UnknownCall(name);
+    lastName = name;
+    return null;
   }
   throw new UnknownEvent(name);
 }

@@ -4,7 +4,7 @@
  * between events, and in a few fields.
  */
 import type { TraceFormat } from "./format.js";
-import { readEvent, UnknownCall } from "./ftrace-events.js";
+import { readEvent, readKnown } from "./ftrace-events.js";
 import { readHeader, type Header } from "./ftrace-header.js";
 import type { LineReader, LineSink } from "./line-reader.js";
 import { ascii, type LineScanner, Mismatch } from "./line-scanner.js";
@@ -53,13 +53,10 @@ export class KernelLines implements LineReader {
       skipBuffer(s);
       readHeader(s, h);
     }
-    try {
-      sink.event(readEvent(s, h));
-    } catch (error) {
-      // Neither program can leave out single calls of raw_syscalls while it records.
-      if (!(error instanceof UnknownCall)) throw error;
-      sink.passedOver();
-    }
+    // Neither program can leave out single calls of raw_syscalls while it records.
+    const event = readKnown(s, h);
+    if (event === null) sink.passedOver();
+    else sink.event(event);
   }
 }
 

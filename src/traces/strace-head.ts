@@ -76,7 +76,7 @@ export function readHead(s: LineScanner, head: StraceHead = newStraceHead()): vo
   s.skipSpaces();
 }
 
-/** Few digits that a blank or a name follow are an id; a time has a dot or a colon, or is a date. */
+/** Few digits that a blank or a name follow are an id; a time has a dot, a colon or is a date. */
 function isPid(s: LineScanner): boolean {
   const { buf, end, pos } = s;
   let p = pos;

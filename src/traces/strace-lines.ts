@@ -136,8 +136,8 @@ export class StraceLines implements LineReader {
     }
     if (!bracketed || live.has(pid)) return pid;
     if (pid === this.#mainPid) return MAIN;
-    // Nobody announced this id. The first thread has one as well, and shows it while it has company;
-    // what is no answer to its own open call, or is one, tells the two apart.
+    // Nobody announced this id. The first thread has one as well, and shows it while it has
+    // company; what answers its open call is its own, what does not is another's.
     if (this.#mainPid === -1 && live.has(MAIN) && this.#pending.has(MAIN) === isResumed) {
       this.#mainPid = pid;
       return MAIN;
@@ -247,17 +247,18 @@ export class StraceLines implements LineReader {
     // "= ?": it never returned.
     if (errno === -1) return;
     const { timeNs, cpu, tid, comm, line } = h;
-    const base = { timeNs, cpu, tid, comm, line };
     const value = vpn * 4096 + offset;
     if (errno === 0 && (call === "execve" || call === "execveat") && !announced) {
       const kind = "schedProcessExec" as const;
-      sink.event({ ...base, kind, filename: "", taskTid: tid, oldTid: tid });
+      sink.event({ kind, timeNs, cpu, tid, comm, line, filename: "", taskTid: tid, oldTid: tid });
     } else if (errno === 0 && value > 0 && isBirth(call)) {
       if (this.#live.size > 0) this.#live.add(value);
       const kind = "schedProcessFork" as const;
-      sink.event({ ...base, kind, parentTid: tid, childComm: "", childTid: value });
+      const [parentTid, childTid] = [tid, value];
+      sink.event({ kind, timeNs, cpu, tid, comm, line, parentTid, childComm: "", childTid });
     }
-    sink.event({ ...base, kind: "syscallExit", call, errno, value, vpn, offset });
+    const kind = "syscallExit" as const;
+    sink.event({ kind, timeNs, cpu, tid, comm, line, call, errno, value, vpn, offset });
   }
 }
 

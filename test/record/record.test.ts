@@ -202,7 +202,8 @@ describe.skipIf(!(await usable()))("record, with this machine's tracefs", () => 
     const output = join(folder, "real.ftrace.gz");
     const { status, stdout } = run("--json", "--output", output, "--", "sh", "-c", work);
     expect(status).toBe(0);
-    const schema: unknown = JSON.parse(readFileSync(join(root, "dist/schemas/record.json"), "utf8"));
+    const file = readFileSync(join(root, "dist/schemas/record.json"), "utf8");
+    const schema: unknown = JSON.parse(file);
     const validate = new Ajv2020({ strict: true }).compile(schema as object);
     const result = JSON.parse(stdout) as Record<string, unknown>;
     validate(result);

@@ -227,7 +227,7 @@ describe("threads and processes", () => {
     expect(result.trace.cpus).toBe(1);
   });
 
-  it("threads without a birth belong to the first process if no births were asked for", async () => {
+  it("threads without a birth are the first process's if births were not asked for", async () => {
     const { flushes, result } = await predict([MAP, "8 brk(NULL) = 0x1000", drop], 3);
     expect(flushes.sort()).toEqual(["local 1", "remote 1", "send 1"]);
     expect(result.model?.guessedThreads).toBe(1);
@@ -254,7 +254,7 @@ describe("placement", () => {
     expect(calls.map(({ cpu }) => cpu)).toEqual([1, 1]);
   });
 
-  it("every event is on the CPU where its thread runs, and time and lines do not go back", async () => {
+  it("every event is on the CPU where its thread runs, and lines do not go back", async () => {
     const lines = ["7 brk(NULL) = 0x1000"];
     for (let tid = 8; tid < 14; tid++) {
       lines.push(`7 clone3({flags=CLONE_VM}, 88) = ${tid}`, `${tid} brk(NULL) = 0x1000`);

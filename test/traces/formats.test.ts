@@ -40,9 +40,10 @@ function plugged(text: string): string {
   return text
     .replace(/tlb_flush: pages:(\S+) reason:/, "tlb_flush:            pages=$1 reason=")
     .replace(
-      /prev_comm=(.*) prev_pid=(\d+) prev_prio=(\d+) prev_state=(\S+) ==> next_comm=(.*) next_pid=(\d+) next_prio=(\d+)/,
-      "$1:$2 [$3] $4 ==> $5:$6 [$7]",
-    );
+      /prev_comm=(.*) prev_pid=(\d+) prev_prio=(\d+) prev_state=(\S+) ==> /,
+      "$1:$2 [$3] $4 ==> ",
+    )
+    .replace(/next_comm=(.*) next_pid=(\d+) next_prio=(\d+)/, "$1:$2 [$3]");
 }
 
 const perf = lines.map((line) =>

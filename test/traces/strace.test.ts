@@ -12,8 +12,10 @@ const read = async (...lines: string[]): Promise<TraceEvent[]> =>
   readAll(bytesOf(lines.join("\n") + "\n"), { format: "strace" });
 
 /** The slow, obvious reader: one regular expression per shape of a line. */
-const HEAD =
-  /^(?:\[pid\s+(\d+)\] |(\d+) +)?(?:(\d{9,}\.\d{6,9}|\d\d:\d\d:\d\d(?:\.\d+)?| *\d+\.\d{6,9}) )?(.*)$/;
+const HEAD = new RegExp(
+  "^(?:\\[pid\\s+(\\d+)\\] |(\\d+) +)?" +
+    "(?:(\\d{9,}\\.\\d{6,9}|\\d\\d:\\d\\d:\\d\\d(?:\\.\\d+)?| *\\d+\\.\\d{6,9}) )?(.*)$",
+);
 const RESULT =
   /\)\s+= (-?\d+|0x[0-9a-f]+|\?)(?: ([A-Z][A-Z0-9_]*) \(([^)]*)\))?(?: \(.*\))?(?: <(\d+\.\d+)>)?$/;
 const FOLLOWED = /^(mmap|munmap|mprotect|madvise|mremap|brk|clone3?|execve|exit|exit_group)$/;
@@ -154,7 +156,8 @@ describe("lines", () => {
     ],
     ["mmap(0, 0x2000, 0x3, 0x22, 0xffffffff, 0) = 0x7f0000000000", { pages: 2, fd: -1 }],
     [
-      "mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE|MAP_HUGETLB|21<<MAP_HUGE_SHIFT|0x8000000, -1, 0) = 0x7f0000000000",
+      "mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE|MAP_HUGETLB|21<<MAP_HUGE_SHIFT|0x8000000, " +
+        "-1, 0) = 0x7f0000000000",
       { prot: 0, flags: 0x8040002 },
     ],
     [
@@ -167,7 +170,8 @@ describe("lines", () => {
     ],
     ["brk(NULL)               = 0x56308358e000", { call: "brk", vpn: 0, offset: 0 }],
     [
-      "mremap(0x7f0000001000, 12288, 24576, MREMAP_MAYMOVE|MREMAP_FIXED, 0x7f0000100000) = 0x7f0000100000",
+      "mremap(0x7f0000001000, 12288, 24576, MREMAP_MAYMOVE|MREMAP_FIXED, 0x7f0000100000) = " +
+        "0x7f0000100000",
       { call: "mremap", oldPages: 3, newPages: 6, flags: 3, newVpn: 0x7f0000100 },
     ],
     [
