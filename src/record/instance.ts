@@ -124,6 +124,8 @@ export class TraceInstance {
     // What came first is worth most: later events are lost, not the beginning of every mapping.
     await this.write("options/overwrite", "0");
     await this.write("options/event-fork", "1");
+    // So that threads that were there before are known to share their memory.
+    await this.write("options/record-tgid", "1");
     await this.write("buffer_size_kb", String(bufferKb));
     for (const event of EVENTS) await this.enable(event);
     await this.enableCalls();

@@ -101,7 +101,7 @@ async function recorded(
   }
   const seconds = (performance.now() - started) / 1000;
   const cpus = await instance.stats();
-  const lines = await write(instance.text(), output);
+  const lines = await write(said(instance, options.all ? null : gated.pid), output);
   return {
     command,
     ...ended,
@@ -117,6 +117,13 @@ async function recorded(
     events: instance.events,
     missing: instance.missing,
   };
+}
+
+/** The recording, and before it whose it is: a replay must know what it does not show. */
+async function* said(instance: TraceInstance, root: number | null): AsyncGenerator<Uint8Array> {
+  const encoder = new TextEncoder();
+  if (root !== null) yield encoder.encode(`# recorded: only the threads descended from ${root}\n`);
+  yield* instance.text();
 }
 
 /** Writes the text, compressed if the name says so; how many lines it has. */

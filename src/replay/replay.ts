@@ -197,6 +197,7 @@ export async function runReplay(
   });
   const run = new Run(options, parts);
   try {
+    run.processes = trace.processes;
     await withExits(run.begun(trace), (ahead) => run.take(ahead));
     return run.finish(trace.stats);
   } finally {
@@ -214,6 +215,7 @@ class Run {
   /** Only for strace. */
   private placement: Placement | null = null;
   private readonly residentPages: number;
+  processes: ReadonlyMap<number, number> = new Map();
   private firstNs = 0;
   private lastNs = 0;
   private tid = 0;
@@ -276,7 +278,8 @@ class Run {
       touch: (space, timeNs, vpn) => parts.onTouch?.(space, { tid: this.tid, timeNs, vpn }),
     };
     const pages = isIntent ? this.residentPages : null;
-    this.replayer = new Replayer(machine, cpus, this.firstNs, listener, pages);
+    const facts = { processes: this.processes, root: stats.root, isLate: !isIntent };
+    this.replayer = new Replayer(machine, cpus, this.firstNs, listener, pages, facts);
     if (isIntent) this.placement = new Placement(cpus);
     parts.onStart?.(machine, this.replayer);
   }

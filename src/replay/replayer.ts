@@ -18,7 +18,7 @@ import { replayFault } from "./faults.js";
 import type { Ahead } from "./look-ahead.js";
 import { Residency } from "./residency.js";
 import { Space, vmaFlags } from "./spaces.js";
-import { type Deed, Stage, type Thread } from "./stage.js";
+import { type Deed, type RecordingFacts, Stage, type Thread } from "./stage.js";
 
 const CLONE_VM = 0x100;
 /** Kernel code that faults on the new stack or data of a program that is being executed. */
@@ -45,6 +45,9 @@ export interface ReplayListener {
   touch?(space: Space, timeNs: number, vpn: number): void;
 }
 
+/** A recording of the whole machine that says nothing about processes. */
+const NO_FACTS: RecordingFacts = { processes: new Map(), root: null, isLate: true };
+
 /** See the file comment. */
 export class Replayer {
   readonly stage: Stage;
@@ -54,13 +57,17 @@ export class Replayer {
   /** What stands in for the faults of a recording that has none; else null. */
   readonly residency: Residency | null;
 
-  /** @param residentPages - see {@link Residency}; null for a recording that shows faults */
+  /**
+   * @param residentPages - see {@link Residency}; null for a recording that shows faults
+   * @param facts - what the recording says of itself
+   */
   constructor(
     machine: Machine,
     cpus: number,
     startNs: number,
     private readonly listener: ReplayListener,
     residentPages: number | null = null,
+    private readonly facts: RecordingFacts = NO_FACTS,
   ) {
     this.stage = new Stage(
       machine,
@@ -68,7 +75,7 @@ export class Replayer {
       startNs,
       (deed) => listener.deed(deed),
       (space) => listener.birth?.(space),
-      residentPages === null,
+      facts,
     );
     this.calls = new Calls(this.stage);
     this.residency = residentPages === null ? null : new Residency(this.stage, residentPages);
@@ -345,6 +352,12 @@ export class Replayer {
     if (--space.threads <= 0) space.leave();
   }
 
+  /** A thread in whose context nothing was recorded, the flush of its switch-in included. */
+  private isForeign({ tid, space }: Thread & { space: Space }): boolean {
+    const { root } = this.facts;
+    return root !== null && tid !== root && space.before && !space.forked;
+  }
+
   private switch(event: SchedSwitch): void {
     const { stage } = this;
     const { cpu } = event;
@@ -359,6 +372,7 @@ export class Replayer {
       stage.enterKernel(cpu, where);
       return;
     }
-    stage.enter(cpu, stage.userThread(event.nextTid, event.nextComm), where, false);
+    const user = stage.userThread(event.nextTid, event.nextComm);
+    stage.enter(cpu, user, where, this.isForeign(user));
   }
 }

@@ -309,6 +309,11 @@ export type SkipReason = "malformed" | "unknownEvent" | "clockBackwards";
 export interface TraceStats {
   /** What the recording is; null until a line has shown it. */
   format: TraceFormat | null;
+  /**
+   * The recording was made of this thread and its descendants only: what happens in the context of
+   * other processes is missing. Null when it is of the whole machine, or does not say.
+   */
+  root: number | null;
   /** Lines seen, comments and blank lines included. */
   lines: number;
   /** Events delivered. */

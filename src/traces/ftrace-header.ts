@@ -12,6 +12,8 @@ export interface Header {
   timeNs: number;
   cpu: number;
   tid: number;
+  /** The process it is a thread of, if the line says so; else 0. */
+  tgid: number;
   comm: string;
   line: number;
   /** Taken off every time: the first one's seconds if those, in ns, would not be exact; else 0. */
@@ -25,7 +27,7 @@ const EXACT_SECONDS = Math.floor(2 ** 53 / 1e9);
 
 /** An empty header, to be filled by the readers. */
 export function newHeader(): Header {
-  return { timeNs: 0, cpu: 0, tid: 0, comm: "", line: 0, baseSeconds: 0 };
+  return { timeNs: 0, cpu: 0, tid: 0, tgid: 0, comm: "", line: 0, baseSeconds: 0 };
 }
 
 const TEN_TO = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
@@ -67,16 +69,21 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   while (isDigit(buf[p]) && p < end) tid = tid * 10 + buf[p++] - 48;
   if (p - dash > 11) return false;
   const afterTid = p;
+  let tgid = 0;
   while (buf[p] === SPACE && p < end) p++;
   if (buf[p] === OPEN_ROUND) {
     // Optional thread group column: a number or dashes.
-    while (p < end && buf[p] !== CLOSE_ROUND && p - afterTid < 24) p++;
+    while (p < end && buf[p] !== CLOSE_ROUND && p - afterTid < 24) {
+      if (isDigit(buf[p])) tgid = tgid * 10 + buf[p] - 48;
+      p++;
+    }
     if (buf[p] !== CLOSE_ROUND) return false;
     p++;
     while (buf[p] === SPACE && p < end) p++;
   }
   if (p === afterTid || !placeAndTime(s, h, p)) return false;
   h.tid = tid;
+  h.tgid = tgid;
   return true;
 }
 

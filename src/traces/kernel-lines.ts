@@ -41,6 +41,7 @@ export class KernelLines implements LineReader {
     if (s.buf[s.pos] === C && lostLine(s, sink)) return;
     if (this.#isFtrace) {
       readHeader(s, h);
+      if (h.tgid !== 0) sink.process(h.tid, h.tgid);
       sink.event(readEvent(s, h));
       return;
     }
@@ -53,6 +54,7 @@ export class KernelLines implements LineReader {
       skipBuffer(s);
       readHeader(s, h);
     }
+    if (h.tgid !== 0) sink.process(h.tid, h.tgid);
     // Neither program can leave out single calls of raw_syscalls while it records.
     const event = readKnown(s, h);
     if (event === null) sink.passedOver();

@@ -11,6 +11,8 @@ export interface LineSink {
   lost(cpu: number, count: number): void;
   /** A line about something that is not followed, which is no failure. */
   passedOver(): void;
+  /** `tid` is a thread of process `tgid`. */
+  process(tid: number, tgid: number): void;
   /** The recorded machine has so many CPUs. */
   cpus(count: number): void;
 }

@@ -43,7 +43,9 @@ function columnsAfter(s: LineScanner, h: Header, blank: number): boolean {
   let tid = 0;
   while (isDigit(buf[p]) && p < end) tid = tid * 10 + buf[p++] - 48;
   if (p === digits || p - digits > 10) return false;
+  let tgid = 0;
   if (buf[p] === SLASH) {
+    tgid = tid;
     digits = ++p;
     tid = 0;
     while (isDigit(buf[p]) && p < end) tid = tid * 10 + buf[p++] - 48;
@@ -53,5 +55,6 @@ function columnsAfter(s: LineScanner, h: Header, blank: number): boolean {
   while (buf[p] === SPACE && p < end) p++;
   if (p === afterTid || !placeAndTime(s, h, p)) return false;
   h.tid = unknown ? 0 : tid;
+  h.tgid = unknown ? 0 : tgid;
   return true;
 }

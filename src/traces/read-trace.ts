@@ -75,6 +75,11 @@ export class TraceReader implements AsyncIterable<TraceEvent[]> {
     return this.#parser.stats;
   }
 
+  /** Process of each thread, as far as the lines read so far have said so. */
+  get processes(): ReadonlyMap<number, number> {
+    return this.#parser.processes;
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<TraceEvent[], void, undefined> {
     if (this.#started) {
       throw new ArgumentError("E_BUSY", "a trace can be read once; call readTrace again", {});

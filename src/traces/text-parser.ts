@@ -25,6 +25,9 @@ const BOM = [0xef, 0xbb, 0xbf] as const;
 
 const TRACER = ascii("# tracer:");
 
+/** What `shootdown record` writes before a recording of one program's threads only. */
+const ROOT = ascii("# recorded: only the threads descended from ");
+
 const WHAT: Readonly<Record<TraceFormat, string>> = {
   ftrace: "ftrace text",
   "trace-cmd": "text of trace-cmd report",
@@ -37,6 +40,7 @@ export class TextParser {
   /** Counts so far. */
   readonly stats: TraceStats = {
     format: null,
+    root: null,
     lines: 0,
     events: 0,
     cpus: 0,
@@ -46,6 +50,9 @@ export class TextParser {
     skipped: { malformed: 0, unknownEvent: 0, clockBackwards: 0 },
     outOfOrder: 0,
   };
+
+  /** Process of each thread, as far as lines have said so. */
+  readonly processes = new Map<number, number>();
 
   readonly #lenient: boolean;
   readonly #scanner = new LineScanner();
@@ -63,6 +70,9 @@ export class TextParser {
     event: (event) => this.#event(event),
     lost: (cpu, count) => this.#lost(cpu, count),
     passedOver: () => this.stats.skipped.unknownEvent++,
+    process: (tid, tgid) => {
+      if (this.processes.get(tid) !== tgid) this.processes.set(tid, tgid);
+    },
     cpus: (count) => {
       if (this.stats.cpus === 0) this.stats.cpus = count;
     },
@@ -183,6 +193,9 @@ export class TextParser {
     if (s.tryLiteral(TRACER)) {
       this.#sawTracer = true;
       if (this.#reader === null) this.#begin("ftrace");
+    } else if (s.tryLiteral(ROOT)) {
+      const root = numberAfter(buf.subarray(pos, end), ROOT);
+      if (root > 0) this.stats.root = root;
     } else if (this.stats.cpus === 0) {
       this.stats.cpus = cpusOf(buf.subarray(pos, end));
     }
@@ -258,7 +271,7 @@ const NRCPUS = ascii("# nrcpus online : ");
 function numberAfter(line: Uint8Array, mark: Uint8Array): number {
   let p = line.length;
   let value = 0;
-  for (let unit = 1; p > 0 && unit < 1e5; unit *= 10) {
+  for (let unit = 1; p > 0 && unit < 1e10; unit *= 10) {
     const digit = line[p - 1] - 48;
     if (!(digit >= 0 && digit <= 9)) break;
     value += digit * unit;

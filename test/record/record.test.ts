@@ -46,16 +46,20 @@ const options = (fs: FakeTracefs, more: Partial<RecordOptions> = {}): RecordOpti
 describe("record, with a tracefs in memory", () => {
   const whole = { events: EVENTS, trace: `# tracer: nop\n${LINE}`, stats: [stats(5, 0, 0)] };
 
+  /** What is written before the kernel's text. */
+  const RECORDED = /^# recorded: only the threads descended from \d+\n/;
+
   it("sets up an instance of its own, keeps what it has to, and takes it away", async () => {
     const fs = new FakeTracefs(whole);
     const result = await record(options(fs));
     expect(fs.instances.size).toBe(0);
     expect(fs.closed).toBe(false);
-    expect(fs.writes.slice(0, 5)).toEqual([
+    expect(fs.writes.slice(0, 6)).toEqual([
       "tracing_on = 0",
       "trace_clock = mono",
       "options/overwrite = 0",
       "options/event-fork = 1",
+      "options/record-tgid = 1",
       "buffer_size_kb = 128",
     ]);
     const follow = fs.writes.find((line) => line.startsWith("set_event_pid = ")) ?? "";
@@ -65,10 +69,13 @@ describe("record, with a tracefs in memory", () => {
     expect(tids).toContain(0);
     expect(fs.writes.at(-2)).toBe("tracing_on = 1");
     expect(fs.writes.at(-1)).toBe("tracing_on = 0");
-    expect(result).toMatchObject({ exitCode: 0, signal: null, lines: 2, lostEvents: 0 });
+    expect(result).toMatchObject({ exitCode: 0, signal: null, lines: 3, lostEvents: 0 });
     expect(result.events).toHaveLength(EVENTS.length);
     expect(result.missing).toContain("ipi/ipi_send_cpu");
-    expect(readFileSync(result.output, "utf8")).toBe(`# tracer: nop\n${LINE}`);
+    const text = readFileSync(result.output, "utf8");
+    expect(text).toMatch(RECORDED);
+    expect(text.replace(RECORDED, "")).toBe(`# tracer: nop\n${LINE}`);
+    expect(text).toContain(` ${tids[0]}\n`);
     expect(readdirSync(folder).filter((name) => name.endsWith(".part"))).toEqual([]);
   });
 
@@ -140,7 +147,7 @@ describe("record, with a tracefs in memory", () => {
     const running = record(options(fs, { command: ["sleep", "60"] }));
     await expect.poll(() => fs.writes.includes("tracing_on = 1")).toBe(true);
     process.emit("SIGTERM", "SIGTERM");
-    expect(await running).toMatchObject({ interrupted: "SIGTERM", signal: "SIGTERM", lines: 2 });
+    expect(await running).toMatchObject({ interrupted: "SIGTERM", signal: "SIGTERM", lines: 3 });
     expect(fs.instances.size).toBe(0);
     expect(process.listenerCount("SIGTERM")).toBe(0);
   });

@@ -184,6 +184,21 @@ describe("trace-cmd report", () => {
   });
 });
 
+describe("whose recording it is", () => {
+  it("is in a line of its own, and processes are in a column or before a slash", async () => {
+    const text =
+      "# recorded: only the threads descended from 27201\n# tracer: nop\n" +
+      " a-7  (      5) [000] ..... 1.000001: sys_munmap -> 0x0\n" +
+      " b-8  (-------) [000] ..... 1.000002: sys_munmap -> 0x0\n";
+    const { trace } = await all(text);
+    expect(trace.stats.root).toBe(27_201);
+    expect([...trace.processes]).toEqual([[7, 5]]);
+    const perfs = await all(" a 5/7 [000] 1.000001: syscalls:sys_exit_munmap: 0x0\n");
+    expect([...perfs.trace.processes]).toEqual([[7, 5]]);
+    expect(perfs.trace.stats.root).toBeNull();
+  });
+});
+
 describe("the format", () => {
   it.each([
     ["ftrace", "# tracer: nop\n"],
