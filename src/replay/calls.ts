@@ -54,6 +54,11 @@ export function isWriter(call: string): boolean {
   return WRITERS.has(call);
 }
 
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
 /** What `madvise` and `mprotect` return when part of their range is not mapped. */
 const ENOMEM = 12;
 
@@ -221,13 +226,50 @@ export class Calls {
     const [start, end] = this.clip(from, to);
     if (start >= end) return;
     if (advice === MADV_DONTNEED || advice === MADV_DONTNEED_LOCKED) {
-      const whole = Math.ceil(start / TABLE_PAGES) * TABLE_PAGES + TABLE_PAGES <= end;
-      this.stage.run(whole ? "madvise.reclaim" : "madvise", { start, end }, where);
+      for (const part of this.gathers(space, start, end)) this.drop(part, where);
     } else if (advice === MADV_FREE) {
       this.stage.run("madvise.free", { start, end }, where);
     } else if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
       this.populate(space, start, end, advice === MADV_POPULATE_WRITE, where);
     }
+  }
+
+  private drop({ start, end }: Range, where: Where): void {
+    const whole = Math.ceil(start / TABLE_PAGES) * TABLE_PAGES + TABLE_PAGES <= end;
+    this.stage.run(whole ? "madvise.reclaim" : "madvise", { start, end }, where);
+  }
+
+  /**
+   * The parts of a range that are flushed one by one. Before a page of a shared mapping that was
+   * written can be given up, the writers must have lost it: the kernel then flushes at the end of
+   * each leaf table, before it lets go of the table's lock. Everything else waits for the end.
+   */
+  private gathers(space: Space, start: number, end: number): Range[] {
+    const written = abi.VMA_SHARED | abi.PROT_WRITE;
+    const isShared = space.vmas(start, end).some(({ prot }) => (prot & written) === written);
+    if (!isShared) return [{ start, end }];
+    const parts: Range[] = [];
+    let from = start;
+    for (let at = start; at < end;) {
+      const next = Math.min(end, (Math.floor(at / TABLE_PAGES) + 1) * TABLE_PAGES);
+      if (this.hasWritten(space, at, next)) {
+        parts.push({ start: from, end: next });
+        from = next;
+      }
+      at = next;
+    }
+    if (from < end) parts.push({ start: from, end });
+    return parts;
+  }
+
+  private hasWritten(space: Space, start: number, end: number): boolean {
+    const vma = space.vma(start);
+    if (vma !== null && vma.end >= end && (vma.prot & abi.VMA_SHARED) === 0) return false;
+    const present = abi.PTE_P | abi.PTE_W;
+    for (let vpn = start; vpn < end; vpn++) {
+      if ((space.entry(vpn) & present) === present) return true;
+    }
+    return false;
   }
 
   private move(space: Space, enter: MremapEnter, target: number, where: Where): void {

@@ -157,6 +157,18 @@ describe("effects", () => {
 });
 
 // "send" is traced before CPUs that are lazy are left out: what arrives is "remote".
+describe("shared memory that was written", () => {
+  const shared = MAP.replace("65536", "4194304").replace("MAP_PRIVATE", "MAP_SHARED");
+  const drop = `7 madvise(${A}, 4194304, MADV_DONTNEED) = 0`;
+  it("is flushed at the end of each page table, private memory at the end of all", async () => {
+    const all = { residentPages: 1024 };
+    const both = async (map: string) => (await predict([EXEC, map, drop], 3, all)).flushes;
+    expect((await both(shared)).filter((flush) => flush === "local -1")).toHaveLength(2);
+    const own = await both(shared.replace("MAP_SHARED", "MAP_PRIVATE"));
+    expect(own.filter((flush) => flush === "local -1")).toHaveLength(1);
+  });
+});
+
 describe("threads and processes", () => {
   const drop = `7 madvise(${A}, 4096, MADV_DONTNEED) = 0`;
   it.each([
