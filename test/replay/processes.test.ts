@@ -6,7 +6,8 @@ import { bytesOf } from "../traces/helpers.js";
 import { SMALL } from "./helpers.js";
 
 const line = (cpu: number, tid: number, tgid: number, us: number, text: string): string =>
-  `  app-${tid}  (${String(tgid).padStart(7)}) [00${cpu}] ..... 1.${String(us).padStart(6, "0")}: ${text}`;
+  `  app-${tid}  (${String(tgid).padStart(7)}) [00${cpu}] ..... ` +
+  `1.${String(us).padStart(6, "0")}: ${text}`;
 const to = (prev: number, next: number): string =>
   `sched_switch: prev_comm=app prev_pid=${prev} prev_prio=120 prev_state=S ==> ` +
   `next_comm=app next_pid=${next} next_prio=120`;
