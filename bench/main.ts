@@ -12,7 +12,15 @@ import type { Extent } from "./contest.js";
 import { intervalTreeRows } from "./interval-tree/rows.js";
 import { iotlbRows } from "./iotlb/rows.js";
 import { pinnedPagesRows } from "./pinned-pages/rows.js";
-import { exploreRow, intervalRow, referenceRow, shootdownRow, traceRow } from "./rows.js";
+import {
+  exploreRow,
+  intervalRow,
+  perfRow,
+  referenceRow,
+  shootdownRow,
+  straceRow,
+  traceRow,
+} from "./rows.js";
 
 const args = process.argv.slice(2);
 const quick = args.includes("--quick");
@@ -40,6 +48,8 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
     ...[100, 1_000, 10_000].map((n) => intervalRow(n, quick)),
     exploreRow(quick),
     traceRow(quick),
+    perfRow(quick),
+    straceRow(quick),
   ],
   "interval-tree": () => intervalTreeRows(extent),
   iotlb: () => iotlbRows(extent),

@@ -89,12 +89,14 @@ export {
 export {
   replayTrace,
   type FlushCounts,
+  type IntentModel,
   type ReplayOptions,
   type ReplayResult,
   type TraceFacts,
 } from "./replay/replay.js";
 export { type Fidelity, fidelityOf, type Score } from "./replay/fidelity.js";
-export { readTrace, TraceReader, type TraceOptions } from "./traces/ftrace.js";
+export { readTrace, TraceReader, type TraceOptions } from "./traces/read-trace.js";
+export { TRACE_FORMATS, type TraceFormat } from "./traces/format.js";
 export type * from "./traces/events.js";
 export {
   ParallelDriver,

@@ -10,7 +10,7 @@ import { Catalogue } from "../kernel/catalogue.js";
 import { checkProfile } from "../kernel/profile-file.js";
 import type { CostProfile, Price } from "../kernel/profile.js";
 import { canonicalSeed } from "../seed.js";
-import { readTrace } from "../traces/ftrace.js";
+import { readTrace } from "../traces/read-trace.js";
 import type { TraceSource } from "../traces/open.js";
 import { CallTimings, type CallFlush, type CallSample, type MeasuredCall } from "./calls.js";
 import { fitLine, type LineFit } from "./line-fit.js";

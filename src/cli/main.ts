@@ -5,6 +5,7 @@ import { addCalibrate } from "./commands/calibrate.js";
 import { addCheck } from "./commands/check.js";
 import { addCompare } from "./commands/compare.js";
 import { addDemo } from "./commands/demo.js";
+import { addRecord } from "./commands/record.js";
 import { addReplay } from "./commands/replay.js";
 import { addSample } from "./commands/sample.js";
 import { addSimulate } from "./commands/simulate.js";
@@ -28,7 +29,8 @@ const program = new Command("shootdown")
 Examples:
   shootdown demo
   shootdown compare TRACE --eras double,deduplicated,coupled
-  shootdown replay TRACE
+  shootdown record --output app.ftrace.gz -- ./app
+  shootdown replay app.ftrace.gz
   shootdown check cow-order --era defer
   shootdown sample munmap-user --policy no-wait
   shootdown simulate --driver parallel --cpus 2 --ops 100000
@@ -39,8 +41,17 @@ Exit codes: 0 ok, 1 hazard found or threshold missed, 2 usage or bad input.`,
 const finish = (code: number): void => {
   process.exitCode = code;
 };
-for (const add of [addDemo, addCompare, addReplay, addCheck, addSample, addSimulate, addCalibrate])
-  add(program, finish);
+const COMMANDS = [
+  addDemo,
+  addCompare,
+  addRecord,
+  addReplay,
+  addCheck,
+  addSample,
+  addSimulate,
+  addCalibrate,
+];
+for (const add of COMMANDS) add(program, finish);
 
 try {
   await program.parseAsync();

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { ArgumentError } from "../errors.js";
 import { canonicalSeed } from "../seed.js";
+import { TRACE_FORMATS, type TraceFormat } from "../traces/format.js";
 
 /** Options every command has. */
 export interface CommonOptions {
@@ -40,6 +41,46 @@ export function wholeNumber(option: string, text: string, least: number, most: n
     });
   }
   return value;
+}
+
+const MOST_CPUS = 1024;
+const MOST_RESIDENT_PAGES = 2 ** 20;
+
+/** Options about the recording itself, of every command that reads one. */
+export interface TraceCliOptions {
+  readonly format?: string;
+  readonly cpus?: string;
+  readonly residentPages: string;
+  readonly lenient?: boolean;
+}
+
+/** Adds --format, --cpus, --resident-pages and --lenient. */
+export function withTrace(command: Command): Command {
+  return command
+    .option("--format <name>", `${TRACE_FORMATS.join(", ")}; by default, found out`)
+    .option("--cpus <n>", "CPUs of the recorded machine, if it does not say (strace: 8)")
+    .option("--resident-pages <n>", "strace: pages present of a mapping, at most", "16")
+    .option("--lenient", "skip and count lines that cannot be read");
+}
+
+/** The same as the library takes them. */
+export function traceOptions(options: TraceCliOptions) {
+  const { format, cpus, residentPages, lenient } = options;
+  return {
+    lenient: lenient === true,
+    residentPages: wholeNumber("--resident-pages", residentPages, 0, MOST_RESIDENT_PAGES),
+    ...(format === undefined ? {} : { format: formatNamed(format) }),
+    ...(cpus === undefined ? {} : { cpus: wholeNumber("--cpus", cpus, 1, MOST_CPUS) }),
+  };
+}
+
+function formatNamed(text: string): TraceFormat {
+  const format = TRACE_FORMATS.find((known) => known === text);
+  if (format === undefined) {
+    const message = `--format must be one of ${TRACE_FORMATS.join(", ")}, got ${text}`;
+    throw new ArgumentError("E_TYPE", message, { argument: "--format" });
+  }
+  return format;
 }
 
 /** The seed in its one form. */

@@ -5,7 +5,7 @@
  */
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
-import type { MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
+import type { MprotectEnter, MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
 import { type Space, vmaFlags, VMA_INFERRED, VMA_KNOWN, withRights } from "./spaces.js";
 import type { Stage } from "./stage.js";
 
@@ -43,6 +43,8 @@ export interface OpenCall {
   held: boolean;
   /** exec: the new address space is in place. */
   done: boolean;
+  /** It failed with part of its effect done: see {@link isPartial}. */
+  partial: boolean;
 }
 
 const WRITERS = new Set<string>(["munmap", "mprotect", "brk", "mremap", "mmap"]);
@@ -50,6 +52,22 @@ const WRITERS = new Set<string>(["munmap", "mprotect", "brk", "mremap", "mmap"])
 /** Does this call hold mmapLock for writing? */
 export function isWriter(call: string): boolean {
   return WRITERS.has(call);
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What `madvise` and `mprotect` return when part of their range is not mapped. */
+const ENOMEM = 12;
+
+/**
+ * Did this call have an effect although it failed? `madvise` goes on behind a hole and says so at
+ * its end; `mprotect` stops at the hole, with what is before it done.
+ */
+export function isPartial(enter: SyscallEnter, errno: number): boolean {
+  return errno === ENOMEM && (enter.call === "madvise" || enter.call === "mprotect");
 }
 
 /** System calls on one stage. */
@@ -66,7 +84,8 @@ export class Calls {
         this.unmap(space, enter.vpn, enter.vpn + enter.pages, "munmap", where);
         return;
       case "mprotect":
-        this.protect(space, enter.vpn, enter.vpn + enter.pages, enter.prot, where);
+        if (call.partial) this.protectToHole(space, enter, where);
+        else this.protect(space, enter.vpn, enter.vpn + enter.pages, enter.prot, where);
         return;
       case "madvise":
         this.advise(space, enter.vpn, enter.vpn + enter.pages, enter.advice, where);
@@ -155,6 +174,18 @@ export class Calls {
     }
   }
 
+  /** `mprotect` that failed at a hole: everything before it is done. */
+  private protectToHole(space: Space, enter: MprotectEnter, where: Where): void {
+    const [start, end] = this.clip(enter.vpn, enter.vpn + enter.pages);
+    let at = start;
+    for (const part of space.vmas(start, end)) {
+      if (part.start > at) break;
+      at = part.end;
+    }
+    // Without a hole it was something else that failed, before anything was done.
+    if (at > start && at < end) this.protect(space, start, at, enter.prot, where);
+  }
+
   private protect(space: Space, from: number, to: number, prot: number, where: Where): void {
     const [first, last] = this.clip(from, to);
     if (first >= last) return;
@@ -195,13 +226,50 @@ export class Calls {
     const [start, end] = this.clip(from, to);
     if (start >= end) return;
     if (advice === MADV_DONTNEED || advice === MADV_DONTNEED_LOCKED) {
-      const whole = Math.ceil(start / TABLE_PAGES) * TABLE_PAGES + TABLE_PAGES <= end;
-      this.stage.run(whole ? "madvise.reclaim" : "madvise", { start, end }, where);
+      for (const part of this.gathers(space, start, end)) this.drop(part, where);
     } else if (advice === MADV_FREE) {
       this.stage.run("madvise.free", { start, end }, where);
     } else if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
       this.populate(space, start, end, advice === MADV_POPULATE_WRITE, where);
     }
+  }
+
+  private drop({ start, end }: Range, where: Where): void {
+    const whole = Math.ceil(start / TABLE_PAGES) * TABLE_PAGES + TABLE_PAGES <= end;
+    this.stage.run(whole ? "madvise.reclaim" : "madvise", { start, end }, where);
+  }
+
+  /**
+   * The parts of a range that are flushed one by one. Before a page of a shared mapping that was
+   * written can be given up, the writers must have lost it: the kernel then flushes at the end of
+   * each leaf table, before it lets go of the table's lock. Everything else waits for the end.
+   */
+  private gathers(space: Space, start: number, end: number): Range[] {
+    const written = abi.VMA_SHARED | abi.PROT_WRITE;
+    const isShared = space.vmas(start, end).some(({ prot }) => (prot & written) === written);
+    if (!isShared) return [{ start, end }];
+    const parts: Range[] = [];
+    let from = start;
+    for (let at = start; at < end;) {
+      const next = Math.min(end, (Math.floor(at / TABLE_PAGES) + 1) * TABLE_PAGES);
+      if (this.hasWritten(space, at, next)) {
+        parts.push({ start: from, end: next });
+        from = next;
+      }
+      at = next;
+    }
+    if (from < end) parts.push({ start: from, end });
+    return parts;
+  }
+
+  private hasWritten(space: Space, start: number, end: number): boolean {
+    const vma = space.vma(start);
+    if (vma !== null && vma.end >= end && (vma.prot & abi.VMA_SHARED) === 0) return false;
+    const present = abi.PTE_P | abi.PTE_W;
+    for (let vpn = start; vpn < end; vpn++) {
+      if ((space.entry(vpn) & present) === present) return true;
+    }
+    return false;
   }
 
   private move(space: Space, enter: MremapEnter, target: number, where: Where): void {

@@ -2,7 +2,7 @@
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { PageFault } from "../traces/events.js";
-import { type Space, VMA_INFERRED, VMA_KNOWN, type VmaView, withRights } from "./spaces.js";
+import { type Space, VMA_INFERRED, VMA_KNOWN, rights, type VmaView, withRights } from "./spaces.js";
 import type { Stage, Thread } from "./stage.js";
 
 /** x86 page-fault error code. */
@@ -118,6 +118,7 @@ class Fault {
     if (isWrite) this.run("fault.write", { vpn });
     else if (inferred) this.present(vma, "file");
     else if (isPrivateFile) this.around(vma);
+    else if ((vma.prot & abi.VMA_SHARED) !== 0) this.sharedAround(vma);
     else this.run("fault.read", { vpn });
     space.appeared(vpn, event.timeNs, event.tid);
   }
@@ -131,6 +132,23 @@ class Fault {
     // A short mapping may end before the faulting page's sixteen: its own page always appears.
     if (vpn >= end) this.present(vma, "file");
     for (let page = start; page < end; page++) space.appeared(page, event.timeNs, event.tid);
+  }
+
+  /** Shared memory: of its neighbours those appear that somebody has touched before. */
+  private sharedAround(vma: VmaView): void {
+    const { space, vpn, event } = this;
+    const first = Math.max(Math.floor(vpn / AROUND) * AROUND, vma.start);
+    const end = Math.min(first + AROUND, vma.end);
+    // Without a file behind it, nobody wants to hear of the first write: they are writable at once.
+    const isFile = (vma.prot & abi.VMA_FILE) !== 0;
+    const prot = isFile ? readOnly(vma.prot) : rights(vma.prot);
+    for (let page = first; page < end; page++) {
+      if (page === vpn || !space.touched.has(page)) continue;
+      if ((space.entry(page) & abi.PTE_P) !== 0) continue;
+      this.run("map.around", { start: page, end: page + 1, prot });
+      space.appeared(page, event.timeNs, event.tid);
+    }
+    this.run("fault.read", { vpn });
   }
 
   private forget(): void {

@@ -84,7 +84,8 @@ const KIND_OF_REASON: Readonly<Record<number, FlushKind>> = {
 };
 
 const FLUSH_FUNCTION = "flush_tlb_func";
-const NULL_CSD = /^0+$/;
+/** The kernel prints zeros, the library of perf and trace-cmd `(nil)`. */
+const NULL_CSD = /^(?:(?:0x)?0+|\(nil\))$/;
 /** Where interrupts for queued calls are sent from; reschedules and others do not count. */
 const CALL_SITES = /^(on_each_cpu_cond_mask|smp_call_function_many)/;
 

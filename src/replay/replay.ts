@@ -11,7 +11,8 @@ import type { CostProfile } from "../kernel/profile.js";
 import { Machine } from "../machine.js";
 import { canonicalSeed } from "../seed.js";
 import type { TraceEvent, TraceStats } from "../traces/events.js";
-import { readTrace, type TraceReader } from "../traces/ftrace.js";
+import type { TraceFormat } from "../traces/format.js";
+import { readTrace, type TraceReader } from "../traces/read-trace.js";
 import type { TraceSource } from "../traces/open.js";
 import { type Fidelity, Matcher } from "./fidelity.js";
 import {
@@ -23,8 +24,10 @@ import {
   ObservedFlushes,
   predictedFlush,
 } from "./flushes.js";
+import { Causes } from "./causes.js";
 import { type Ahead, withExits } from "./look-ahead.js";
-import { Replayer } from "./replayer.js";
+import { Placement } from "./placement.js";
+import { Replayer, type ReplayListener } from "./replayer.js";
 import type { Space } from "./spaces.js";
 import type { Deed, Inferred } from "./stage.js";
 
@@ -38,12 +41,19 @@ export interface ReplayOptions {
   readonly policy?: string | FlushPolicy;
   /** Name or definition; `guest-kvm` by default. */
   readonly profile?: string | CostProfile;
+  /** Format of the recording; by default, it is found out from its first lines. */
+  readonly format?: TraceFormat;
   /** Pass over lines that cannot be used, and count them, instead of refusing the recording. */
   readonly lenient?: boolean;
   /** Stands in the result: a replay without a device leaves nothing to chance. */
   readonly seed?: string | number | bigint;
-  /** CPUs of the recorded machine, if its header does not say. */
+  /** CPUs of the recorded machine, if its header does not say; for strace, 8 by default. */
   readonly cpus?: number;
+  /**
+   * strace shows no page faults. When a call takes pages away, at most so many of each mapping in
+   * its range are taken to be present, 0 to 2^20; 16 by default. Other formats do not look at it.
+   */
+  readonly residentPages?: number;
   /** Sizes that differ from {@link REPLAY_GEOMETRY}. */
   readonly geometry?: Partial<Geometry>;
   readonly catalogue?: Catalogue;
@@ -56,6 +66,12 @@ export interface ReplayOptions {
 
 /** What is known of the recording. */
 export interface TraceFacts {
+  readonly format: TraceFormat;
+  /**
+   * Where the pages that are present come from: page faults of the recording, or a model, because
+   * the recording (strace) has none. What is predicted from a model is no more than an estimate.
+   */
+  readonly residency: "recorded" | "inferred";
   readonly lines: number;
   readonly events: number;
   readonly lostEvents: number;
@@ -74,12 +90,27 @@ export interface ReplayResult {
   readonly seed: string;
   readonly trace: TraceFacts;
   readonly predicted: Readonly<FlushCounts>;
+  /** What was predicted, by cause: the name of a system call, `fault`, `switch` or `exit`. */
+  readonly byCause: Readonly<Record<string, Readonly<FlushCounts>>>;
+  /** All zero when the recording (strace) cannot show any. */
   readonly observed: Readonly<FlushCounts>;
   /** Null when the recording has no `tlb_flush` lines to compare with. */
   readonly fidelity: Fidelity | null;
   readonly inferred: Readonly<Inferred>;
   readonly hazards: number;
   readonly counters: Counters;
+  /** Only where the residency is inferred: how. */
+  readonly model?: Readonly<IntentModel>;
+}
+
+/** What a replay of strace assumed. */
+export interface IntentModel {
+  /** At most so many pages of a mapping are taken to be present when a call takes them away. */
+  readonly residentPages: number;
+  /** Pages that were. */
+  readonly touched: number;
+  /** Threads whose birth the recording does not show. */
+  readonly guessedThreads: number;
 }
 
 /** A machine with room for the processes of a build, or a large heap. */
@@ -95,6 +126,10 @@ export const REPLAY_GEOMETRY: Partial<Geometry> = {
 
 /** CPUs when the recording does not say how many there are: those of the first events. */
 const MOST_CPUS = 1024;
+/** strace does not know CPUs. */
+const STRACE_CPUS = 8;
+const RESIDENT_PAGES = 16;
+const MOST_RESIDENT_PAGES = 2 ** 20;
 
 /** A space is used by `tid` at `timeNs`; `vpn` is -1 for system calls. */
 export interface Touch {
@@ -129,7 +164,11 @@ const FLUSH_EVENTS = [
  * and the flushes the machine carries out are compared with the recorded ones, which the machine
  * never sees.
  *
- * @param source - path, bytes or stream of an ftrace text, plain or gzip
+ * A recording made by strace has intents only: it is replayed on CPUs and with residency that are
+ * modelled ({@link TraceFacts.residency}), and there is nothing to compare with.
+ *
+ * @param source - path, bytes or stream of a text of ftrace, trace-cmd report, perf script or
+ * strace, plain or gzip
  * @throws TraceError for a recording that cannot be read; CapacityError E_NOMEM with the field of
  * `geometry` to raise; ArgumentError for a bad option
  *
@@ -152,9 +191,13 @@ export async function runReplay(
   options: ReplayOptions,
   parts: ReplayParts,
 ): Promise<ReplayResult> {
-  const trace = readTrace(source, { lenient: options.lenient === true });
+  const trace = readTrace(source, {
+    lenient: options.lenient === true,
+    ...(options.format === undefined ? {} : { format: options.format }),
+  });
   const run = new Run(options, parts);
   try {
+    run.processes = trace.processes;
     await withExits(run.begun(trace), (ahead) => run.take(ahead));
     return run.finish(trace.stats);
   } finally {
@@ -168,6 +211,11 @@ class Run {
   private readonly counts = noCounts();
   private readonly matcher: Matcher;
   private readonly observed: ObservedFlushes;
+  private readonly causes = new Causes();
+  /** Only for strace. */
+  private placement: Placement | null = null;
+  private readonly residentPages: number;
+  processes: ReadonlyMap<number, number> = new Map();
   private firstNs = 0;
   private lastNs = 0;
   private tid = 0;
@@ -176,6 +224,16 @@ class Run {
     private readonly options: ReplayOptions,
     private readonly parts: ReplayParts,
   ) {
+    const pages = options.residentPages ?? RESIDENT_PAGES;
+    if (!(Number.isInteger(pages) && pages >= 0 && pages <= MOST_RESIDENT_PAGES)) {
+      const message = `residentPages must be 0 to ${MOST_RESIDENT_PAGES}, got ${String(pages)}`;
+      throw new ArgumentError("E_LIMIT", message, {
+        argument: "residentPages",
+        least: 0,
+        most: MOST_RESIDENT_PAGES,
+      });
+    }
+    this.residentPages = pages;
     this.matcher = new Matcher(options.onMiss);
     this.observed = new ObservedFlushes((flush) => this.matcher.observed(flush));
   }
@@ -183,18 +241,20 @@ class Run {
   /** Creates the machine when the recording has said how many CPUs there are. */
   async *begun(trace: TraceReader): AsyncGenerator<readonly TraceEvent[]> {
     for await (const batch of trace) {
-      if (this.machine === null) await this.begin(trace.stats.cpus, batch);
-      yield batch;
+      if (this.machine === null) await this.begin(trace.stats, batch);
+      yield this.placement === null ? batch : this.placement.take(batch);
       this.options.onProgress?.(trace.stats.lines);
     }
-    if (this.machine === null) await this.begin(trace.stats.cpus, []);
+    if (this.machine === null) await this.begin(trace.stats, []);
+    if (this.placement !== null) yield this.placement.finish();
   }
 
-  private async begin(said: number, batch: readonly TraceEvent[]): Promise<void> {
+  private async begin(stats: Readonly<TraceStats>, batch: readonly TraceEvent[]): Promise<void> {
     const { options, parts } = this;
+    const isIntent = stats.format === "strace";
     const seen = batch.reduce((most, event) => Math.max(most, event.cpu + 1), 1);
-    const cpus =
-      options.cpus ?? options.geometry?.cpus ?? Math.min(Math.max(said, seen), MOST_CPUS);
+    const known = isIntent ? STRACE_CPUS : Math.min(Math.max(stats.cpus, seen), MOST_CPUS);
+    const cpus = options.cpus ?? options.geometry?.cpus ?? known;
     const machine = await Machine.create({
       geometry: {
         ...REPLAY_GEOMETRY,
@@ -212,11 +272,15 @@ class Run {
     });
     this.machine = machine;
     this.firstNs = this.lastNs = batch[0]?.timeNs ?? 0;
-    this.replayer = new Replayer(machine, cpus, this.firstNs, {
+    const listener: ReplayListener = {
       deed: (deed) => this.deed(deed),
       birth: (space) => parts.onBirth?.(space),
       touch: (space, timeNs, vpn) => parts.onTouch?.(space, { tid: this.tid, timeNs, vpn }),
-    });
+    };
+    const pages = isIntent ? this.residentPages : null;
+    const facts = { processes: this.processes, root: stats.root, isLate: !isIntent };
+    this.replayer = new Replayer(machine, cpus, this.firstNs, listener, pages, facts);
+    if (isIntent) this.placement = new Placement(cpus);
     parts.onStart?.(machine, this.replayer);
   }
 
@@ -234,17 +298,24 @@ class Run {
     this.tid = event.tid;
     if (event.timeNs > this.lastNs) this.lastNs = event.timeNs;
     this.observed.take(event);
+    this.causes.before(event);
     replayer.take(ahead);
+    this.causes.after(event);
   }
 
   private deed(deed: Deed): void {
     const { event } = deed;
-    if (event.kind === abi.EV_CSD_QUEUE) this.counts.csd++;
-    else if (event.kind === abi.EV_IPI) this.counts.ipis += event.a;
-    else if (this.replayer !== null) {
+    if (event.kind === abi.EV_CSD_QUEUE) {
+      this.counts.csd++;
+      this.causes.counts(deed.cause).csd++;
+    } else if (event.kind === abi.EV_IPI) {
+      this.counts.ipis += event.a;
+      this.causes.counts(deed.cause).ipis += event.a;
+    } else if (this.replayer !== null) {
       const flush = predictedFlush(deed, this.replayer.stage.tidOn);
       if (flush !== null) {
         countFlush(this.counts, flush);
+        countFlush(this.causes.counts(deed.cause), flush);
         this.matcher.predicted(flush);
         this.options.onPrediction?.(flush);
       }
@@ -265,6 +336,8 @@ class Run {
       profile: machine.profile.name,
       seed: `${canonicalSeed(this.options.seed ?? 1)}`,
       trace: {
+        format: stats.format ?? "ftrace",
+        residency: replayer.residency === null ? "recorded" : "inferred",
         lines: stats.lines,
         events: stats.events,
         lostEvents: stats.lostEvents,
@@ -273,11 +346,21 @@ class Run {
         durationNs: this.lastNs - this.firstNs,
       },
       predicted: this.counts,
+      byCause: this.causes.all(),
       observed: observed.counts,
       fidelity: seen ? fidelity : null,
       inferred: { ...replayer.stage.inferred },
       hazards: machine.counters().hazards,
       counters: machine.counters(),
+      ...(replayer.residency === null
+        ? {}
+        : {
+            model: {
+              residentPages: this.residentPages,
+              touched: replayer.residency.touched,
+              guessedThreads: this.placement?.guessed ?? 0,
+            },
+          }),
     };
   }
 

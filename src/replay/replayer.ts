@@ -13,11 +13,12 @@ import type {
   SyscallEnter,
   SyscallExit,
 } from "../traces/events.js";
-import { Calls, isWriter, type OpenCall, type Where } from "./calls.js";
+import { Calls, isPartial, isWriter, type OpenCall, type Where } from "./calls.js";
 import { replayFault } from "./faults.js";
 import type { Ahead } from "./look-ahead.js";
+import { Residency } from "./residency.js";
 import { Space, vmaFlags } from "./spaces.js";
-import { type Deed, Stage, type Thread } from "./stage.js";
+import { type Deed, type RecordingFacts, Stage, type Thread } from "./stage.js";
 
 const CLONE_VM = 0x100;
 /** Kernel code that faults on the new stack or data of a program that is being executed. */
@@ -44,18 +45,29 @@ export interface ReplayListener {
   touch?(space: Space, timeNs: number, vpn: number): void;
 }
 
+/** A recording of the whole machine that says nothing about processes. */
+const NO_FACTS: RecordingFacts = { processes: new Map(), root: null, isLate: true };
+
 /** See the file comment. */
 export class Replayer {
   readonly stage: Stage;
   private readonly calls: Calls;
   private readonly open = new Map<number, OpenCall>();
   private readonly clones = new Map<number, PendingClone>();
+  /** What stands in for the faults of a recording that has none; else null. */
+  readonly residency: Residency | null;
 
+  /**
+   * @param residentPages - see {@link Residency}; null for a recording that shows faults
+   * @param facts - what the recording says of itself
+   */
   constructor(
     machine: Machine,
     cpus: number,
     startNs: number,
     private readonly listener: ReplayListener,
+    residentPages: number | null = null,
+    private readonly facts: RecordingFacts = NO_FACTS,
   ) {
     this.stage = new Stage(
       machine,
@@ -63,8 +75,10 @@ export class Replayer {
       startNs,
       (deed) => listener.deed(deed),
       (space) => listener.birth?.(space),
+      facts,
     );
     this.calls = new Calls(this.stage);
+    this.residency = residentPages === null ? null : new Residency(this.stage, residentPages);
   }
 
   /** The next event. Deeds are passed over. */
@@ -123,9 +137,10 @@ export class Replayer {
       return;
     }
     const { space, tid } = this.present(event);
-    const failed = exit !== null && exit.errno !== 0;
+    const failed = exit !== null && exit.errno !== 0 && !isPartial(event, exit.errno);
     const writer = isWriter(call);
     const opened = this.note(event, cause, space, writer);
+    opened.partial = exit !== null && exit.errno !== 0 && !failed;
     if (failed) {
       // It has no effect, but it holds the lock as any other.
       opened.done = true;
@@ -154,6 +169,7 @@ export class Replayer {
       deferred: false,
       held: false,
       done: false,
+      partial: false,
     };
     this.open.set(enter.tid, call);
     return call;
@@ -161,6 +177,7 @@ export class Replayer {
 
   /** Runs a call's effect; a DONTNEED then stays open until its exit line. */
   private perform(call: OpenCall, space: Space, where: Where): void {
+    this.touch(call, space, where);
     const before = this.stage.flushes;
     this.calls.apply(call, space, where);
     const flushed = this.stage.flushes !== before;
@@ -168,6 +185,13 @@ export class Replayer {
       call.held = true;
       this.stage.machine.holdGather(space.row, true);
     }
+  }
+
+  private touch(call: OpenCall, space: Space, where: Where): void {
+    const thread = this.stage.threads.get(where.tid);
+    if (this.residency === null || thread?.space !== space) return;
+    const user = thread as Thread & { space: Space };
+    this.residency.before(call.enter, !call.partial, user, where);
   }
 
   /** Ends what an open call of `tid` still holds. */
@@ -181,8 +205,10 @@ export class Replayer {
   }
 
   private clone(event: SyscallEnter, space: Space, where: Where): void {
+    // Where clone3's flags are not recorded, it is taken to make a thread.
+    const flags = "flags" in event ? (event.flags ?? CLONE_VM) : CLONE_VM;
     const copies =
-      event.call === "fork" || (event.call === "clone" && (event.flags & CLONE_VM) === 0);
+      event.call === "fork" || (event.call.startsWith("clone") && (flags & CLONE_VM) === 0);
     if (!copies) {
       this.clones.set(event.tid, { shares: true, row: -1, child: null });
       return;
@@ -206,7 +232,9 @@ export class Replayer {
     this.open.delete(event.tid);
     if (call === undefined) return;
     const { space } = call;
-    if (call.deferred && space !== null && !space.dead && event.errno === 0) {
+    const failed = event.errno !== 0 && !isPartial(call.enter, event.errno);
+    if (call.deferred && space !== null && !space.dead && !failed) {
+      call.partial = event.errno !== 0;
       this.present(event);
       this.perform(call, space, this.where(event, call.cause));
     }
@@ -215,7 +243,10 @@ export class Replayer {
     if (thread === undefined || thread.space === null) return;
     if (isWriter(event.call)) {
       const present = this.present(event);
-      this.calls.finish(call.enter, event, present.space, this.where(event, call.cause));
+      const where = this.where(event, call.cause);
+      if (event.call === "mremap") this.touch(call, present.space, where);
+      this.calls.finish(call.enter, event, present.space, where);
+      this.residency?.mapped(call.enter, present.space, event.vpn);
     }
   }
 
@@ -321,6 +352,12 @@ export class Replayer {
     if (--space.threads <= 0) space.leave();
   }
 
+  /** A thread in whose context nothing was recorded, the flush of its switch-in included. */
+  private isForeign({ tid, space }: Thread & { space: Space }): boolean {
+    const { root } = this.facts;
+    return root !== null && tid !== root && space.before && !space.forked;
+  }
+
   private switch(event: SchedSwitch): void {
     const { stage } = this;
     const { cpu } = event;
@@ -335,6 +372,7 @@ export class Replayer {
       stage.enterKernel(cpu, where);
       return;
     }
-    stage.enter(cpu, stage.userThread(event.nextTid, event.nextComm), where, false);
+    const user = stage.userThread(event.nextTid, event.nextComm);
+    stage.enter(cpu, user, where, this.isForeign(user));
   }
 }

@@ -40,6 +40,16 @@ export interface Inferred {
   switches: number;
 }
 
+/** What a recording says of itself. */
+export interface RecordingFacts {
+  /** Process of each thread, as far as it is known. */
+  readonly processes: ReadonlyMap<number, number>;
+  /** The recording is of this thread and its descendants only; null: of the whole machine. */
+  readonly root: number | null;
+  /** Address spaces from before the recording may be cached anywhere. */
+  readonly isLate: boolean;
+}
+
 const KERNEL_NAMES = new RegExp(
   "^(kworker|migration|ksoftirqd|rcu|swapper|kcompactd|khugepaged|kswapd|jbd2|kthreadd|cpuhp|" +
     "idle_inject|watchdog|irq/|scsi|khungtask|oom_reaper|kblockd|writeback|ext4|md|loop|psimon|" +
@@ -68,6 +78,8 @@ export class Stage {
   /** Rows of threads that died, by the CPU that still stands on them. */
   private readonly leaving: number[][];
   private births = 0;
+  /** Address spaces from before the recording, by process. */
+  private readonly late = new Map<number, Space>();
   /** Task rows in use or free to be used again. */
   private rows = 0;
   private readonly startNs: number;
@@ -79,6 +91,7 @@ export class Stage {
     startNs: number,
     private readonly onDeed: (deed: Deed) => void,
     private readonly onBirth: (space: Space) => void,
+    private readonly facts: RecordingFacts,
   ) {
     this.startNs = startNs;
     this.tidOn = new Array<number>(cpus).fill(0);
@@ -179,16 +192,33 @@ export class Stage {
   userThread(tid: number, comm: string): Thread & { space: Space } {
     const thread = this.thread(tid, comm);
     if (thread.space === null) {
-      const space = this.space(this.machine.newMm(), true);
-      this.machine.assumeOld(space.row);
-      space.threads = 1;
-      this.inferred.mms++;
+      const space = this.known(tid) ?? this.older(tid);
+      space.threads++;
       thread.kernel = false;
       thread.dead = false;
       thread.space = space;
       thread.row = this.newRow(space);
     }
     return thread as Thread & { space: Space };
+  }
+
+  /** The address space of the process that a thread nobody saw being born belongs to. */
+  private known(tid: number): Space | null {
+    const tgid = this.facts.processes.get(tid);
+    if (tgid === undefined) return null;
+    const space = this.threads.get(tgid)?.space ?? this.late.get(tgid);
+    return space === undefined || space.dead ? null : space;
+  }
+
+  /** An address space from before the recording. */
+  private older(tid: number): Space {
+    const space = this.space(this.machine.newMm(), true);
+    // It may have run anywhere before; the first process of a recording was made for it.
+    if (this.facts.isLate && tid !== this.facts.root) this.machine.assumeOld(space.row);
+    this.inferred.mms++;
+    const tgid = this.facts.processes.get(tid);
+    if (tgid !== undefined) this.late.set(tgid, space);
+    return space;
   }
 
   /** Nothing is known about `tid` any more. */

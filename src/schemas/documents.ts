@@ -8,6 +8,7 @@ import { scenarioSchema } from "../scenarios/validate.js";
 import { COMPLETION } from "../kernel/completion.js";
 import { VERDICTS } from "../scenarios/scenario.js";
 import { type Figure, FIGURES } from "../simulation/policies.js";
+import { TRACE_FORMATS } from "../traces/format.js";
 
 const count = z.int().min(0);
 const name = z.string().min(1);
@@ -27,6 +28,9 @@ const completion = z.array(
 
 const inferred = z.strictObject({ mms: count, vmas: count, pages: count, switches: count });
 const trace = z.strictObject({
+  format: z.enum(TRACE_FORMATS),
+  /** `inferred`: the recording has no page faults, a model stands in for them. */
+  residency: z.enum(["recorded", "inferred"]),
   lines: count,
   events: count,
   lostEvents: count,
@@ -106,11 +110,14 @@ export const replay = z.strictObject({
   seed,
   trace,
   predicted: counts,
+  byCause: z.record(z.string(), counts),
   observed: counts,
   fidelity,
   inferred,
   hazards: count,
   counters: z.record(z.string(), count),
+  /** Only with `trace.residency` inferred. */
+  model: z.strictObject({ residentPages: count, touched: count, guessedThreads: count }).optional(),
 });
 
 const verdict = z.enum(VERDICTS);
@@ -337,6 +344,25 @@ export const calibrate = z.strictObject({
   profile: profileSchema,
 });
 
+export const record = z.strictObject({
+  command: z.array(z.string()).min(1),
+  /** Of the command; one of the two is null. */
+  exitCode: z.int().min(0).nullable(),
+  signal: name.nullable(),
+  /** The signal that ended the recording early. */
+  interrupted: name.nullable(),
+  output: name,
+  clock: z.literal("mono"),
+  scope: z.enum(["tree", "all"]),
+  bufferKb: count,
+  seconds: z.number().min(0),
+  lines: count,
+  cpus: z.array(z.strictObject({ cpu: count, entries: count, lost: count })),
+  lostEvents: count,
+  events: z.array(name),
+  missing: z.array(name),
+});
+
 export const error = z.strictObject({
   error: z.strictObject({
     code: z.string().regex(/^E_[A-Z_]+$/),
@@ -357,6 +383,7 @@ export const DOCUMENTS = {
   calibrate,
   profile: profileSchema,
   workloads,
+  record,
   error,
   scenario: scenarioSchema,
 };

@@ -9,6 +9,8 @@
  * (`…Vpn`, at most 52 bits) and a byte offset within the page (`…Offset`, 0 to 4095).
  */
 
+import type { TraceFormat } from "./format.js";
+
 /** System calls that change an address space, or who shares it. */
 export type TracedCall =
   | "mmap"
@@ -112,9 +114,11 @@ export interface CloneEnter extends SyscallEnterBase {
   readonly flags: number;
 }
 
-/** `clone3(uargs, size)`: the flags are in user memory, out of the recording's sight. */
+/** `clone3(uargs, size)`: the flags are in user memory, out of the sight of kernel tracing. */
 export interface Clone3Enter extends SyscallEnterBase {
   readonly call: "clone3";
+  /** The flags, if the recording has them (strace does). */
+  readonly flags?: number;
 }
 
 /** Calls without an argument that matters here. */
@@ -206,6 +210,12 @@ export interface SchedProcessExit extends TraceEventBase {
   readonly groupDead: boolean | null;
 }
 
+/** A system call that is none of {@link TracedCall} made its thread wait, or is over now. */
+export interface OtherCall extends TraceEventBase {
+  readonly kind: "otherCall";
+  readonly phase: "unfinished" | "resumed";
+}
+
 /** Events a replay is fed with. */
 export type CauseEvent =
   | SyscallEnter
@@ -215,7 +225,8 @@ export type CauseEvent =
   | SchedMigrateTask
   | SchedProcessFork
   | SchedProcessExec
-  | SchedProcessExit;
+  | SchedProcessExit
+  | OtherCall;
 
 /** Reason numbers of the `tlb_flush` tracepoint. */
 export const FlushReason = {
@@ -271,6 +282,12 @@ export interface IpiSendCpumask extends TraceEventBase {
   readonly callback: string;
 }
 
+/** The handler of an interrupt for queued calls began or ended on this CPU. */
+export interface CallInterrupt extends TraceEventBase {
+  readonly kind: "callInterruptEntry" | "callInterruptExit";
+  readonly vector: number;
+}
+
 /** The ring buffer overflowed here; what happened is unknown. */
 export interface LostEvents extends TraceEventBase {
   readonly kind: "lostEvents";
@@ -279,7 +296,8 @@ export interface LostEvents extends TraceEventBase {
 }
 
 /** What the kernel did: the truth a replay is compared with. */
-export type DeedEvent = TlbFlush | CsdQueueCpu | CsdFunction | IpiSendCpu | IpiSendCpumask;
+export type DeedEvent =
+  TlbFlush | CsdQueueCpu | CsdFunction | IpiSendCpu | IpiSendCpumask | CallInterrupt;
 
 /** One line of a recording. */
 export type TraceEvent = CauseEvent | DeedEvent | LostEvents;
@@ -289,6 +307,13 @@ export type SkipReason = "malformed" | "unknownEvent" | "clockBackwards";
 
 /** Counts a reader keeps while it works; live until it ends. */
 export interface TraceStats {
+  /** What the recording is; null until a line has shown it. */
+  format: TraceFormat | null;
+  /**
+   * The recording was made of this thread and its descendants only: what happens in the context of
+   * other processes is missing. Null when it is of the whole machine, or does not say.
+   */
+  root: number | null;
   /** Lines seen, comments and blank lines included. */
   lines: number;
   /** Events delivered. */

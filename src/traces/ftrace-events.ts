@@ -10,6 +10,7 @@ import { ascii, Mismatch, type LineScanner } from "./line-scanner.js";
 
 type Reader = (s: LineScanner, h: Header) => TraceEvent | null;
 
+const COLON = 58;
 const CPU = ascii("cpu=");
 const FUNC = ascii("func=");
 const CSD = ascii("csd=");
@@ -44,6 +45,13 @@ const COMMA_BLANK = ascii(", ");
 const OPEN = ascii(" (");
 const CLOSE = ascii(")");
 const HEX = ascii("0x");
+const PAGES_PLUGIN = ascii("pages=");
+const REASON_PLUGIN = ascii("reason=");
+const ARROW_ALONE = ascii(" ==> ");
+const OPEN_SQUARE = ascii(" [");
+const COLON_SIGN = ascii(":");
+const CLOSE_SQUARE = ascii("]");
+const VECTOR = ascii("vector=");
 
 /** Name of the event at the cursor, and the cursor after its colon or at its bracket. */
 function eventName(s: LineScanner): string {
@@ -68,24 +76,40 @@ export class UnknownEvent extends Mismatch {
   }
 }
 
-/** Reads the event after the header. */
+/** Name of the event that was read last. */
+let lastName = "";
+
+/** Reads the event after the header. @throws UnknownEvent, also for calls that are not followed */
 export function readEvent(s: LineScanner, h: Header): TraceEvent {
-  const name = eventName(s);
-  const reader = READERS.get(name);
-  const colon = s.pos < s.end && s.buf[s.pos] === 58;
+  const event = readKnown(s, h);
+  if (event === null) throw new UnknownEvent(lastName);
+  return event;
+}
+
+/** The same, but null for a system call that is not followed. */
+export function readKnown(s: LineScanner, h: Header): TraceEvent | null {
+  let name = eventName(s);
+  let reader = READERS.get(name);
+  let colon = s.pos < s.end && s.buf[s.pos] === COLON;
+  if (colon && reader === undefined && isLetter(s.buf[s.pos + 1])) {
+    // perf puts the subsystem before the name.
+    s.pos++;
+    name = eventName(s);
+    reader = READERS.get(name);
+    colon = s.pos < s.end && s.buf[s.pos] === COLON;
+  }
   // Without a colon, `sys_exit` is not raw_syscalls but the system call exit in the kernel's form.
   if (reader !== undefined && (colon || name !== "sys_exit")) {
     if (!colon) throw new Mismatch(`":" after ${name}`);
     s.pos++;
     s.skipSpaces();
-    const event = reader(s, h);
-    if (event === null) throw new UnknownEvent(name);
-    return event;
+    lastName = name;
+    return reader(s, h);
   }
   return syscallEvent(s, h, name);
 }
 
-function syscallEvent(s: LineScanner, h: Header, name: string): TraceEvent {
+function syscallEvent(s: LineScanner, h: Header, name: string): TraceEvent | null {
   if (name.startsWith("sys_")) {
     const call = name.slice(4);
     if (syscalls.isTracedCall(call)) return syscalls.kernelForm(s, h, call);
@@ -96,8 +120,14 @@ function syscallEvent(s: LineScanner, h: Header, name: string): TraceEvent {
       if (syscalls.isTracedCall(entered)) return syscalls.commandEnter(s, h, entered);
       if (syscalls.isTracedCall(left)) return syscalls.commandExit(s, h, left);
     }
+    lastName = name;
+    return null;
   }
   throw new UnknownEvent(name);
+}
+
+function isLetter(c: number | undefined): boolean {
+  return c !== undefined && c >= 97 && c <= 122;
 }
 
 function field(s: LineScanner, label: Uint8Array): void {
@@ -156,9 +186,11 @@ const pageFault =
   };
 
 const tlbFlush: Reader = (s, h) => {
-  s.literal(PAGES);
+  // The plugin that trace-cmd and perf bring along writes "=".
+  if (!s.tryLiteral(PAGES_PLUGIN)) s.literal(PAGES);
   const pages = s.integer("a number of pages");
-  field(s, REASON);
+  s.skipSpaces();
+  if (!s.tryLiteral(REASON_PLUGIN)) s.literal(REASON);
   // Older kernels print some reasons without a name: only the number in brackets is the same.
   s.pos = labelFromRight(s, OPEN, s.end, "a reason number in brackets") + 2;
   const reason = s.decimal("a reason number");
@@ -223,7 +255,7 @@ const ipiSendCpumask: Reader = (s, h) => {
 };
 
 const schedSwitch: Reader = (s, h) => {
-  s.literal(PREV_COMM);
+  if (!s.tryLiteral(PREV_COMM)) return pluginSwitch(s, h);
   const prevStart = s.pos;
   // 16 bytes long, the arrow cannot be part of a comm; the labels before it can.
   const arrow = labelFromRight(s, ARROW, s.end, '" ==> next_comm="');
@@ -259,6 +291,56 @@ const schedSwitch: Reader = (s, h) => {
     nextTid,
   };
 };
+
+/** `prev:tid [prio] S ==> next:tid [prio]`, as the plugin of trace-cmd and perf writes it. */
+function pluginSwitch(s: LineScanner, h: Header): TraceEvent {
+  const start = s.pos;
+  const what = '"comm:tid [priority] state ==> comm:tid [priority]"';
+  const arrow = labelFromRight(s, ARROW_ALONE, s.end, what);
+  const prev = pluginTask(s, start, arrow, what);
+  const prevState = s.pos < arrow ? s.word(what) : "";
+  const next = pluginTask(s, arrow + ARROW_ALONE.length, s.end, what);
+  done(s);
+  const { timeNs, cpu, tid, comm, line } = h;
+  return {
+    kind: "schedSwitch",
+    timeNs,
+    cpu,
+    tid,
+    comm,
+    line,
+    prevComm: prev.comm,
+    prevTid: prev.tid,
+    prevState,
+    nextComm: next.comm,
+    nextTid: next.tid,
+  };
+}
+
+/** `comm:tid [prio] ` between two positions; the cursor is left behind it. */
+function pluginTask(s: LineScanner, start: number, end: number, what: string) {
+  s.pos = start;
+  const open = labelFromRight(s, OPEN_SQUARE, end, what);
+  const colon = labelFromRight(s, COLON_SIGN, open, what);
+  const comm = s.text(start, colon);
+  s.pos = colon + 1;
+  const tid = s.decimal("a thread id");
+  s.literal(OPEN_SQUARE);
+  s.integer("a priority");
+  s.literal(CLOSE_SQUARE);
+  s.skipSpaces();
+  return { comm, tid };
+}
+
+const callInterrupt =
+  (kind: "callInterruptEntry" | "callInterruptExit"): Reader =>
+  (s, h) => {
+    s.literal(VECTOR);
+    const vector = s.decimal("a vector");
+    done(s);
+    const { timeNs, cpu, tid, comm, line } = h;
+    return { kind, timeNs, cpu, tid, comm, line, vector };
+  };
 
 const schedMigrateTask: Reader = (s, h) => {
   s.literal(COMM);
@@ -354,6 +436,10 @@ const READERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ["sched_process_fork", schedProcessFork],
   ["sched_process_exec", schedProcessExec],
   ["sched_process_exit", schedProcessExit],
+  ["call_function_entry", callInterrupt("callInterruptEntry")],
+  ["call_function_exit", callInterrupt("callInterruptExit")],
+  ["call_function_single_entry", callInterrupt("callInterruptEntry")],
+  ["call_function_single_exit", callInterrupt("callInterruptExit")],
   ["sys_enter", syscalls.rawEnter],
   ["sys_exit", syscalls.rawExit],
 ]);

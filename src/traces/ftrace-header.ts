@@ -12,13 +12,23 @@ export interface Header {
   timeNs: number;
   cpu: number;
   tid: number;
+  /** The process it is a thread of, if the line says so; else 0. */
+  tgid: number;
   comm: string;
   line: number;
+  /** Taken off every time: the first one's seconds if those, in ns, would not be exact; else 0. */
+  baseSeconds: number;
 }
 
 /** TASK_COMM_LEN (16) without its terminator. */
-const MAX_COMM_BYTES = 15;
-const MAX_SECONDS = 2 ** 53 / 1e9;
+export const MAX_COMM_BYTES = 15;
+/** More seconds than that, as nanoseconds, are no exact number: they are those of a date. */
+const EXACT_SECONDS = Math.floor(2 ** 53 / 1e9);
+
+/** An empty header, to be filled by the readers. */
+export function newHeader(): Header {
+  return { timeNs: 0, cpu: 0, tid: 0, tgid: 0, comm: "", line: 0, baseSeconds: 0 };
+}
 
 const TEN_TO = [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 
@@ -56,24 +66,47 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   const { buf, end } = s;
   let p = dash + 1;
   let tid = 0;
-  let digits = p;
   while (isDigit(buf[p]) && p < end) tid = tid * 10 + buf[p++] - 48;
-  if (p - digits > 10) return false;
+  if (p - dash > 11) return false;
   const afterTid = p;
+  let tgid = 0;
   while (buf[p] === SPACE && p < end) p++;
   if (buf[p] === OPEN_ROUND) {
     // Optional thread group column: a number or dashes.
-    while (p < end && buf[p] !== CLOSE_ROUND && p - afterTid < 24) p++;
+    while (p < end && buf[p] !== CLOSE_ROUND && p - afterTid < 24) {
+      if (isDigit(buf[p])) tgid = tgid * 10 + buf[p] - 48;
+      p++;
+    }
     if (buf[p] !== CLOSE_ROUND) return false;
     p++;
     while (buf[p] === SPACE && p < end) p++;
   }
-  if (p === afterTid || buf[p] !== OPEN_SQUARE) return false;
+  if (p === afterTid || !placeAndTime(s, h, p)) return false;
+  h.tid = tid;
+  h.tgid = tgid;
+  return true;
+}
+
+/**
+ * Reads `[cpu] flags time: ` at `from`, the flags being optional, and leaves the cursor behind it;
+ * false, and nothing changed, when it is something else. `trace-cmd report -l` writes the CPU
+ * without brackets, and the flags without a blank behind it.
+ */
+export function placeAndTime(s: LineScanner, h: Header, from: number): boolean {
+  const { buf, end } = s;
+  let p = from;
+  const inBrackets = buf[p] === OPEN_SQUARE;
+  if (inBrackets) p++;
   let cpu = 0;
-  digits = ++p;
+  let digits = p;
   while (isDigit(buf[p]) && p < end) cpu = cpu * 10 + buf[p++] - 48;
-  if (p === digits || p - digits > 6 || buf[p] !== CLOSE_SQUARE) return false;
-  p++;
+  if (p === digits || p - digits > 6) return false;
+  if (inBrackets) {
+    if (buf[p] !== CLOSE_SQUARE) return false;
+    p++;
+  } else if (!isFlag(buf[p]) || p >= end) {
+    return false;
+  }
   while (buf[p] === SPACE && p < end) p++;
   // The flags column can be switched off; what is left then is the time, which ends in a colon.
   const column = p;
@@ -86,7 +119,7 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   digits = p;
   let seconds = 0;
   while (isDigit(buf[p]) && p < end) seconds = seconds * 10 + buf[p++] - 48;
-  if (p === digits || p - digits > 9 || seconds > MAX_SECONDS || buf[p] !== DOT) return false;
+  if (p === digits || p - digits > 12 || buf[p] !== DOT) return false;
   digits = ++p;
   let fraction = 0;
   while (isDigit(buf[p]) && p < end && p - digits < 9) {
@@ -94,9 +127,19 @@ function columnsAfter(s: LineScanner, h: Header, dash: number): boolean {
   }
   const places = p - digits;
   if (places === 0 || buf[p] !== COLON || buf[p + 1] !== SPACE || p + 2 >= end) return false;
-  h.tid = tid;
   h.cpu = cpu;
-  h.timeNs = seconds * 1e9 + fraction * TEN_TO[9 - places];
+  h.timeNs = exactTime(h, seconds, fraction * TEN_TO[9 - places]);
   s.pos = p + 2;
   return true;
+}
+
+/** May a column of flags begin with this byte? `d` and its like: interrupts, or `.` for neither. */
+function isFlag(c: number | undefined): boolean {
+  return c === DOT || c === 100 || c === 68 || c === 98 || c === 66 || c === 88;
+}
+
+/** Seconds and nanoseconds as one integer, from the first time on if that is a date. */
+export function exactTime(h: Header, seconds: number, ns: number): number {
+  if (h.baseSeconds === 0 && seconds >= EXACT_SECONDS) h.baseSeconds = seconds;
+  return (seconds - h.baseSeconds) * 1e9 + ns;
 }

@@ -10,6 +10,7 @@ import { scenarioNamed } from "../../src/index.js";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const cli = join(root, "dist/cli/main.js");
 const redis = join(root, "traces/redis-bgsave.ftrace.gz");
+const strace = join(root, "test/traces/samples/threads.strace");
 const madvise = join(root, "traces/madvise-2threads.ftrace.gz");
 
 function run(...args: string[]) {
@@ -135,6 +136,29 @@ describe("the command line", () => {
     const { runs } = conforms("compare", first.stdout) as { runs: { era: string }[] };
     expect(runs.map((r) => r.era)).toEqual(["double", "double", "coupled", "coupled"]);
     expect(run(...args, "--seed", "0x1", "--json").stdout).toBe(first.stdout);
+  });
+
+  test("replay of strace says what is inferred, conforms, and cannot miss a threshold", () => {
+    const plain = run("replay", strace);
+    expect(plain.status).toBe(0);
+    expect(plain.stdout).toContain("residency: inferred");
+    expect(plain.stdout).toMatch(/predicted for +local +remote/);
+    expect(plain.stdout).not.toContain("f1");
+    const document = conforms(
+      "replay",
+      run("replay", strace, "--format", "strace", "--json").stdout,
+    );
+    expect(document).toMatchObject({
+      fidelity: null,
+      trace: { format: "strace", residency: "inferred", cpus: 8 },
+      model: { residentPages: 16 },
+    });
+    conforms("compare", run("compare", strace, "--cpus", "4", "--json", "--quiet").stdout);
+    const refused = run("replay", strace, "--min-f1", "90", "--json");
+    expect(refused.status).toBe(2);
+    expect(conforms("error", refused.stdout)["error"]).toMatchObject({ code: "E_EMPTY" });
+    expect(run("replay", strace, "--format", "perf").status).toBe(2);
+    expect(run("replay", strace, "--format", "vmstat").status).toBe(2);
   });
 
   test("replay conforms, and --min-f1 sets the exit code", () => {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { TraceError, isShootdownError } from "../../src/errors.js";
 import type { TraceEvent } from "../../src/traces/events.js";
-import { readTrace, type TraceOptions } from "../../src/traces/ftrace.js";
+import { readTrace, type TraceOptions } from "../../src/traces/read-trace.js";
 import type { TraceSource } from "../../src/traces/open.js";
 
 export const RECORDINGS = ["madvise-2threads", "node-gc", "redis-bgsave"] as const;

@@ -1,6 +1,6 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { readTrace } from "../../src/traces/ftrace.js";
+import { readTrace } from "../../src/traces/read-trace.js";
 import type { TraceSource } from "../../src/traces/open.js";
 import { bytesOf, pieces, readAll, recordingBytes, refusal } from "./helpers.js";
 

@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import type { TraceEvent } from "../../src/traces/events.js";
-import { readTrace } from "../../src/traces/ftrace.js";
+import { readTrace } from "../../src/traces/read-trace.js";
 import { pieces, readAll, recordingBytes, recordingPath, RECORDINGS } from "./helpers.js";
 
 const LINES = { "madvise-2threads": 17_952, "node-gc": 43_223, "redis-bgsave": 11_065 };

@@ -3,17 +3,25 @@ import { compareTrace, type CompareResult } from "../../replay/compare.js";
 import { gapPrinter } from "../gaps.js";
 import { profileFrom } from "../files.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
-import { type CommonOptions, nameList, seedOf, withCommon, wholeNumber } from "../options.js";
+import {
+  type CommonOptions,
+  nameList,
+  seedOf,
+  type TraceCliOptions,
+  traceOptions,
+  withCommon,
+  withTrace,
+  wholeNumber,
+} from "../options.js";
 import { Progress } from "../progress.js";
 import { formatTable } from "../table.js";
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, TraceCliOptions {
   readonly eras: string;
   readonly policies: string;
   readonly consumers: string;
   readonly profile: string;
   readonly deviceRate: string;
-  readonly lenient?: boolean;
 }
 
 const HEAD = [
@@ -59,6 +67,7 @@ export function formatComparison(result: CompareResult, name: string): string {
   return [
     `${name}: ${trace.lines.toLocaleString("en-US")} lines, ${trace.cpus} CPUs; ` +
       `profile ${result.profile}, seed ${result.seed}; simulated time`,
+    ...(trace.residency === "inferred" ? ["residency: inferred, CPUs as well"] : []),
     "",
     formatTable(HEAD, rows, 3),
     "",
@@ -78,7 +87,7 @@ export async function runCompare(source: string, name: string, options: Options)
     consumers: nameList("--consumers", options.consumers),
     profile: await profileFrom(options.profile),
     seed: seedOf(options),
-    lenient: options.lenient === true,
+    ...traceOptions(options),
     onGaps: gapPrinter(options.json),
     deviceRate: wholeNumber("--device-rate", options.deviceRate, 0, 16),
     onRun: (done, all) => {
@@ -93,13 +102,12 @@ export async function runCompare(source: string, name: string, options: Options)
 
 /** Options of compare and demo, with their defaults. */
 export function withCompareOptions(command: Command): Command {
-  return withCommon(command)
+  return withTrace(withCommon(command))
     .option("--eras <names>", "notification eras", "double,deduplicated,coupled")
     .option("--policies <names>", "flush policies", "sync,concurrent")
     .option("--consumers <names>", "what is behind the secondary MMU", "sharing,mirroring")
     .option("--profile <name>", "cost profile, or a .json file of one", "guest-kvm")
-    .option("--device-rate <n>", "device accesses per page the process touches", "1")
-    .option("--lenient", "skip and count lines that cannot be read");
+    .option("--device-rate <n>", "device accesses per page the process touches", "1");
 }
 
 export function addCompare(program: Command, finish: (code: number) => void): void {

@@ -1,110 +1,46 @@
 /**
- * Reads recordings in ftrace's text format, as `/sys/kernel/tracing/trace` prints them.
+ * From bytes to events: lines, wherever the input is cut, the format of the recording, the clock,
+ * and what happens to a line that cannot be read. How a line of one format is read is in the
+ * {@link LineReader} of that format.
  *
- * Memory stays bounded whatever the size of the file: one input chunk, one unfinished line and one
- * batch of events are held at a time.
+ * Memory stays bounded whatever the size of the file: one unfinished line is held.
  */
-import { ArgumentError, TraceError } from "../errors.js";
+import { TraceError } from "../errors.js";
 import type { ErrorCode } from "../errors.js";
-import type { LostEvents, SkipReason, TraceEvent, TraceStats } from "./events.js";
-import { readEvent, UnknownEvent } from "./ftrace-events.js";
-import { readHeader, type Header } from "./ftrace-header.js";
+import type { SkipReason, TraceEvent, TraceStats } from "./events.js";
+import { formatOf, type TraceFormat } from "./format.js";
+import { type Header, newHeader } from "./ftrace-header.js";
+import { KernelLines, UnknownEvent } from "./kernel-lines.js";
+import type { LineReader, LineSink } from "./line-reader.js";
 import { ascii, LineScanner, Mismatch } from "./line-scanner.js";
-import { openTrace, type OpenOptions, type TraceSource } from "./open.js";
-
-/** How to treat a recording that is not perfect. */
-export interface TraceOptions extends OpenOptions {
-  /**
-   * Pass over lines that cannot be used and count them in {@link TraceStats.skipped}, instead of
-   * throwing. A recording of which nothing can be used is refused either way.
-   */
-  readonly lenient?: boolean;
-  /** Events per batch, about. Default 1024. */
-  readonly batchSize?: number;
-}
+import { StraceLines } from "./strace-lines.js";
 
 /** A longer line is no line: the kernel's own buffer for one is 8 KiB. */
 const MAX_LINE_BYTES = 1 << 16;
-const DEFAULT_BATCH = 1024;
 
 const NEWLINE = 10;
 const RETURN = 13;
 const HASH = 35;
 const BOM = [0xef, 0xbb, 0xbf] as const;
 
-const CPU_MARK = ascii("CPU:");
-const CPU_BLANK = ascii("CPU ");
-const LOST = ascii("[LOST ");
-const EVENTS = ascii("EVENTS]");
 const TRACER = ascii("# tracer:");
 
-/**
- * Reads a recording in batches, in the order of the file.
- *
- * @param source - path, bytes or stream; plain or gzip
- * @param options - leniency, batch size, limits
- * @returns an iterable of batches, whose `stats` fill up while it is read; it can be read once
- * @throws {@link TraceError} while iterating: E_PARSE, E_TIME, E_TRUNCATED, E_CORRUPT, E_IO
- *
- * @example
- * ```ts
- * const trace = readTrace('node-gc.ftrace.gz');
- * for await (const batch of trace) for (const event of batch) replay(event);
- * console.log(trace.stats.lostEvents);
- * ```
- */
-export function readTrace(source: TraceSource, options: TraceOptions = {}): TraceReader {
-  return new TraceReader(source, options);
-}
+/** What `shootdown record` writes before a recording of one program's threads only. */
+const ROOT = ascii("# recorded: only the threads descended from ");
 
-/** What {@link readTrace} returns. */
-export class TraceReader implements AsyncIterable<TraceEvent[]> {
-  readonly #source: TraceSource;
-  readonly #options: TraceOptions;
-  readonly #batchSize: number;
-  readonly #parser: FtraceParser;
-  #started = false;
+const WHAT: Readonly<Record<TraceFormat, string>> = {
+  ftrace: "ftrace text",
+  "trace-cmd": "text of trace-cmd report",
+  perf: "text of perf script",
+  strace: "text of strace",
+};
 
-  constructor(source: TraceSource, options: TraceOptions = {}) {
-    const batchSize = options.batchSize ?? DEFAULT_BATCH;
-    if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new ArgumentError("E_TYPE", "batchSize must be an integer of at least 1", {
-        batchSize,
-      });
-    }
-    this.#source = source;
-    this.#options = options;
-    this.#batchSize = batchSize;
-    this.#parser = new FtraceParser(options);
-  }
-
-  /** Counts so far; final when the iteration has ended. */
-  get stats(): Readonly<TraceStats> {
-    return this.#parser.stats;
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<TraceEvent[], void, undefined> {
-    if (this.#started) {
-      throw new ArgumentError("E_BUSY", "a trace can be read once; call readTrace again", {});
-    }
-    this.#started = true;
-    let batch: TraceEvent[] = [];
-    for await (const chunk of openTrace(this.#source, this.#options)) {
-      this.#parser.push(chunk, batch);
-      if (batch.length >= this.#batchSize) {
-        yield batch;
-        batch = [];
-      }
-    }
-    this.#parser.end(batch);
-    if (batch.length > 0) yield batch;
-  }
-}
-
-/** The parser behind {@link readTrace}, for callers that have their own source of bytes. */
-export class FtraceParser {
+/** The parser behind `readTrace`, for callers that have their own source of bytes. */
+export class TextParser {
   /** Counts so far. */
   readonly stats: TraceStats = {
+    format: null,
+    root: null,
     lines: 0,
     events: 0,
     cpus: 0,
@@ -115,19 +51,47 @@ export class FtraceParser {
     outOfOrder: 0,
   };
 
+  /** Process of each thread, as far as lines have said so. */
+  readonly processes = new Map<number, number>();
+
   readonly #lenient: boolean;
   readonly #scanner = new LineScanner();
-  readonly #header: Header = { timeNs: 0, cpu: 0, tid: 0, comm: "", line: 0 };
+  readonly #header: Header = newHeader();
   /** Time of the last event of each CPU. */
   readonly #cpuTimes = new Map<number, number>();
+  #reader: LineReader | null = null;
   #lastTime = 0;
   #tail: Uint8Array = new Uint8Array(0);
   #sawTracer = false;
   /** Set by the first NUL byte anywhere, so that clean files pay one native scan per chunk. */
   #nulSeen = false;
+  #out: TraceEvent[] = [];
+  readonly #sink: LineSink = {
+    event: (event) => this.#event(event),
+    lost: (cpu, count) => this.#lost(cpu, count),
+    passedOver: () => this.stats.skipped.unknownEvent++,
+    process: (tid, tgid) => {
+      if (this.processes.get(tid) !== tgid) this.processes.set(tid, tgid);
+    },
+    cpus: (count) => {
+      if (this.stats.cpus === 0) this.stats.cpus = count;
+    },
+  };
 
-  constructor(options: Pick<TraceOptions, "lenient"> = {}) {
+  /**
+   * @param options - `format`: by default, it is found out from the first lines; `lenient`: count
+   * lines that cannot be read, instead of throwing
+   */
+  constructor(options: { lenient?: boolean; format?: TraceFormat } = {}) {
     this.#lenient = options.lenient === true;
+    if (options.format !== undefined) this.#begin(options.format);
+  }
+
+  #begin(format: TraceFormat): LineReader {
+    this.stats.format = format;
+    const reader = format === "strace" ? new StraceLines() : new KernelLines(format);
+    this.#reader = reader;
+    return reader;
   }
 
   /**
@@ -137,6 +101,7 @@ export class FtraceParser {
    * @param out - where events are appended
    */
   push(chunk: Uint8Array, out: TraceEvent[]): void {
+    this.#out = out;
     this.stats.bytes += chunk.length;
     if (!this.#nulSeen) this.#nulSeen = chunk.includes(0);
     let start = 0;
@@ -152,13 +117,13 @@ export class FtraceParser {
         return;
       }
       this.#tail = new Uint8Array(0);
-      this.#line(joined, 0, joined.length, out);
+      this.#line(joined, 0, joined.length);
       start = newline + 1;
     }
     for (;;) {
       const newline = chunk.indexOf(NEWLINE, start);
       if (newline === -1) break;
-      this.#line(chunk, start, newline, out);
+      this.#line(chunk, start, newline);
       start = newline + 1;
     }
     if (start < chunk.length) this.#keepTail(chunk.slice(start));
@@ -170,14 +135,15 @@ export class FtraceParser {
    * @param out - where events are appended
    */
   end(out: TraceEvent[]): void {
+    this.#out = out;
     if (this.#tail.length > 0) {
       const last = this.#tail;
       this.#tail = new Uint8Array(0);
-      this.#line(last, 0, last.length, out);
+      this.#line(last, 0, last.length);
     }
-    const { events, lostMarks, lines } = this.stats;
+    const { events, lostMarks, lines, format } = this.stats;
     if (events === 0 && lostMarks === 0 && (!this.#sawTracer || this.#skippedAny())) {
-      const expected = "ftrace text with at least one event";
+      const expected = `${WHAT[format ?? "ftrace"]} with at least one event`;
       this.#fail("E_PARSE", lines, expected, lines === 0 ? "the recording is empty" : "no event");
     }
   }
@@ -188,14 +154,15 @@ export class FtraceParser {
   }
 
   #keepTail(bytes: Uint8Array): void {
-    if (bytes.length > MAX_LINE_BYTES) {
-      const line = this.stats.lines + 1;
-      this.#fail("E_PARSE", line, `a line of at most ${MAX_LINE_BYTES} bytes`, "a longer one");
-    }
+    if (bytes.length > MAX_LINE_BYTES) this.#tooLong(this.stats.lines + 1);
     this.#tail = bytes;
   }
 
-  #line(buf: Uint8Array, from: number, to: number, out: TraceEvent[]): void {
+  #tooLong(line: number): never {
+    this.#fail("E_PARSE", line, `a line of at most ${MAX_LINE_BYTES} bytes`, "a longer one");
+  }
+
+  #line(buf: Uint8Array, from: number, to: number): void {
     const line = ++this.stats.lines;
     let start = from;
     let end = to;
@@ -205,56 +172,47 @@ export class FtraceParser {
     const s = this.#scanner;
     s.reset(buf, start, end);
     if (buf[start] === HASH) {
-      if (s.tryLiteral(TRACER)) this.#sawTracer = true;
-      else if (this.stats.cpus === 0) this.stats.cpus = cpusOf(buf.subarray(start, end));
+      this.#comment(s);
       return;
     }
-    if (end - start > MAX_LINE_BYTES) {
-      this.#fail("E_PARSE", line, `a line of at most ${MAX_LINE_BYTES} bytes`, "a longer one");
-    }
+    if (end - start > MAX_LINE_BYTES) this.#tooLong(line);
     const h = this.#header;
     h.line = line;
     try {
-      if (buf[start] === CPU_MARK[0] && this.#lostLine(s, out)) return;
       if (this.#nulSeen && hasNul(buf, start, end)) throw new Mismatch("text without NUL bytes");
-      readHeader(s, h);
-      const event = readEvent(s, h);
-      if (!this.#inTime(event)) return;
-      this.stats.events++;
-      out.push(event);
+      const reader = this.#reader ?? this.#begin(formatOf(s, h));
+      reader.line(s, h, this.#sink);
     } catch (error) {
       if (!(error instanceof Mismatch)) throw error;
       this.#mismatch(error, buf, start, end);
     }
   }
 
-  /** `CPU:1 [LOST 123 EVENTS]`, or without a number when the kernel does not know it. */
-  #lostLine(s: LineScanner, out: TraceEvent[]): boolean {
-    const start = s.pos;
-    if (s.tryLiteral(CPU_MARK) || s.tryLiteral(CPU_BLANK)) {
-      s.skipSpaces();
-      const cpu = s.decimal("a CPU number");
-      s.skipSpaces();
-      if (s.tryLiteral(LOST)) {
-        const known = !s.tryLiteral(EVENTS);
-        const count = known ? s.decimal("how many events were lost") : 0;
-        s.skipSpaces();
-        if (known) s.literal(EVENTS);
-        if (!s.atEnd()) throw new Mismatch("the end of the line");
-        this.stats.lostMarks++;
-        this.stats.lostEvents += count;
-        out.push(this.#lost(cpu, count));
-        return true;
-      }
+  #comment(s: LineScanner): void {
+    const { buf, pos, end } = s;
+    if (s.tryLiteral(TRACER)) {
+      this.#sawTracer = true;
+      if (this.#reader === null) this.#begin("ftrace");
+    } else if (s.tryLiteral(ROOT)) {
+      const root = numberAfter(buf.subarray(pos, end), ROOT);
+      if (root > 0) this.stats.root = root;
+    } else if (this.stats.cpus === 0) {
+      this.stats.cpus = cpusOf(buf.subarray(pos, end));
     }
-    s.pos = start;
-    return false;
   }
 
-  #lost(cpu: number, count: number): LostEvents {
+  #event(event: TraceEvent): void {
+    if (!this.#inTime(event)) return;
+    this.stats.events++;
+    this.#out.push(event);
+  }
+
+  #lost(cpu: number, count: number): void {
+    this.stats.lostMarks++;
+    this.stats.lostEvents += count;
     const { line } = this.#header;
     const timeNs = this.#lastTime;
-    return { kind: "lostEvents", timeNs, cpu, tid: 0, comm: "", line, count };
+    this.#out.push({ kind: "lostEvents", timeNs, cpu, tid: 0, comm: "", line, count });
   }
 
   /** Checks the clock; false when a lenient reader passes the event over. */
@@ -266,7 +224,8 @@ export class FtraceParser {
       return true;
     }
     const before = this.#cpuTimes.get(cpu) ?? 0;
-    const onCpu = timeNs < before;
+    // strace has no CPUs, and its clock may be set back: there the order of lines is what counts.
+    const onCpu = timeNs < before && this.stats.format !== "strace";
     if (!this.#lenient) {
       const last = onCpu ? before : this.#lastTime;
       const where = onCpu ? `of CPU ${cpu}` : "of the merged order";
@@ -301,17 +260,25 @@ export class FtraceParser {
 
 /** `# entries-in-buffer/entries-written: 5/5   #P:2`: the number of CPUs, or 0. */
 function cpusOf(line: Uint8Array): number {
-  const mark = ascii("#P:");
+  return numberAfter(line, PROCESSORS) || numberAfter(line, NRCPUS);
+}
+
+const PROCESSORS = ascii("#P:");
+/** In the header that `perf script --header` prints. */
+const NRCPUS = ascii("# nrcpus online : ");
+
+/** The number at the end of a line that `mark` precedes, or 0. */
+function numberAfter(line: Uint8Array, mark: Uint8Array): number {
   let p = line.length;
   let value = 0;
-  for (let unit = 1; p > 0 && unit < 1e5; unit *= 10) {
+  for (let unit = 1; p > 0 && unit < 1e10; unit *= 10) {
     const digit = line[p - 1] - 48;
-    if (digit < 0 || digit > 9) break;
+    if (!(digit >= 0 && digit <= 9)) break;
     value += digit * unit;
     p--;
   }
   const at = p - mark.length;
-  return at > 0 && mark.every((byte, i) => line[at + i] === byte) ? value : 0;
+  return at >= 0 && mark.every((byte, i) => line[at + i] === byte) ? value : 0;
 }
 
 function hasNul(buf: Uint8Array, start: number, end: number): boolean {
