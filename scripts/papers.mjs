@@ -22,6 +22,7 @@ if (build.status !== 0) process.exit(build.status ?? 1);
 const { barChart, deliveryChart, localFlushChart } = await import("./papers/charts.mjs");
 const { guestRows } = await import("./papers/guest.mjs");
 const { flushRows, localFlushes } = await import("./papers/local-flush.mjs");
+const { latrRows } = await import("./papers/latr.mjs");
 const { notModelledRows } = await import("./papers/not-modelled.mjs");
 const { page } = await import("./papers/page.mjs");
 const { deliverySweep, loopRows, sweepRows } = await import("./papers/shootdown-loop.mjs");
@@ -38,6 +39,7 @@ const rows = [
   ...flushRows(flushes),
   ...bottlenecks,
   ...(await guestRows()),
+  ...(await latrRows()),
   ...notModelledRows(),
 ];
 

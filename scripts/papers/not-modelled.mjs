@@ -22,14 +22,14 @@ const PUBLISHED = [
     table: "T4",
     what: "reclaim batching: interrupts, 4 nodes, 48 CPUs",
     published: "5x fewer",
-    note: "needs a policy that batches unmaps (P3), which there is not",
+    note: "batched sends one request a batch, 32 times fewer at 32 pages; how full theirs were is not published",
   },
   {
     id: "T4-1socket",
     table: "T4",
     what: "reclaim batching: interrupts, 1 socket",
     published: "11x fewer",
-    note: "needs a policy that batches unmaps (P3), which there is not",
+    note: "batched sends one request a batch, 32 times fewer at 32 pages; how full theirs were is not published",
   },
   {
     id: "T5",
@@ -37,13 +37,6 @@ const PUBLISHED = [
     what: "LUF: TLB interrupts",
     published: "-97.2 %",
     note: "needs a policy that defers to the reuse of a frame (P7), which there is not",
-  },
-  {
-    id: "T7-latr",
-    table: "T7",
-    what: "LATR: munmap, 2 sockets",
-    published: "-70.8 %",
-    note: "needs lazy sweeps and parked frames (P6), which there are not",
   },
   {
     id: "T7-abis",
@@ -57,7 +50,7 @@ const PUBLISHED = [
     table: "T7",
     what: "ecoTLB: swap-heavy programs",
     published: "17.2 %",
-    note: "needs lazy sweeps (P6) and swap",
+    note: "needs swap; lazy sweeps alone are T7-latr",
   },
   {
     id: "T8-numapte",
@@ -99,7 +92,7 @@ const PUBLISHED = [
     table: "T11",
     what: "arm64 batching: UnixBench shell1",
     published: "-5.5 %",
-    note: "needs a policy that batches unmaps (P3); suspected cause, not reproduced elsewhere",
+    note: "suspected cause, not reproduced elsewhere",
   },
 ];
 
