@@ -123,6 +123,14 @@ page, and ${number(pti.measured.intercept)} + ${number(pti.measured.slope)}: the
 range cost more than the later ones, and a line cannot say so. Small flushes are therefore too
 cheap here, one page by a quarter.
 
+## T7: munmap that waits for the next tick
+
+\`numa-2s\`, sixteen cores of one process; one of them unmaps a page, long after everybody has swept. What
+\`latr\` saves is the send, the delivery and the wait. The prices of saving and sweeping are recalled from
+the paper, the rest is the profile's.
+
+${comparedTable(of("T7"))}
+
 ## T6: two bottlenecks
 
 Each of 36 CPUs works for ${fitted.slices} slices of 200 ns, holds one lock for ${number(fitted.lockNs)}

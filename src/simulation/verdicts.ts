@@ -17,7 +17,10 @@ export interface PolicyVerdict {
   readonly policy: string;
   /** A deliberately broken variant. */
   readonly mutant: boolean;
-  /** SAFE only if every scenario is; else the first other verdict; `not explored` without any. */
+  /**
+   * SAFE only if every scenario is; else the first hazard; INCONCLUSIVE if there is none, but some
+   * scenario is too large; `not explored` without any.
+   */
   readonly verdict: Verdict | "not explored";
   readonly scenarios: readonly ScenarioVerdict[];
 }
@@ -57,7 +60,8 @@ export class Verdicts {
     const { mutant } = this.catalogue.policy(policy);
     const list: ScenarioVerdict[] = [];
     for (const scenario of scenarios) list.push(await this.explore(policy, scenario));
-    const other = list.find(({ verdict }) => verdict !== "SAFE");
+    const unsafe = list.filter(({ verdict }) => verdict !== "SAFE");
+    const other = unsafe.find(({ verdict }) => verdict !== "INCONCLUSIVE") ?? unsafe[0];
     const verdict = list.length === 0 ? "not explored" : (other?.verdict ?? "SAFE");
     return { policy, mutant, verdict, scenarios: list };
   }
