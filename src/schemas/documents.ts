@@ -311,7 +311,7 @@ const measured = {
 /** `flushLine` is null when all ranged flushes were of one size. */
 export const calibrate = z.strictObject({
   seed,
-  trace,
+  trace: trace.omit({ format: true, residency: true }),
   resolutionNs: z.int().min(1),
   figures: z.array(z.strictObject({ name, title: name, ...measured })),
   flushLine: z
