@@ -67,18 +67,23 @@ export function entryHuge(e: Entry): bool {
   return (e.tag & HUGE) != 0;
 }
 
-/** The way of `set` that holds `tag`, or 0. Four ways a turn: misses are the common case. */
+/** The way of `set` that holds `tag`, or 0. Four ways a turn, two a vector: misses are common. */
 // @ts-ignore: decorator
 @inline
 function find(set: usize, ways: u32, tag: u64): usize {
+  const hard = i64x2.splat(~SOFT);
+  const want = i64x2.splat(tag);
   let p = set;
   let left = ways;
   for (; left >= 4; left -= 4) {
-    const a = (load<u64>(p) & ~SOFT) == tag;
-    const b = (load<u64>(p, 16) & ~SOFT) == tag;
-    const c = (load<u64>(p, 32) & ~SOFT) == tag;
-    const d = (load<u64>(p, 48) & ~SOFT) == tag;
-    if (a | b | c | d) return a ? p : b ? p + 16 : c ? p + 32 : p + 48;
+    const ab = v128.shuffle<u64>(v128.load(p), v128.load(p, 16), 0, 2);
+    const cd = v128.shuffle<u64>(v128.load(p, 32), v128.load(p, 48), 0, 2);
+    const first = i64x2.eq(v128.and(ab, hard), want);
+    const second = i64x2.eq(v128.and(cd, hard), want);
+    if (v128.any_true(v128.or(first, second))) {
+      const hits = i64x2.bitmask(first) | (i64x2.bitmask(second) << 2);
+      return p + (ctz(hits) << 4);
+    }
     p += 64;
   }
   for (; left > 0; left--) {
@@ -137,7 +142,7 @@ function drop(p: usize): void {
 /** INVLPG: drops what translates `vpn` under `asid`, of either size if `huge` ones exist. */
 // @ts-ignore: decorator
 @inline
-export function cacheDropPage(
+function dropPage(
   base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32, huge: bool,
 ): void {
   const small = find(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
@@ -146,6 +151,18 @@ export function cacheDropPage(
   const first = (vpn >> bits) << bits;
   const large = find(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
   if (large != 0) drop(large);
+}
+
+/** INVLPG for each page of [start, end), `stride` pages apart. */
+// @ts-ignore: decorator
+@inline
+export function cacheDropPages(
+  base: usize, sets: u32, ways: u32, bits: u32, start: u64, end: u64, stride: u64, asid: u32,
+  huge: bool,
+): void {
+  for (let vpn = start; vpn < end; vpn += stride) {
+    dropPage(base, sets, ways, bits, vpn, asid, huge);
+  }
 }
 
 /** Drops everything of `asid`. True: entries of other ASIDs are left. */
@@ -167,7 +184,7 @@ export function cacheDropRange(
 ): void {
   if (start >= end) return;
   if (end - start == 1) {
-    cacheDropPage(base, sets, ways, bits, start, 0, true);
+    dropPage(base, sets, ways, bits, start, 0, true);
     return;
   }
   const stop = base + sets * ways * offsetof<Entry>();

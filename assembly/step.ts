@@ -10,13 +10,15 @@
  */
 import * as abi from "../src/core/abi";
 import { get32, isShared, Plain } from "./atomics";
+import { bulkLength, flushWhole } from "./bulk";
 import { LOG_SLACK } from "./log";
 import { csdSendLoop } from "./call-queue";
 import { charge } from "./charge";
 import { devWalk } from "./device";
-import { execControl, execLocal } from "./exec-control";
+import { execControl, execLocal, reg } from "./exec-control";
 import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
+import { startCtx } from "./jobs";
 import { cacheFind, walkSum } from "./cache";
 import {
   cost, clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, iotlbAt, pwcAt, setHdr, sysAt,
@@ -28,14 +30,6 @@ import { cpuSpeculate } from "./user-access";
 
 /** Local micro-ops in one step: a bound, so that no program can keep a step from returning. */
 const LOCAL_BOUND: i32 = 256;
-
-/** Begins a program in a context. The context must be idle. */
-export function startCtx(ctx: Ctx, pc: u32, mm: u32, dev: u32): void {
-  ctx.pc = <u16>pc;
-  ctx.running = 1;
-  ctx.mm = <u16>mm;
-  ctx.dev = <u16>dev;
-}
 
 /** The context an actor would run now; its `running` may be 0. */
 export function currentCtx(m: usize, actor: u32): Ctx {
@@ -197,6 +191,12 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
       }
       pc = execLocal(m, actor, ctx, op, a, b, c, imm, pc + 1);
       clock.now += clock.charge;
+      continue;
+    }
+    if (op == abi.OP_FLUSH_PREP && c != 0 &&
+        flushWhole(m, actor, ctx, c, reg(ctx, a), reg(ctx, b), imm, horizon)) {
+      pc += bulkLength(c);
+      spins = 0;
       continue;
     }
     const left = hdr(m, abi.H_BUDGET);

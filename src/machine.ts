@@ -12,6 +12,7 @@ import { CLOCK, CPU, CTX, DEVICE, MM, SYS, TASK } from "./core/layout.js";
 import type { WasmSource } from "./core/loader.js";
 import { errorOf } from "./core/status.js";
 import { ArgumentError, DisposedError, ShootdownError } from "./errors.js";
+import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
@@ -120,13 +121,14 @@ export class Machine {
     const core = await Core.create({
       geometry,
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0),
-      code: image.code,
+      code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile),
       extraBytes: options.extraBytes ?? 0,
       ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
     });
-    core.header[abi.H_SHORTCUTS] = abi.SHORT_SEND | (hasStandardDrain(image) ? abi.SHORT_DRAIN : 0);
+    const targets = hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;
+    core.header[abi.H_SHORTCUTS] = abi.SHORT_SEND | targets;
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),
       0,

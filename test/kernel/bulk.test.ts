@@ -1,0 +1,206 @@
+/**
+ * Shootdowns that are carried out in one go (assembly/bulk.ts) against the same ones decoded micro-op
+ * by micro-op: two machines with the same random load advance side by side, and at every moment
+ * somebody looks they hold the same bytes: state, clocks, counters. A failure prints its seed and
+ * the command that runs it again; `SHOOTDOWN_RUNS` sets how many loads are tried.
+ */
+import { describe, expect, it, test } from "vitest";
+import { Catalogue, type FlushPolicy, type Machine, type MachineEvent, op, whilst } from "shootdown";
+import * as abi from "../../src/core/abi.js";
+import { BASE } from "../../src/core/core.js";
+import { codeWithBulk } from "../../src/kernel/bulk.js";
+import { buildImage } from "../../src/kernel/image.js";
+import { RandomLoad } from "./random-load.js";
+
+const FILE = "test/kernel/bulk.test.ts";
+const only = process.env["SHOOTDOWN_SEED"];
+const RUNS = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 150) : 1;
+/** A load that leaves much room between its requests. */
+const BULKY_SEED = 3n;
+const LOOKS_MOST = 3_000;
+const EVERY_KIND = Array.from({ length: 32 }, (_, kind) => kind);
+
+/** How far a machine goes between two looks: ns, steps. */
+type Slice = readonly [until: number, budget: number];
+
+/** State, counters, clocks: the bytes that two machines must have in common. */
+function bytesOf({ core }: Machine): Record<string, Buffer> {
+  core.x.machineSave(BASE);
+  const part = (from: number, to: number) => Buffer.from(core.memory.buffer, from, to - from);
+  const counters = core.at(abi.H_OFF_COUNTER);
+  const clocks = core.at(abi.H_OFF_CLOCK);
+  return {
+    state: part(core.at(abi.H_STATE_START), core.at(abi.H_STATE_END)),
+    counters: part(counters, clocks),
+    clocks: part(clocks, core.at(abi.H_OFF_VMA_TREE)),
+  };
+}
+
+/** Where two machines differ, or "". */
+function differenceOf(one: Machine, other: Machine): string {
+  const expected = bytesOf(other);
+  for (const [name, bytes] of Object.entries(bytesOf(one))) {
+    if (bytes.equals(expected[name])) continue;
+    const at = bytes.findIndex((byte, i) => byte !== expected[name][i]);
+    const offset = at + bytes.byteOffset - BASE;
+    const rows = Object.entries(abi).filter(
+      ([key, word]) => key.startsWith("H_OFF_") && one.core.header[word] <= offset,
+    );
+    const [row, word] = rows.sort((a, b) => one.core.header[b[1]] - one.core.header[a[1]])[0];
+    return `${name}: byte ${offset - one.core.header[word]} of ${row}`;
+  }
+  return "";
+}
+
+/** One advance; an error is a result like others, if both machines end with it. */
+function advance(machine: Machine, [until, budget]: Slice): string {
+  try {
+    return machine.advance(until, undefined, budget);
+  } catch (error) {
+    return String((error as { code?: string }).code);
+  }
+}
+
+/** Advances both machines side by side. What differs first, or "". */
+function compare(one: Machine, other: Machine, [slice, budget]: Slice): string {
+  for (let looks = 1; looks < LOOKS_MOST; looks++) {
+    const part: Slice = [slice === Infinity ? Infinity : slice * looks, budget];
+    const why = advance(one, part);
+    const expected = advance(other, part);
+    if (why !== expected) return `look ${looks}: ${why}, decoded ${expected}`;
+    const difference = differenceOf(one, other);
+    if (difference !== "") return `look ${looks}, slices of ${slice} ns: ${difference}`;
+    if (why !== "time" && why !== "budget") return "";
+  }
+  return "";
+}
+
+async function decoded(load: RandomLoad, record: readonly number[] = []): Promise<Machine> {
+  const machine = await load.machine(record);
+  machine.core.header[abi.H_SHORTCUTS] = 0;
+  return machine;
+}
+
+/** Takes each recognised request for the other kind: with other prices, wherever it is carried out. */
+function mistake({ core }: Machine): void {
+  const code = core.at(abi.H_OFF_CODE);
+  for (let pc = 0; pc < core.header[abi.H_CODE_LEN]; pc++) {
+    if (core.u8[code + pc * 8] !== abi.OP_FLUSH_PREP) continue;
+    const kind = core.u8[code + pc * 8 + 3];
+    if (kind !== 0) core.u8[code + pc * 8 + 3] ^= abi.BULK_SEND_FIRST | abi.BULK_LOCAL_FIRST;
+  }
+}
+
+async function eventsOf(machine: Machine): Promise<MachineEvent[]> {
+  const events: MachineEvent[] = [];
+  try {
+    machine.advance(Infinity, (event) => events.push({ ...event }));
+  } catch {
+    // As the other machine's, or what it left behind differs.
+  }
+  return events;
+}
+
+async function checkLoad(load: RandomLoad): Promise<string> {
+  for (const slice of [
+    [Infinity, Infinity],
+    [1_777, Infinity],
+    [Infinity, 11],
+    [40_009, 333],
+  ] as const) {
+    const problem = compare(await load.machine(), await decoded(load), slice);
+    if (problem !== "") return problem;
+  }
+  const recorded = await load.machine(EVERY_KIND);
+  const reference = await decoded(load, EVERY_KIND);
+  expect(await eventsOf(recorded)).toEqual(await eventsOf(reference));
+  const whole = await load.machine();
+  advance(whole, [Infinity, Infinity]);
+  const difference = differenceOf(whole, recorded);
+  return difference === "" ? "" : `recorded: ${difference}`;
+}
+
+test("bulk and decoded shootdowns leave the same bytes", { timeout: 600_000 }, async () => {
+  let noticed = 0;
+  for (let run = 0; run < RUNS; run++) {
+    const seed = only === undefined ? BigInt(run + 1) : BigInt(only);
+    const load = new RandomLoad(seed);
+    const problem = await checkLoad(load).catch((error: unknown) => String(error));
+    const replay = `SHOOTDOWN_SEED=${seed} npx vitest run ${FILE}`;
+    if (problem !== "") throw new Error(`${problem}\nseed ${seed}: ${load.summary}\n${replay}`);
+    const wrong = await load.machine();
+    mistake(wrong);
+    if (compare(wrong, await decoded(load), [Infinity, Infinity]) !== "") noticed++;
+  }
+  console.log(`bulk: ${RUNS} loads, ${noticed} of them with requests carried out in one go`);
+  if (only === undefined) expect(noticed).toBeGreaterThan(RUNS / 2);
+});
+
+/** BULK_* of every flush request of the catalogue's operations, as a set. */
+function kindsOf(policy: FlushPolicy, era = "coupled"): number[] {
+  const catalogue = Catalogue.standard;
+  const image = buildImage({ catalogue, era: catalogue.era(era), policy, consumers: [] });
+  const code = codeWithBulk(image);
+  const preps = [...code.keys()].filter(
+    (at) => at % 2 === 0 && (code[at] & 0xff) === abi.OP_FLUSH_PREP,
+  );
+  expect(preps.length).toBeGreaterThan(3);
+  return [...new Set(preps.map((at) => code[at] >>> 24))];
+}
+
+describe("a flush request is carried out in one go", () => {
+  const { policies } = Catalogue.standard.parts;
+  const [concurrent] = policies.filter(({ name }) => name === "concurrent");
+  const expected: Readonly<Record<string, number>> = {
+    concurrent: abi.BULK_SEND_FIRST,
+    sync: abi.BULK_LOCAL_FIRST,
+    "skip-switching": abi.BULK_SEND_FIRST,
+    "ack-first": abi.BULK_SEND_FIRST, // its handler is not the standard one: see below
+  };
+
+  it("if its program is, word for word, one that the core knows", () => {
+    for (const policy of policies) {
+      const kind = expected[policy.name] ?? 0;
+      expect([policy.name, kindsOf(policy, "deduplicated")]).toEqual([policy.name, [kind]]);
+      const notified = kind === 0 ? 0 : kind | abi.BULK_NOTIFY;
+      expect([policy.name, kindsOf(policy, "coupled")]).toEqual([policy.name, [notified]]);
+    }
+  });
+
+  it("and not if an instruction or an operand is another one", () => {
+    const send = [whilst(op("csd.send"), []), op("ipi.send")];
+    const [local, wait] = [op("flush.local"), op("csd.wait")];
+    const usual = { ...concurrent, shootdown: [...send, local, wait] };
+    expect(kindsOf(usual)).toEqual([abi.BULK_SEND_FIRST | abi.BULK_NOTIFY]);
+    for (const shootdown of [
+      [...send, wait, local],
+      [...send, local, wait, op("nop")],
+      [...send, local, local],
+      [whilst(op("csd.send", { imm: 1 }), []), op("ipi.send"), local, wait],
+      [whilst(op("csd.send"), []), op("ipi.send", { imm: 1 }), local, wait],
+      [whilst(op("csd.send", { slot: 1 }), []), op("ipi.send"), local, wait],
+      [...send, op("flush.local", { imm: 1 }), wait],
+      [...send, local, op("csd.wait", { imm: 1 })],
+    ]) {
+      expect(kindsOf({ ...concurrent, shootdown })).toEqual([0]);
+    }
+  });
+
+  it.each([
+    ["everything is usual", {}, 0, true],
+    ["the handler is not the standard one", { policy: "ack-first" }, 0, false],
+    ["an option is set whose meaning it does not know", {}, 1 << 20, false],
+    ["events are recorded", { record: EVERY_KIND }, 0, false],
+  ])("only if nobody could tell: %s", async (_, changed, option, isTaken) => {
+    const machines = [];
+    for (const isMistaken of [false, true]) {
+      const load = new RandomLoad(BULKY_SEED, { cpus: 8, ...changed });
+      const machine = await load.machine("record" in changed ? changed.record : []);
+      machine.core.header[abi.H_OPTIONS] |= option;
+      if (isMistaken) mistake(machine);
+      machines.push(machine);
+    }
+    const difference = compare(machines[0], machines[1], [Infinity, Infinity]);
+    expect(difference !== "").toBe(isTaken);
+  });
+});

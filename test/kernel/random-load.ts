@@ -1,0 +1,193 @@
+/**
+ * Random loads for two machines that must not differ, all from one seed: CPUs, address spaces,
+ * prices, and what each CPU is asked to do when. Half of them leave initiators much room between
+ * their requests, so that shootdowns are over before anything else happens; in the others they
+ * collide.
+ */
+import { Catalogue, type CostProfile, Machine, op, operation, Random, times } from "shootdown";
+import * as abi from "../../src/core/abi.js";
+import { COST_NAMES, OP_NAMES } from "../../src/program/ops.js";
+
+const PAGE = 0x1000;
+const PAGES = 512;
+const TASKS_PER_CPU = 3;
+const source = "for tests only";
+
+/** Flush requests in a row, as the kit writes them. */
+const storm = operation(
+  "test-storm",
+  ["start", "end", "count"],
+  { summary: "flush requests", source, settles: "none" },
+  (kit, { start, end, count }) => [times(count, [kit.flush(start, end), op("nop")])],
+);
+
+/** Requests that say that page tables were freed: they reach lazy CPUs too. */
+const freed = operation(
+  "test-freed",
+  ["start", "end"],
+  { summary: "a flush request after page tables were unhooked", source, settles: "none" },
+  (kit, { start, end }) => [kit.flush(start, end, abi.INFO_FREED)],
+);
+
+/** Interrupts stay pending for `ns`. */
+const irqOff = operation(
+  "test-irq-off",
+  ["ns"],
+  { summary: "a section with interrupts off", source, settles: "none" },
+  (_kit, { ns }) => [op("irq.off"), op("delay", { a: ns }), op("irq.on")],
+);
+
+const catalogue = Catalogue.standard.with({ operations: [storm, freed, irqOff] });
+
+interface Job {
+  readonly cpu: number;
+  readonly name: string;
+  readonly args: Readonly<Record<string, number>>;
+  readonly at: number;
+  readonly task?: number;
+}
+
+/** See the file comment. */
+export class RandomLoad {
+  readonly cpus: number;
+  readonly policy: string;
+  readonly summary: string;
+  private readonly random: Random;
+  private readonly era: string;
+  private readonly profile: string | CostProfile;
+  private readonly options: number;
+  private readonly hasDevice: boolean;
+  private readonly ways: number;
+  private readonly running: number[];
+  private readonly jobs: Job[];
+
+  /** @param fixed - what is not left to chance */
+  constructor(seed: bigint, fixed: { cpus?: number; policy?: string } = {}) {
+    this.random = new Random(seed);
+    const cpus = this.oneOf([2, 2, 3, 5, 8, 17, 33, 64, 100, 128]);
+    const policy = this.oneOf(["concurrent", "sync"]);
+    this.cpus = fixed.cpus ?? cpus;
+    this.policy = fixed.policy ?? policy;
+    this.era = this.oneOf(["coupled", "coupled", "deduplicated"]);
+    this.profile = this.chance(2) ? "haswell-2019" : this.randomProfile();
+    this.options =
+      (this.chance(5) ? 0 : abi.OPT_LAZY_SKIP) | (this.chance(3) ? abi.OPT_TRIM : 0);
+    this.hasDevice = this.chance(5);
+    this.ways = this.oneOf([2, 4, 6, 12]);
+    this.running = Array.from({ length: this.cpus }, (_, cpu) => cpu * TASKS_PER_CPU);
+    this.jobs = this.randomJobs();
+    this.summary =
+      `${this.cpus} CPUs, ${this.policy}, ${this.era}, options ${this.options}, ` +
+      `${this.jobs.length} jobs, ${this.hasDevice ? "a device" : "no device"}`;
+  }
+
+  private oneOf<T>(list: readonly T[]): T {
+    return list[this.random.below(list.length)] as T;
+  }
+
+  /** True once in `n` times. */
+  private chance(n: number): boolean {
+    return this.random.below(n) === 0;
+  }
+
+  /** Prices on everything that can have one, so that a step left out shows. */
+  private randomProfile(): CostProfile {
+    const names = [...Object.keys(OP_NAMES), ...Object.keys(COST_NAMES)];
+    const free = new Set(["jmp", "jt", "jf"]);
+    const most = this.oneOf([3, 40, 400]);
+    const priced = names.filter((name) => !free.has(name) && !this.chance(4));
+    return {
+      name: "random",
+      title: "random prices",
+      source,
+      prices: Object.fromEntries(
+        priced.map((name) => [name, { ns: this.random.below(most), source }]),
+      ),
+    };
+  }
+
+  private randomRange(): { start: number; end: number } {
+    const start = PAGE + this.random.below(64);
+    const pages = this.chance(2) ? 1 : 1 + this.random.below(40);
+    return { start, end: start + pages };
+  }
+
+  private randomJob(cpu: number, at: number): Job {
+    const { start, end } = this.randomRange();
+    const kind = this.random.below(20);
+    const task = this.running[cpu];
+    const isKernel = task % TASKS_PER_CPU === 2;
+    const job = (name: string, args: Record<string, number>): Job => ({ cpu, at, task, name, args });
+    if (kind === 0 || isKernel) {
+      const next = cpu * TASKS_PER_CPU + this.random.below(TASKS_PER_CPU);
+      this.running[cpu] = next;
+      return { cpu, at, name: "switch", args: { next } };
+    }
+    if (kind === 1) return job("test-irq-off", { ns: this.random.below(3000) });
+    if (kind === 2) return job("test-freed", { start, end });
+    if (kind === 3) return job("munmap", { start: start + 256, end: end + 256 });
+    if (kind === 4) return job("mprotect", { start, end, prot: this.oneOf([1, 3]) });
+    if (kind <= 8) return job("write", { vpn: start });
+    if (kind <= 12) return job("madvise", { start, end });
+    return job("test-storm", { start, end, count: 1 + this.random.below(6) });
+  }
+
+  private randomJobs(): Job[] {
+    const jobs: Job[] = [];
+    const gap = this.oneOf([0, 60, 3_000, 30_000, 100_000_000]);
+    const shooters = 1 + this.random.below(Math.min(this.cpus, this.oneOf([1, 2, 4])));
+    let at = 0;
+    // Every CPU has something in its TLB.
+    for (let cpu = 0; cpu < this.cpus; cpu++) {
+      for (let i = 0; i < 3; i++) {
+        const vpn = PAGE + this.random.below(80);
+        jobs.push({ cpu, at, name: "write", args: { vpn }, task: this.running[cpu] });
+      }
+    }
+    at += this.oneOf([0, 1_000_000]);
+    for (let n = 20 + this.random.below(40); n > 0; n--) {
+      at += this.random.below(gap + 1);
+      const cpu = this.random.below(this.chance(4) ? this.cpus : shooters);
+      jobs.push(this.randomJob(cpu, at));
+    }
+    return jobs;
+  }
+
+  /** A machine with everything queued; the same one each time. */
+  async machine(record: readonly number[] = []): Promise<Machine> {
+    const { cpus } = this;
+    const machine = await Machine.create({
+      catalogue,
+      policy: this.policy,
+      era: this.era,
+      profile: this.profile,
+      options: this.options,
+      record,
+      geometry: {
+        cpus,
+        tasks: cpus * TASKS_PER_CPU,
+        mms: 2,
+        devices: 1,
+        frames: 4096,
+        tables: 64,
+        vmas: 64,
+        tlbSets: 16,
+        tlbWays: this.ways,
+        pwcEntries: 4,
+        asids: 3,
+        gatherPages: 64,
+      },
+    });
+    const mms = [machine.newMm(), machine.newMm()];
+    for (const mm of mms) machine.mapNow(mm, PAGE, PAGE + PAGES, 3);
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      const [task] = [...mms, null].map((mm) => machine.newTask(mm));
+      machine.place(cpu, task);
+    }
+    if (this.hasDevice) machine.attach("sharing", mms[0]);
+    for (const { cpu, name, args, at, task } of this.jobs) {
+      machine.submit(cpu, name, args, task === undefined ? { at } : { at, task });
+    }
+    return machine;
+  }
+}
