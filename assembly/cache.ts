@@ -67,30 +67,52 @@ export function entryHuge(e: Entry): bool {
   return (e.tag & HUGE) != 0;
 }
 
-/** The way of `set` that holds `tag`, or 0. Four ways a turn, two a vector: misses are common. */
+/** Which of the two entries from `p` on are `want`: all-ones in its lane. */
+// @ts-ignore: decorator
+@inline
+function isPair(p: usize, hard: v128, want: v128): v128 {
+  const tags = v128.shuffle<u64>(v128.load(p), v128.load(p, 16), 0, 2);
+  return i64x2.eq(v128.and(tags, hard), want);
+}
+
+/** Way by way. */
+function findOneByOne(set: usize, ways: u32, tag: u64): usize {
+  const end = set + ways * offsetof<Entry>();
+  for (let p = set; p < end; p += offsetof<Entry>()) {
+    if ((load<u64>(p) & ~SOFT) == tag) return p;
+  }
+  return 0;
+}
+
+/**
+ * The way of `set` that holds `tag`, or 0. Misses are common: whether it is there is asked of
+ * vectors first, of all twelve ways at once in the usual TLB.
+ */
 // @ts-ignore: decorator
 @inline
 function find(set: usize, ways: u32, tag: u64): usize {
   const hard = i64x2.splat(~SOFT);
   const want = i64x2.splat(tag);
+  let hits = i64x2.splat(0);
   let p = set;
   let left = ways;
-  for (; left >= 4; left -= 4) {
-    const ab = v128.shuffle<u64>(v128.load(p), v128.load(p, 16), 0, 2);
-    const cd = v128.shuffle<u64>(v128.load(p, 32), v128.load(p, 48), 0, 2);
-    const first = i64x2.eq(v128.and(ab, hard), want);
-    const second = i64x2.eq(v128.and(cd, hard), want);
-    if (v128.any_true(v128.or(first, second))) {
-      const hits = i64x2.bitmask(first) | (i64x2.bitmask(second) << 2);
-      return p + (ctz(hits) << 4);
-    }
-    p += 64;
+  if (left >= 12) {
+    hits = v128.or(
+      v128.or(
+        v128.or(isPair(p, hard, want), isPair(p + 32, hard, want)),
+        v128.or(isPair(p + 64, hard, want), isPair(p + 96, hard, want)),
+      ),
+      v128.or(isPair(p + 128, hard, want), isPair(p + 160, hard, want)),
+    );
+    p += 192;
+    left -= 12;
   }
-  for (; left > 0; left--) {
-    if ((load<u64>(p) & ~SOFT) == tag) return p;
-    p += 16;
+  for (; left >= 2; left -= 2) {
+    hits = v128.or(hits, isPair(p, hard, want));
+    p += 32;
   }
-  return 0;
+  if (!v128.any_true(hits) && (left == 0 || (load<u64>(p) & ~SOFT) != tag)) return 0;
+  return findOneByOne(set, ways, tag);
 }
 
 /** The entry that translates `vpn`, of either size, or 0. `bits`: log2 pages of a huge one. */

@@ -15,7 +15,7 @@ import { LOG_SLACK } from "./log";
 import { csdSendLoop } from "./call-queue";
 import { charge } from "./charge";
 import { devWalk } from "./device";
-import { execControl, execLocal, reg } from "./exec-control";
+import { execControl, execLocal, reg, setReg } from "./exec-control";
 import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
 import { startCtx } from "./jobs";
@@ -183,11 +183,25 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
     const b = <u32>(word >> 16) & 0xff;
     const c = <u32>(word >> 24) & 0xff;
     if (op <= abi.OP_LOCAL_LAST) {
-      clock.charge = load<u32>(costs + (op << 2));
+      const price = load<u32>(costs + (op << 2));
+      clock.charge = price;
       if (op == abi.OP_END) {
-        clock.now += clock.charge;
+        clock.now += price;
         clock.charge = 0;
         return finish(m, ctx);
+      }
+      // Loops are made of these two: no call for them, and what was just written is not read again.
+      if (op == abi.OP_DJNZ) {
+        const left = reg(ctx, a) - 1;
+        setReg(ctx, a, left);
+        pc = left != 0 ? imm : pc + 1;
+        clock.now += price;
+        continue;
+      }
+      if (op == abi.OP_NOP) {
+        pc++;
+        clock.now += price;
+        continue;
       }
       pc = execLocal(m, actor, ctx, op, a, b, c, imm, pc + 1);
       clock.now += clock.charge;

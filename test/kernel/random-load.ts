@@ -6,6 +6,7 @@
  */
 import { Catalogue, type CostProfile, Machine, op, operation, Random, times } from "shootdown";
 import * as abi from "../../src/core/abi.js";
+import { CPU } from "../../src/core/layout.js";
 import { COST_NAMES, OP_NAMES } from "../../src/program/ops.js";
 
 const PAGE = 0x1000;
@@ -57,6 +58,7 @@ export class RandomLoad {
   private readonly profile: string | CostProfile;
   private readonly options: number;
   private readonly hasDevice: boolean;
+  private readonly hasOffline: boolean;
   private readonly ways: number;
   private readonly running: number[];
   private readonly jobs: Job[];
@@ -73,6 +75,8 @@ export class RandomLoad {
     this.options =
       (this.chance(5) ? 0 : abi.OPT_LAZY_SKIP) | (this.chance(3) ? abi.OPT_TRIM : 0);
     this.hasDevice = this.chance(5);
+    // It is asked for nothing that would need the others: nobody flushes its TLB.
+    this.hasOffline = this.chance(6);
     this.ways = this.oneOf([2, 4, 6, 12]);
     this.running = Array.from({ length: this.cpus }, (_, cpu) => cpu * TASKS_PER_CPU);
     this.jobs = this.randomJobs();
@@ -184,6 +188,7 @@ export class RandomLoad {
       const [task] = [...mms, null].map((mm) => machine.newTask(mm));
       machine.place(cpu, task);
     }
+    if (this.hasOffline) machine.core.write(CPU, machine.core.cpu(cpus - 1), "online", 0);
     if (this.hasDevice) machine.attach("sharing", mms[0]);
     for (const { cpu, name, args, at, task } of this.jobs) {
       machine.submit(cpu, name, args, task === undefined ? { at } : { at, task });
