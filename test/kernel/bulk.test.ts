@@ -192,15 +192,18 @@ describe("a flush request is carried out in one go", () => {
     ["an option is set whose meaning it does not know", {}, 1 << 20, false],
     ["events are recorded", { record: EVERY_KIND }, 0, false],
   ])("only if nobody could tell: %s", async (_, changed, option, isTaken) => {
-    const machines = [];
-    for (const isMistaken of [false, true]) {
-      const load = new RandomLoad(BULKY_SEED, { cpus: 8, ...changed });
-      const machine = await load.machine("record" in changed ? changed.record : []);
-      machine.core.header[abi.H_OPTIONS] |= option;
-      if (isMistaken) mistake(machine);
-      machines.push(machine);
+    let noticed = 0;
+    for (let seed = 1n; seed <= 12n; seed++) {
+      const load = new RandomLoad(seed, { cpus: 8, ...changed });
+      const machines = [];
+      for (const isMistaken of [false, true]) {
+        const machine = await load.machine("record" in changed ? changed.record : []);
+        machine.core.header[abi.H_OPTIONS] |= option;
+        if (isMistaken) mistake(machine);
+        machines.push(machine);
+      }
+      if (compare(machines[0], machines[1], [Infinity, Infinity]) !== "") noticed++;
     }
-    const difference = compare(machines[0], machines[1], [Infinity, Infinity]);
-    expect(difference !== "").toBe(isTaken);
+    expect(noticed > 0).toBe(isTaken);
   });
 });

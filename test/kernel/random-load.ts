@@ -60,6 +60,7 @@ export class RandomLoad {
   private readonly hasDevice: boolean;
   private readonly hasOffline: boolean;
   private readonly ways: number;
+  private readonly first: readonly number[];
   private readonly running: number[];
   private readonly jobs: Job[];
 
@@ -75,10 +76,11 @@ export class RandomLoad {
     this.options =
       (this.chance(5) ? 0 : abi.OPT_LAZY_SKIP) | (this.chance(3) ? abi.OPT_TRIM : 0);
     this.hasDevice = this.chance(5);
-    // It is asked for nothing that would need the others: nobody flushes its TLB.
+    // The last CPU: csd.send passes over it.
     this.hasOffline = this.chance(6);
     this.ways = this.oneOf([2, 4, 6, 12]);
-    this.running = Array.from({ length: this.cpus }, (_, cpu) => cpu * TASKS_PER_CPU);
+    this.running = Array.from({ length: this.cpus }, (_, cpu) => this.firstTask(cpu));
+    this.first = this.running.slice();
     this.jobs = this.randomJobs();
     this.summary =
       `${this.cpus} CPUs, ${this.policy}, ${this.era}, options ${this.options}, ` +
@@ -92,6 +94,13 @@ export class RandomLoad {
   /** True once in `n` times. */
   private chance(n: number): boolean {
     return this.random.below(n) === 0;
+  }
+
+  /** Some CPUs come from the first mm, but run the second one now, or a kernel thread: lazily. */
+  private firstTask(cpu: number): number {
+    const isLast = cpu === this.cpus - 1;
+    const isElsewhere = cpu > 0 && this.chance(isLast ? 2 : 10);
+    return cpu * TASKS_PER_CPU + (isElsewhere ? 1 + this.random.below(2) : 0);
   }
 
   /** Prices on everything that can have one, so that a step left out shows. */
@@ -143,7 +152,7 @@ export class RandomLoad {
     let at = 0;
     // Every CPU has something in its TLB.
     for (let cpu = 0; cpu < this.cpus; cpu++) {
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 3 && this.running[cpu] % TASKS_PER_CPU !== 2; i++) {
         const vpn = PAGE + this.random.below(80);
         jobs.push({ cpu, at, name: "write", args: { vpn }, task: this.running[cpu] });
       }
@@ -185,8 +194,9 @@ export class RandomLoad {
     const mms = [machine.newMm(), machine.newMm()];
     for (const mm of mms) machine.mapNow(mm, PAGE, PAGE + PAGES, 3);
     for (let cpu = 0; cpu < cpus; cpu++) {
-      const [task] = [...mms, null].map((mm) => machine.newTask(mm));
-      machine.place(cpu, task);
+      const tasks = [...mms, null].map((mm) => machine.newTask(mm));
+      machine.place(cpu, tasks[0]);
+      if (this.first[cpu] !== tasks[0]) machine.place(cpu, this.first[cpu]);
     }
     if (this.hasOffline) machine.core.write(CPU, machine.core.cpu(cpus - 1), "online", 0);
     if (this.hasDevice) machine.attach("sharing", mms[0]);
