@@ -224,13 +224,19 @@ function flushNs(costs: usize, op: i32, pages: u64): u32 {
     price(costs, abi.COST_FLUSH_PAGE) * <u32>pages;
 }
 
+/** A turn of the send loop that queues a csd. */
+// @ts-ignore: decorator
+@inline
+function turnNs(costs: usize): u32 {
+  return price(costs, abi.OP_CSD_SEND) + price(costs, abi.COST_CSD);
+}
+
 /** From the beginning of flush.prep to the end of ipi.send, with `n` targets. */
 // @ts-ignore: decorator
 @inline
-function sendNs(costs: usize, n: u32, local: u64): u64 {
-  const turn = price(costs, abi.OP_CSD_SEND);
-  return <u64>price(costs, abi.OP_FLUSH_PREP) + price(costs, abi.OP_FLUSH_OTHERS) + local +
-    <u64>n * (turn + price(costs, abi.COST_CSD)) + turn +
+function sendNs(costs: usize, n: u32): u64 {
+  return <u64>price(costs, abi.OP_FLUSH_PREP) + price(costs, abi.OP_FLUSH_OTHERS) +
+    <u64>n * turnNs(costs) + price(costs, abi.OP_CSD_SEND) +
     (price(costs, abi.OP_IPI_SEND) + price(costs, abi.COST_IPI));
 }
 
@@ -295,12 +301,12 @@ export function flushWhole(
   const acked = taken + price(costs, abi.COST_ACK);
   const rest = <u64>price(costs, abi.OP_CSD_WAIT) + price(costs, abi.OP_FLUSH_DONE) +
     (notify ? <u64>price(costs, abi.OP_NOTIFY_BEGIN) + price(costs, abi.OP_NOTIFY_NEXT) : 0);
-  const most = later(since + sendNs(costs, asked, before) + acked + local, clock.ackAt);
-  if (most + last + rest >= horizon) return false;
+  const sentMost = since + before + sendNs(costs, asked);
+  if (later(sentMost + acked + local, clock.ackAt) + last + rest >= horizon) return false;
 
   const n = choose(m, self, row, mm, flags, have, since);
   if (n == 0) return false;
-  const sent = since + sendNs(costs, n, before);
+  const sent = sentMost - <u64>(asked - n) * turnNs(costs);
   const acks = later(clock.ackAt, sent + acked);
   const over = later(sent + local - before, acks) + rest;
   setHdr(m, abi.H_BUDGET, budget - STEPS - STEPS_TARGET * n - (notify ? STEPS_NOTIFY : 0));

@@ -35,10 +35,41 @@ const irqOff = operation(
   "test-irq-off",
   ["ns"],
   { summary: "a section with interrupts off", source, settles: "none" },
-  (_kit, { ns }) => [op("irq.off"), op("delay", { a: ns }), op("irq.on")],
+  (kit, { ns }) =>
+    kit.regs.scope(["prot"], (prot) => [
+      op("irq.off"),
+      op("delay", { a: ns }),
+      op("vma.find", { a: ns, b: prot }),
+      op("irq.on"),
+    ]),
 );
 
-const catalogue = Catalogue.standard.with({ operations: [storm, freed, irqOff] });
+/** Interrupts stay pending until somebody signals. */
+const irqOffWait = operation(
+  "test-irq-off-wait",
+  [],
+  { summary: "waits for a signal with interrupts off", source, settles: "none" },
+  () => [op("irq.off"), op("await", { imm: 1, slot: 1 }), op("irq.on")],
+);
+
+/** The same with interrupts on: parked in the kernel, and usual in all else. */
+const wait = operation(
+  "test-wait",
+  [],
+  { summary: "waits for a signal", source, settles: "none" },
+  () => [op("await", { imm: 1, slot: 1 })],
+);
+
+const signal = operation(
+  "test-signal",
+  [],
+  { summary: "lets them go on", source, settles: "none" },
+  () => [op("signal", { imm: 1 })],
+);
+
+const catalogue = Catalogue.standard.with({
+  operations: [storm, freed, irqOff, irqOffWait, wait, signal],
+});
 
 interface Job {
   readonly cpu: number;
@@ -73,8 +104,7 @@ export class RandomLoad {
     this.policy = fixed.policy ?? policy;
     this.era = this.oneOf(["coupled", "coupled", "deduplicated"]);
     this.profile = this.chance(2) ? "haswell-2019" : this.randomProfile();
-    this.options =
-      (this.chance(5) ? 0 : abi.OPT_LAZY_SKIP) | (this.chance(3) ? abi.OPT_TRIM : 0);
+    this.options = (this.chance(5) ? 0 : abi.OPT_LAZY_SKIP) | (this.chance(3) ? abi.OPT_TRIM : 0);
     this.hasDevice = this.chance(5);
     // The last CPU: csd.send passes over it.
     this.hasOffline = this.chance(6);
@@ -88,7 +118,7 @@ export class RandomLoad {
   }
 
   private oneOf<T>(list: readonly T[]): T {
-    return list[this.random.below(list.length)] as T;
+    return list[this.random.below(list.length)];
   }
 
   /** True once in `n` times. */
@@ -103,7 +133,10 @@ export class RandomLoad {
     return cpu * TASKS_PER_CPU + (isElsewhere ? 1 + this.random.below(2) : 0);
   }
 
-  /** Prices on everything that can have one, so that a step left out shows. */
+  /**
+   * Prices on everything that can have one, so that a step left out shows; some are so high that
+   * whole shootdowns fit in while somebody is in the middle of a switch, or of a flush request.
+   */
   private randomProfile(): CostProfile {
     const names = [...Object.keys(OP_NAMES), ...Object.keys(COST_NAMES)];
     const free = new Set(["jmp", "jt", "jf"]);
@@ -114,9 +147,13 @@ export class RandomLoad {
       title: "random prices",
       source,
       prices: Object.fromEntries(
-        priced.map((name) => [name, { ns: this.random.below(most), source }]),
+        priced.map((name) => [name, { ns: this.random.below(most) * this.factor(), source }]),
       ),
     };
+  }
+
+  private factor(): number {
+    return this.chance(8) ? 1 + this.random.below(500) : 1;
   }
 
   private randomRange(): { start: number; end: number } {
@@ -130,7 +167,13 @@ export class RandomLoad {
     const kind = this.random.below(20);
     const task = this.running[cpu];
     const isKernel = task % TASKS_PER_CPU === 2;
-    const job = (name: string, args: Record<string, number>): Job => ({ cpu, at, task, name, args });
+    const job = (name: string, args: Record<string, number>): Job => ({
+      cpu,
+      at,
+      task,
+      name,
+      args,
+    });
     if (kind === 0 || isKernel) {
       const next = cpu * TASKS_PER_CPU + this.random.below(TASKS_PER_CPU);
       this.running[cpu] = next;
@@ -140,6 +183,9 @@ export class RandomLoad {
     if (kind === 2) return job("test-freed", { start, end });
     if (kind === 3) return job("munmap", { start: start + 256, end: end + 256 });
     if (kind === 4) return job("mprotect", { start, end, prot: this.oneOf([1, 3]) });
+    if (kind === 5 && this.chance(2)) return job("test-signal", {});
+    // The first CPU goes on: a load in which everybody waits shows nothing.
+    if (kind === 6 && cpu > 0) return job(this.chance(2) ? "test-wait" : "test-irq-off-wait", {});
     if (kind <= 8) return job("write", { vpn: start });
     if (kind <= 12) return job("madvise", { start, end });
     return job("test-storm", { start, end, count: 1 + this.random.below(6) });
