@@ -171,14 +171,15 @@ function deliver(
       const to = changetype<Cpu>(rows + cpu * rowStride);
       const asid = to.asid;
       const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
-      cacheDropPages(tlbs + <usize>cpu * tlbStride, sets, ways, bits, start, end, stride, asid, huge);
+      const tlb = tlbs + <usize>cpu * tlbStride;
+      cacheDropPages(tlb, sets, ways, bits, start, end, stride, asid, huge);
       if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
       store<u32>(asidSlot(to, asid), gen, 4);
       clock.ipiAt = arrival;
       clock.now = done;
       const counter = counters + ((cpu * abi.CT_WORDS) << 3);
       bump(counter, abi.CT_FLUSH_REMOTE, 1);
-      const both = counter + (abi.CT_FLUSH_PAGES << 3);
+      const both = counter + (abi.CT_FLUSH_PAGES << 3); // and CT_STOLEN_NS behind it
       v128.store(both, i64x2.add(v128.load(both), pagesAndNs));
     }
   }

@@ -1,16 +1,18 @@
 /**
  * Shootdowns that are carried out in one go (assembly/bulk.ts) against the same ones decoded
- * micro-op by micro-op: two machines with the same random load advance side by side, and at every moment
- * somebody looks they hold the same bytes: state, clocks, counters. A failure prints its seed and
- * the command that runs it again; `SHOOTDOWN_RUNS` sets how many loads are tried.
+ * micro-op by micro-op: two machines with the same random load advance side by side, and at every
+ * moment somebody looks they hold the same bytes: state, clocks, counters. A failure prints its
+ * seed and the command that runs it again; `SHOOTDOWN_RUNS` sets how many loads are tried.
  */
 import { describe, expect, it, test } from "vitest";
 import {
   Catalogue,
   type FlushPolicy,
-  type Machine,
+  Machine,
   type MachineEvent,
   op,
+  operation,
+  when,
   whilst,
 } from "shootdown";
 import * as abi from "../../src/core/abi.js";
@@ -86,7 +88,7 @@ async function decoded(load: RandomLoad, record: readonly number[] = []): Promis
   return machine;
 }
 
-/** Takes each recognised request for the other kind: with other prices, wherever it is carried out. */
+/** Takes each recognised request for the other kind: it ends at another time if carried out. */
 function mistake({ core }: Machine): void {
   const code = core.at(abi.H_OFF_CODE);
   for (let pc = 0; pc < core.header[abi.H_CODE_LEN]; pc++) {
@@ -210,5 +212,90 @@ describe("a flush request is carried out in one go", () => {
       if (compare(machines[0], machines[1], [Infinity, Infinity]) !== "") noticed++;
     }
     expect(noticed > 0).toBe(isTaken);
+  });
+});
+
+/** What random loads hardly ever come to: a target that is not as usual as it looks. */
+describe("a request is decoded when a target", () => {
+  const PAGE = 0x1000;
+  const { profiles } = Catalogue.standard.parts;
+  const [haswell] = profiles.filter(({ name }) => name === "haswell-2019");
+  const slowFlush = operation(
+    "test-slow-flush",
+    ["start", "end"],
+    { summary: "takes long between a request and its messages", source: "test", settles: "none" },
+    (kit, { start, end }) => [
+      op("flush.prep", { a: start, b: end }),
+      kit.regs.scope(["ns"], (ns) => [kit.set(ns, 1_000_000), op("delay", { a: ns })]),
+      when(op("flush.others"), kit.policy.shootdown),
+      op("flush.done"),
+    ],
+  );
+  const catalogue = Catalogue.standard.with({ operations: [slowFlush] });
+
+  async function threeCpus(prices: Record<string, number>): Promise<Machine> {
+    const priced = Object.entries(prices).map(([name, ns]) => [name, { ns, source: "test" }]);
+    const profile = { ...haswell, prices: { ...haswell.prices, ...Object.fromEntries(priced) } };
+    const machine = await Machine.create({
+      catalogue,
+      profile,
+      geometry: { cpus: 3, tasks: 6, mms: 2, devices: 0, frames: 256, tables: 16, vmas: 8 },
+    });
+    const mm = machine.newMm();
+    machine.mapNow(mm, PAGE, PAGE + 8, 3);
+    for (let cpu = 0; cpu < 3; cpu++) machine.place(cpu, machine.newTask(mm));
+    for (let cpu = 0; cpu < 3; cpu++) machine.newTask(null);
+    return machine;
+  }
+
+  async function expectSame(
+    prices: Record<string, number>,
+    prepare: (machine: Machine) => void,
+  ): Promise<void> {
+    const machines = [];
+    for (const shortcuts of [null, 0]) {
+      const machine = await threeCpus(prices);
+      if (shortcuts !== null) machine.core.header[abi.H_SHORTCUTS] = shortcuts;
+      machine.submit(0, "write", { vpn: PAGE });
+      prepare(machine);
+      machine.submit(0, "madvise", { start: PAGE, end: PAGE + 1 }, { at: 100_000, task: 0 });
+      machines.push(machine);
+    }
+    expect(compare(machines[0], machines[1], [Infinity, Infinity])).toBe("");
+    // Twice: from here on nothing is unusual.
+    for (const machine of machines) {
+      machine.submit(0, "write", { vpn: PAGE }, { at: 9_000_000, task: 0 });
+      machine.submit(0, "madvise", { start: PAGE, end: PAGE + 1 }, { at: 9_000_000, task: 0 });
+    }
+    expect(compare(machines[0], machines[1], [Infinity, Infinity])).toBe("");
+  }
+
+  it("is in the middle of a context switch", async () => {
+    await expectSame({ "sw.unlazy": 1_000_000 }, (machine) => {
+      machine.submit(2, "switch", { next: 5 });
+      machine.submit(2, "switch", { next: 2 }, { at: 10_000 });
+    });
+  });
+
+  it("is between two address spaces", async () => {
+    await expectSame({ "sw.gen": 1_000_000 }, (machine) => {
+      const other = machine.newMm();
+      machine.bindTask(5, other);
+      machine.submit(2, "switch", { next: 5 }, { at: 10_000 });
+    });
+  });
+
+  it("was not told yet of a request that its initiator has caught up with", async () => {
+    await expectSame({}, (machine) => {
+      machine.submit(1, "test-slow-flush", { start: PAGE, end: PAGE + 1 }, { at: 5_000 });
+      machine.submit(0, "switch", { next: 3 }, { at: 10_000 });
+      machine.submit(0, "switch", { next: 0 }, { at: 20_000 });
+    });
+  });
+
+  it("has done work that ends after the interrupt arrives", async () => {
+    await expectSame({ walk: 200_000 }, (machine) => {
+      machine.submit(2, "write", { vpn: PAGE + 1 }, { at: 10_000 });
+    });
   });
 });

@@ -104,7 +104,10 @@ export class RandomLoad {
     this.policy = fixed.policy ?? policy;
     this.era = this.oneOf(["coupled", "coupled", "deduplicated"]);
     this.profile = this.chance(2) ? "haswell-2019" : this.randomProfile();
-    this.options = (this.chance(5) ? 0 : abi.OPT_LAZY_SKIP) | (this.chance(3) ? abi.OPT_TRIM : 0);
+    this.options =
+      (this.chance(5) ? 0 : abi.OPT_LAZY_SKIP) |
+      (this.chance(3) ? abi.OPT_TRIM : 0) |
+      (this.chance(8) ? abi.OPT_SKIP_SWITCHING : 0);
     this.hasDevice = this.chance(5);
     // The last CPU: csd.send passes over it.
     this.hasOffline = this.chance(6);
@@ -186,6 +189,7 @@ export class RandomLoad {
     if (kind === 5 && this.chance(2)) return job("test-signal", {});
     // The first CPU goes on: a load in which everybody waits shows nothing.
     if (kind === 6 && cpu > 0) return job(this.chance(2) ? "test-wait" : "test-irq-off-wait", {});
+    if (kind === 7 && this.chance(2)) return job("idle", {});
     if (kind <= 8) return job("write", { vpn: start });
     if (kind <= 12) return job("madvise", { start, end });
     return job("test-storm", { start, end, count: 1 + this.random.below(6) });
