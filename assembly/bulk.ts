@@ -320,6 +320,5 @@ export function flushWhole(
   settle(m, self, ctx, row, clock, n, asked, pages, over - since);
   if (notify) leaveNotification(ctx);
   clock.now = over;
-  clock.charge = price(costs, abi.OP_FLUSH_DONE);
   return true;
 }

@@ -215,8 +215,8 @@ describe("a flush request is carried out in one go", () => {
   });
 });
 
-/** What random loads hardly ever come to: a target that is not as usual as it looks. */
-describe("a request is decoded when a target", () => {
+/** What random loads hardly ever come to: a CPU that is not as usual as it looks. */
+describe("a request is decoded when a CPU", () => {
   const PAGE = 0x1000;
   const { profiles } = Catalogue.standard.parts;
   const [haswell] = profiles.filter(({ name }) => name === "haswell-2019");
@@ -248,24 +248,24 @@ describe("a request is decoded when a target", () => {
     return machine;
   }
 
+  /** `again`: two more jobs when all of that is over. */
   async function expectSame(
     prices: Record<string, number>,
     prepare: (machine: Machine) => void,
+    again = true,
   ): Promise<void> {
-    const machines = [];
-    for (const shortcuts of [null, 0]) {
-      const machine = await threeCpus(prices);
-      if (shortcuts !== null) machine.core.header[abi.H_SHORTCUTS] = shortcuts;
+    const machines = [await threeCpus(prices), await threeCpus(prices)];
+    machines[1].core.header[abi.H_SHORTCUTS] = 0;
+    const range = { start: PAGE, end: PAGE + 1 };
+    for (const machine of machines) {
       machine.submit(0, "write", { vpn: PAGE });
       prepare(machine);
-      machine.submit(0, "madvise", { start: PAGE, end: PAGE + 1 }, { at: 100_000, task: 0 });
-      machines.push(machine);
+      machine.submit(0, "madvise", range, { at: 100_000, task: 0 });
     }
     expect(compare(machines[0], machines[1], [Infinity, Infinity])).toBe("");
-    // Twice: from here on nothing is unusual.
-    for (const machine of machines) {
+    for (const machine of again ? machines : []) {
       machine.submit(0, "write", { vpn: PAGE }, { at: 9_000_000, task: 0 });
-      machine.submit(0, "madvise", { start: PAGE, end: PAGE + 1 }, { at: 9_000_000, task: 0 });
+      machine.submit(0, "madvise", range, { at: 9_000_000, task: 0 });
     }
     expect(compare(machines[0], machines[1], [Infinity, Infinity])).toBe("");
   }
@@ -297,5 +297,15 @@ describe("a request is decoded when a target", () => {
     await expectSame({ walk: 200_000 }, (machine) => {
       machine.submit(2, "write", { vpn: PAGE + 1 }, { at: 10_000 });
     });
+  });
+
+  it("initiates it in lazy mode", async () => {
+    const prepare = (machine: Machine): void => {
+      machine.submit(0, "idle", {}, { at: 50_000 });
+      machine.submit(1, "write", { vpn: PAGE + 1 }, { at: 120_000 });
+      const range = { start: PAGE + 1, end: PAGE + 2 };
+      machine.submit(1, "madvise", range, { at: 160_000 });
+    };
+    await expectSame({}, prepare, false);
   });
 });

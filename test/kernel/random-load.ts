@@ -10,7 +10,9 @@ import { CPU } from "../../src/core/layout.js";
 import { COST_NAMES, OP_NAMES } from "../../src/program/ops.js";
 
 const PAGE = 0x1000;
-const PAGES = 512;
+/** Pages under one leaf table, and how many more of those each address space has. */
+const TABLE_PAGES = 512;
+const TABLES = 4;
 const TASKS_PER_CPU = 3;
 const source = "for tests only";
 
@@ -91,6 +93,7 @@ export class RandomLoad {
   private readonly hasDevice: boolean;
   private readonly hasOffline: boolean;
   private readonly ways: number;
+  private unmapped = 0;
   private readonly first: readonly number[];
   private readonly running: number[];
   private readonly jobs: Job[];
@@ -165,7 +168,19 @@ export class RandomLoad {
     return { start, end: start + pages };
   }
 
-  private randomJob(cpu: number, at: number): Job {
+  /** munmap that frees a page table, with or without entries in it to clear. */
+  private unmapTable(cpu: number, at: number, task: number): Job[] {
+    const start = PAGE + TABLE_PAGES * (1 + (this.unmapped++ % TABLES));
+    const range = { start, end: start + 4 };
+    return [
+      { cpu, at, task, name: "write", args: { vpn: start } },
+      ...(this.chance(2) ? [{ cpu, at, task, name: "madvise", args: range }] : []),
+      { cpu, at, task, name: "munmap", args: range },
+      { cpu, at, task, name: "mmap", args: { ...range, prot: 3 } },
+    ];
+  }
+
+  private randomJob(cpu: number, at: number): Job | Job[] {
     const { start, end } = this.randomRange();
     const kind = this.random.below(20);
     const task = this.running[cpu];
@@ -184,12 +199,11 @@ export class RandomLoad {
     }
     if (kind === 1) return job("test-irq-off", { ns: this.random.below(3000) });
     if (kind === 2) return job("test-freed", { start, end });
-    if (kind === 3) return job("munmap", { start: start + 256, end: end + 256 });
+    if (kind === 3) return this.unmapTable(cpu, at, task);
     if (kind === 4) return job("mprotect", { start, end, prot: this.oneOf([1, 3]) });
     if (kind === 5 && this.chance(2)) return job("test-signal", {});
     // The first CPU goes on: a load in which everybody waits shows nothing.
     if (kind === 6 && cpu > 0) return job(this.chance(2) ? "test-wait" : "test-irq-off-wait", {});
-    if (kind === 7 && this.chance(2)) return job("idle", {});
     if (kind <= 8) return job("write", { vpn: start });
     if (kind <= 12) return job("madvise", { start, end });
     return job("test-storm", { start, end, count: 1 + this.random.below(6) });
@@ -208,10 +222,10 @@ export class RandomLoad {
       }
     }
     at += this.oneOf([0, 1_000_000]);
-    for (let n = 20 + this.random.below(40); n > 0; n--) {
+    for (let n = 16 + this.random.below(24); n > 0; n--) {
       at += this.random.below(gap + 1);
       const cpu = this.random.below(this.chance(4) ? this.cpus : shooters);
-      jobs.push(this.randomJob(cpu, at));
+      jobs.push(...[this.randomJob(cpu, at)].flat());
     }
     return jobs;
   }
@@ -242,7 +256,13 @@ export class RandomLoad {
       },
     });
     const mms = [machine.newMm(), machine.newMm()];
-    for (const mm of mms) machine.mapNow(mm, PAGE, PAGE + PAGES, 3);
+    for (const mm of mms) {
+      machine.mapNow(mm, PAGE, PAGE + TABLE_PAGES, 3);
+      for (let i = 1; i <= TABLES; i++) {
+        const start = PAGE + TABLE_PAGES * i;
+        machine.mapNow(mm, start, start + 4, 3);
+      }
+    }
     for (let cpu = 0; cpu < cpus; cpu++) {
       const tasks = [...mms, null].map((mm) => machine.newTask(mm));
       machine.place(cpu, tasks[0]);
