@@ -239,6 +239,10 @@ const EQUIVALENT = new Map([
     "who has a place in the interrupt queue has an interrupt pending, or runs its handler",
   ],
   [
+    "assembly/bulk.ts: (own.running | below.irqOff) != 0",
+    "who is in the middle of a switch and not parked is queued at its own clock, which is ahead",
+  ],
+  [
     "assembly/bulk.ts: clock.waitKey != 0 && ",
     "who runs and is not parked is queued at its own clock, which is ahead of the initiator's",
   ],

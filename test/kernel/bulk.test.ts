@@ -220,18 +220,35 @@ describe("a request is decoded when a CPU", () => {
   const PAGE = 0x1000;
   const { profiles } = Catalogue.standard.parts;
   const [haswell] = profiles.filter(({ name }) => name === "haswell-2019");
-  const slowFlush = operation(
-    "test-slow-flush",
-    ["start", "end"],
-    { summary: "takes long between a request and its messages", source: "test", settles: "none" },
-    (kit, { start, end }) => [
+  /** As memory reclaim does: for the first mm, on a CPU that may run another one. */
+  const reclaim = operation(
+    "test-reclaim",
+    ["start", "end", "ns"],
+    { summary: "flushes, `ns` after it began the request", source: "test", settles: "none" },
+    (kit, { start, end, ns }) => [
+      kit.regs.scope(["mm"], (mm) => [kit.set(mm, 1), op("ctx.mm", { a: mm })]),
       op("flush.prep", { a: start, b: end }),
-      kit.regs.scope(["ns"], (ns) => [kit.set(ns, 1_000_000), op("delay", { a: ns })]),
+      op("delay", { a: ns }),
       when(op("flush.others"), kit.policy.shootdown),
       op("flush.done"),
     ],
   );
-  const catalogue = Catalogue.standard.with({ operations: [slowFlush] });
+  const reclaimAtOnce = operation(
+    "test-reclaim-at-once",
+    ["start", "end"],
+    { summary: "flushes the first mm", source: "test", settles: "none" },
+    (kit, { start, end }) => [
+      kit.regs.scope(["mm"], (mm) => [kit.set(mm, 1), op("ctx.mm", { a: mm })]),
+      kit.flush(start, end),
+    ],
+  );
+  const catalogue = Catalogue.standard.with({ operations: [reclaim, reclaimAtOnce] });
+
+  /** CPU 1 ran the first mm once, and runs the second one now. */
+  function sendElsewhere(machine: Machine): void {
+    machine.bindTask(4, machine.newMm());
+    machine.place(1, 4);
+  }
 
   async function threeCpus(prices: Record<string, number>): Promise<Machine> {
     const priced = Object.entries(prices).map(([name, ns]) => [name, { ns, source: "test" }]);
@@ -287,9 +304,20 @@ describe("a request is decoded when a CPU", () => {
 
   it("was not told yet of a request that its initiator has caught up with", async () => {
     await expectSame({}, (machine) => {
-      machine.submit(1, "test-slow-flush", { start: PAGE, end: PAGE + 1 }, { at: 5_000 });
+      sendElsewhere(machine);
+      const range = { start: PAGE, end: PAGE + 1, ns: 1_000_000 };
+      machine.submit(1, "test-reclaim", range, { at: 5_000 });
       machine.submit(0, "switch", { next: 3 }, { at: 10_000 });
       machine.submit(0, "switch", { next: 0 }, { at: 20_000 });
+    });
+  });
+
+  it("initiates it for an address space it does not run", async () => {
+    await expectSame({}, (machine) => {
+      sendElsewhere(machine);
+      // The generations of both are the same now, so that it could be mistaken.
+      const range = { start: PAGE, end: PAGE + 1 };
+      machine.submit(1, "test-reclaim-at-once", range, { at: 50_000 });
     });
   });
 
