@@ -187,15 +187,34 @@ export function cacheDropPages(
   }
 }
 
-/** Drops everything of `asid`. True: entries of other ASIDs are left. */
+/** Drops the entry at `p` if it is of `asid`. True: it is of another one. */
+// @ts-ignore: decorator
+@inline
+function dropOf(p: usize, asid: u32): bool {
+  const tag = load<u64>(p);
+  if (tag == 0) return false;
+  if (((<u32>(tag >> 4)) & 0xff) != asid) return true;
+  drop(p);
+  return false;
+}
+
+/** Drops everything of `asid`. True: entries of other ASIDs are left. Most entries are empty. */
 export function cacheDropAsid(base: usize, entries: u32, asid: u32): bool {
   const end = base + entries * offsetof<Entry>();
   let left = false;
-  for (let p = base; p < end; p += offsetof<Entry>()) {
-    const tag = load<u64>(p);
-    if (tag == 0) continue;
-    if (((<u32>(tag >> 4)) & 0xff) == asid) drop(p);
-    else left = true;
+  let p = base;
+  for (; p + 64 <= end; p += 64) {
+    const any = v128.or(
+      v128.or(v128.load(p), v128.load(p, 16)),
+      v128.or(v128.load(p, 32), v128.load(p, 48)),
+    );
+    if (!v128.any_true(any)) continue;
+    for (let q = p; q < p + 64; q += offsetof<Entry>()) {
+      if (dropOf(q, asid)) left = true;
+    }
+  }
+  for (; p < end; p += offsetof<Entry>()) {
+    if (dropOf(p, asid)) left = true;
   }
   return left;
 }

@@ -7,6 +7,7 @@
 import { describe, expect, it, test } from "vitest";
 import {
   Catalogue,
+  type CostProfile,
   type FlushPolicy,
   Machine,
   type MachineEvent,
@@ -251,8 +252,10 @@ describe("a request is decoded when a CPU", () => {
   }
 
   async function threeCpus(prices: Record<string, number>): Promise<Machine> {
-    const priced = Object.entries(prices).map(([name, ns]) => [name, { ns, source: "test" }]);
-    const profile = { ...haswell, prices: { ...haswell.prices, ...Object.fromEntries(priced) } };
+    const priced: CostProfile["prices"] = Object.fromEntries(
+      Object.entries(prices).map(([name, ns]) => [name, { ns, source: "test" }]),
+    );
+    const profile = { ...haswell, prices: { ...haswell.prices, ...priced } };
     const machine = await Machine.create({
       catalogue,
       profile,
