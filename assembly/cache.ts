@@ -67,25 +67,52 @@ export function entryHuge(e: Entry): bool {
   return (e.tag & HUGE) != 0;
 }
 
-/** The way of `set` that holds `tag`, or 0. Four ways a turn: misses are the common case. */
+/** Which of the two entries from `p` on are `want`: all-ones in its lane. */
+// @ts-ignore: decorator
+@inline
+function isPair(p: usize, hard: v128, want: v128): v128 {
+  const tags = v128.shuffle<u64>(v128.load(p), v128.load(p, 16), 0, 2);
+  return i64x2.eq(v128.and(tags, hard), want);
+}
+
+/** Way by way. */
+function findOneByOne(set: usize, ways: u32, tag: u64): usize {
+  const end = set + ways * offsetof<Entry>();
+  for (let p = set; p < end; p += offsetof<Entry>()) {
+    if ((load<u64>(p) & ~SOFT) == tag) return p;
+  }
+  return 0;
+}
+
+/**
+ * The way of `set` that holds `tag`, or 0. Misses are common: whether it is there is asked of
+ * vectors first, of all twelve ways at once in the usual TLB.
+ */
 // @ts-ignore: decorator
 @inline
 function find(set: usize, ways: u32, tag: u64): usize {
+  const hard = i64x2.splat(~SOFT);
+  const want = i64x2.splat(tag);
+  let hits = i64x2.splat(0);
   let p = set;
   let left = ways;
-  for (; left >= 4; left -= 4) {
-    const a = (load<u64>(p) & ~SOFT) == tag;
-    const b = (load<u64>(p, 16) & ~SOFT) == tag;
-    const c = (load<u64>(p, 32) & ~SOFT) == tag;
-    const d = (load<u64>(p, 48) & ~SOFT) == tag;
-    if (a | b | c | d) return a ? p : b ? p + 16 : c ? p + 32 : p + 48;
-    p += 64;
+  if (left >= 12) {
+    hits = v128.or(
+      v128.or(
+        v128.or(isPair(p, hard, want), isPair(p + 32, hard, want)),
+        v128.or(isPair(p + 64, hard, want), isPair(p + 96, hard, want)),
+      ),
+      v128.or(isPair(p + 128, hard, want), isPair(p + 160, hard, want)),
+    );
+    p += 192;
+    left -= 12;
   }
-  for (; left > 0; left--) {
-    if ((load<u64>(p) & ~SOFT) == tag) return p;
-    p += 16;
+  for (; left >= 2; left -= 2) {
+    hits = v128.or(hits, isPair(p, hard, want));
+    p += 32;
   }
-  return 0;
+  if (!v128.any_true(hits) && (left == 0 || (load<u64>(p) & ~SOFT) != tag)) return 0;
+  return findOneByOne(set, ways, tag);
 }
 
 /** The entry that translates `vpn`, of either size, or 0. `bits`: log2 pages of a huge one. */
@@ -137,7 +164,7 @@ function drop(p: usize): void {
 /** INVLPG: drops what translates `vpn` under `asid`, of either size if `huge` ones exist. */
 // @ts-ignore: decorator
 @inline
-export function cacheDropPage(
+function dropPage(
   base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32, huge: bool,
 ): void {
   const small = find(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
@@ -148,15 +175,46 @@ export function cacheDropPage(
   if (large != 0) drop(large);
 }
 
-/** Drops everything of `asid`. True: entries of other ASIDs are left. */
+/** INVLPG for each page of [start, end), `stride` pages apart. */
+// @ts-ignore: decorator
+@inline
+export function cacheDropPages(
+  base: usize, sets: u32, ways: u32, bits: u32, start: u64, end: u64, stride: u64, asid: u32,
+  huge: bool,
+): void {
+  for (let vpn = start; vpn < end; vpn += stride) {
+    dropPage(base, sets, ways, bits, vpn, asid, huge);
+  }
+}
+
+/** Drops the entry at `p` if it is of `asid`. True: it is of another one. */
+// @ts-ignore: decorator
+@inline
+function dropOf(p: usize, asid: u32): bool {
+  const tag = load<u64>(p);
+  if (tag == 0) return false;
+  if (((<u32>(tag >> 4)) & 0xff) != asid) return true;
+  drop(p);
+  return false;
+}
+
+/** Drops everything of `asid`. True: entries of other ASIDs are left. Most entries are empty. */
 export function cacheDropAsid(base: usize, entries: u32, asid: u32): bool {
   const end = base + entries * offsetof<Entry>();
   let left = false;
-  for (let p = base; p < end; p += offsetof<Entry>()) {
-    const tag = load<u64>(p);
-    if (tag == 0) continue;
-    if (((<u32>(tag >> 4)) & 0xff) == asid) drop(p);
-    else left = true;
+  let p = base;
+  for (; p + 64 <= end; p += 64) {
+    const any = v128.or(
+      v128.or(v128.load(p), v128.load(p, 16)),
+      v128.or(v128.load(p, 32), v128.load(p, 48)),
+    );
+    if (!v128.any_true(any)) continue;
+    for (let q = p; q < p + 64; q += offsetof<Entry>()) {
+      if (dropOf(q, asid)) left = true;
+    }
+  }
+  for (; p < end; p += offsetof<Entry>()) {
+    if (dropOf(p, asid)) left = true;
   }
   return left;
 }
@@ -167,7 +225,7 @@ export function cacheDropRange(
 ): void {
   if (start >= end) return;
   if (end - start == 1) {
-    cacheDropPage(base, sets, ways, bits, start, 0, true);
+    dropPage(base, sets, ways, bits, start, 0, true);
     return;
   }
   const stop = base + sets * ways * offsetof<Entry>();

@@ -57,9 +57,11 @@ export function drainWhole(
   const pages = (end - start) >> bits;
   if ((flags & abi.INFO_FULL) != 0 || pages > <u64>hdr(m, abi.H_CEILING)) return false;
   const costs = m + hdr(m, abi.H_OFF_COST);
-  const over = time + load<u32>(costs + (abi.OP_CSQ_TAKE << 2)) +
-    load<u32>(costs + (abi.OP_CSD_RUN << 2)) + load<u32>(costs + (abi.COST_FLUSH_FIXED << 2)) +
-    load<u32>(costs + (abi.COST_FLUSH_PAGE << 2)) * <u32>pages +
+  // Each step's charge is a u32, whatever prices add up to.
+  const flush: u32 = load<u32>(costs + (abi.OP_CSD_RUN << 2)) +
+    load<u32>(costs + (abi.COST_FLUSH_FIXED << 2)) +
+    load<u32>(costs + (abi.COST_FLUSH_PAGE << 2)) * <u32>pages;
+  const over = time + load<u32>(costs + (abi.OP_CSQ_TAKE << 2)) + flush +
     load<u32>(costs + (abi.OP_CSD_UNLOCK << 2));
   if (over >= horizon) return false;
 

@@ -9,7 +9,7 @@
  */
 import * as abi from "../src/core/abi";
 import { get32, get64, put32 } from "./atomics";
-import { cacheDropAsid, cacheDropPage } from "./cache";
+import { cacheDropAsid, cacheDropPages } from "./cache";
 import { logEvent } from "./log";
 import {
   asidSlot, bump, clockAt, countersAt, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt,
@@ -38,16 +38,15 @@ export function flushSlot(m: usize, cpu: u32, slot: u32): void {
 export function flushPages(
   m: usize, cpu: u32, clock: Clock, slot: u32, start: u64, end: u64, stride: u64,
 ): void {
-  const tlb = tlbAt(m, cpu);
-  const sets = hdr(m, abi.H_TLB_SETS);
-  const ways = hdr(m, abi.H_TLB_WAYS);
-  const bits = hdr(m, abi.H_INDEX_BITS);
-  const huge = hdr(m, abi.H_HUGE_SEEN) != 0;
-  for (let vpn = start; vpn < end; vpn += stride) {
-    cacheDropPage(tlb, sets, ways, bits, vpn, slot, huge);
-  }
+  cacheDropPages(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
+    hdr(m, abi.H_INDEX_BITS), start, end, stride, slot, hdr(m, abi.H_HUGE_SEEN) != 0);
   // Only the timed driver may trust the hint: exploration restores states behind its back.
   if (hdr(m, abi.H_OFF_HEAP) != 0 && clock.walkFills == 0) return;
+  flushWalks(m, cpu, clock, slot);
+}
+
+/** The ASID's paging-structure cache. */
+export function flushWalks(m: usize, cpu: u32, clock: Clock, slot: u32): void {
   const left = cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), slot);
   clock.walkFills = left ? 1 : 0;
 }

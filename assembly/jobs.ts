@@ -10,7 +10,6 @@ import {
   clockAt, cpuAt, cpuCtxAt, ctxAt, devCtxAt, deviceAt, hdr, taskAt,
 } from "./machine";
 import { Clock, Ctx, Task } from "./rows";
-import { startCtx } from "./step";
 
 export const JOB_BYTES: u32 = 64;
 
@@ -59,6 +58,14 @@ export function jobTime<F>(m: usize, actor: u32): u64 {
 /** The next job runs in the CPU's own context. There must be one. */
 export function jobIsSwitch<F>(m: usize, actor: u32): bool {
   return load<u32>(slot(m, actor, head<F>(clockAt(m, actor))), 12) == 0;
+}
+
+/** Begins a program in a context. The context must be idle. */
+export function startCtx(ctx: Ctx, pc: u32, mm: u32, dev: u32): void {
+  ctx.pc = <u16>pc;
+  ctx.running = 1;
+  ctx.mm = <u16>mm;
+  ctx.dev = <u16>dev;
 }
 
 /** Starts the next job. ST_WAIT: its context is busy. ST_BAD_PROGRAM: its task is elsewhere. */

@@ -11,14 +11,16 @@
  */
 import * as abi from "../src/core/abi";
 import { get32, isShared, Plain } from "./atomics";
+import { bulkLength, flushWhole } from "./bulk";
 import { LOG_SLACK } from "./log";
 import { csdSendLoop } from "./call-queue";
 import { charge } from "./charge";
 import { devWalk } from "./device";
-import { execControl, execLocal } from "./exec-control";
+import { execControl, execLocal, reg, setReg } from "./exec-control";
 import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
 import { execTransport } from "./exec-transport";
+import { startCtx } from "./jobs";
 import { nmi } from "./nmi";
 import { nextToRun, timeOf } from "./queue";
 import { applyBroadcast } from "./broadcast";
@@ -34,14 +36,6 @@ import { cpuSpeculate } from "./user-access";
 
 /** Local micro-ops in one step: a bound, so that no program can keep a step from returning. */
 const LOCAL_BOUND: i32 = 256;
-
-/** Begins a program in a context. The context must be idle. */
-export function startCtx(ctx: Ctx, pc: u32, mm: u32, dev: u32): void {
-  ctx.pc = <u16>pc;
-  ctx.running = 1;
-  ctx.mm = <u16>mm;
-  ctx.dev = <u16>dev;
-}
 
 /** The context an actor would run now; its `running` may be 0. */
 export function currentCtx(m: usize, actor: u32): Ctx {
@@ -199,11 +193,25 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
     const b = <u32>(word >> 16) & 0xff;
     const c = <u32>(word >> 24) & 0xff;
     if (op <= abi.OP_LOCAL_LAST) {
-      clock.charge = load<u32>(costs + (op << 2));
+      const price = load<u32>(costs + (op << 2));
+      clock.charge = price;
       if (op == abi.OP_END) {
-        clock.now += clock.charge;
+        clock.now += price;
         clock.charge = 0;
         return finish(m, ctx);
+      }
+      // Loops are made of these two: no call for them, and what was just written is not read again.
+      if (op == abi.OP_DJNZ) {
+        const left = reg(ctx, a) - 1;
+        setReg(ctx, a, left);
+        pc = left != 0 ? imm : pc + 1;
+        clock.now += price;
+        continue;
+      }
+      if (op == abi.OP_NOP) {
+        pc++;
+        clock.now += price;
+        continue;
       }
       pc = execLocal(m, actor, ctx, op, a, b, c, imm, pc + 1);
       if (clock.charge == 0) continue;
@@ -213,6 +221,13 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
       // Time passed (a delay): what others do before it is over comes before what follows.
       ctx.pc = <u16>pc;
       return abi.ST_OK;
+    }
+    if (op == abi.OP_FLUSH_PREP && c != 0 &&
+        flushWhole(m, actor, ctx, c, reg(ctx, a), reg(ctx, b), imm,
+          min<u64>(horizon, clock.yieldAt))) {
+      pc += bulkLength(c);
+      spins = 0;
+      continue;
     }
     const left = hdr(m, abi.H_BUDGET);
     if (left == 0 || hdr(m, abi.H_LOG_LEN) > room) {

@@ -96,6 +96,7 @@ function irqTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
   }
   const ctx = cpuCtxAt(m, actor);
   const status = runAhead(m, actor, ctx, horizon);
+  clock.yieldAt = NOT_QUEUED;
   if (status != abi.ST_OK || ctx.running != 0) {
     queueIrq(m, actor, clock.now);
     return status == abi.ST_WAIT ? abi.ST_BAD_PROGRAM : status;
@@ -137,6 +138,7 @@ function runTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
     ctx = currentCtx(m, actor);
   }
   const status = runAhead(m, actor, ctx, horizon);
+  clock.yieldAt = NOT_QUEUED;
   if (status == abi.ST_WAIT) park(m, actor, clock.wantKey);
   armIrq(m, actor);
   arm(m, actor);
@@ -181,5 +183,8 @@ export function timedRun(m: usize, until: u64, budget: u32): i32 {
 export function timedInit(m: usize): void {
   queuesInit(m);
   const n = hdr(m, abi.H_ACTORS);
-  for (let i: u32 = 0; i < n; i++) clockAt(m, i).irqSince = NOT_QUEUED;
+  for (let i: u32 = 0; i < n; i++) {
+    clockAt(m, i).irqSince = NOT_QUEUED;
+    clockAt(m, i).yieldAt = NOT_QUEUED;
+  }
 }

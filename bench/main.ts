@@ -44,7 +44,7 @@ const extent: Extent = {
 const SUITES: Readonly<Record<string, () => Row[]>> = {
   machine: () => [
     referenceRow(64, quick),
-    ...[2, 8, 64, 256].flatMap((cpus) => [1, 8, 33].map((p) => shootdownRow(cpus, p, quick))),
+    ...[2, 8, 64, 256, 1024].flatMap((cpus) => [1, 8, 33].map((p) => shootdownRow(cpus, p, quick))),
     ...[100, 1_000, 10_000].map((n) => intervalRow(n, quick)),
     exploreRow(quick),
     traceRow(quick),

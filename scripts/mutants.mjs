@@ -192,11 +192,49 @@ const OF_PINNED_PAGES = [
   ],
 ];
 
+const OF_SHOOTDOWNS = [
+  ["bulk.ts", "(to.queue | to.ipiPending) != 0 || ", ""],
+  ["bulk.ts", "to.online == 0) return false;\n  if (load", "false) return false;\n  if (load"],
+  ["bulk.ts", "to.online == 0) return false;\n  if (to", "false) return false;\n  if (to"],
+  ["bulk.ts", "  if (load<u32>(asidSlot(to, to.asid), 4) != have) return false;\n", ""],
+  ["bulk.ts", "(own.running | below.irqOff) != 0", "below.irqOff != 0"],
+  ["bulk.ts", "(own.running | below.irqOff)", "own.running"],
+  ["bulk.ts", "(clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED || ", ""],
+  ["bulk.ts", "NOT_QUEUED || clock.now > now", "NOT_QUEUED"],
+  ["bulk.ts", "clock.waitKey != 0 && ", ""],
+  ["bulk.ts", "(flags & abi.INFO_FREED) != 0 || ", ""],
+  ["bulk.ts", "(options & abi.OPT_LAZY_SKIP) != 0", "true"],
+  ["bulk.ts", "kept &= ~(1 << (cpu & 31));", ""],
+  ["bulk.ts", "if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);", ""],
+  ["bulk.ts", "clock.ipiAt = arrival;", ""],
+  ["bulk.ts", " || hdr(m, abi.H_LOG_MASK) != 0", ""],
+  ["bulk.ts", " || row.lazy != 0", ""],
+  ["bulk.ts", "row.loadedMm != mm || row.lazy", "row.lazy"],
+  ["bulk.ts", " || !jobIsSwitch<Plain>(m, self)", " || true"],
+  ["bulk.ts", "(now / 1000000) >= request.trimAtMs", "(now / 1000000) > request.trimAtMs"],
+  ["bulk.ts", "  ctx.flag = 0;\n", ""],
+  ["bulk.ts", "clock.flushSince = clock.now;", ""],
+  ["bulk.ts", "if (load<u32>(slot, 4) != have) return false;", ""],
+  ["bulk.ts", "flags |= abi.INFO_FREED | ", "flags |= "],
+  ["bulk.ts", "(ctx.gFlags & abi.GF_SMALL) == 0", "false"],
+  ["bulk.ts", " || pages > <u64>hdr(m, abi.H_CEILING)", ""],
+  ["bulk.ts", "if (notify && request.subscribers != 0) return false;", ""],
+  ["bulk.ts", "STEPS + STEPS_NOTIFY + STEPS_TARGET * asked", "STEPS_TARGET * asked"],
+  ["bulk.ts", "- (notify ? STEPS_NOTIFY : 0));", ");"],
+  ["bulk.ts", "+ last + rest >= horizon", "+ last + rest > horizon + 200"],
+  ["bulk.ts", "sentMost - <u64>(asked - n) * turnNs(costs)", "sentMost"],
+  ["bulk.ts", "price(costs, abi.OP_CSD_WAIT) + ", ""],
+  ["drain.ts", "row.lazy != 0) return false;", "false) return false;"],
+  ["drain.ts", " || gen != mmAt(m, mm - 1).tlbGen", ""],
+  ["cache.ts", "if (left >= 12) {", "if (left >= 11) {"],
+];
+
 /** The core's folder, its tests, its mutants. */
 const SUITES = [
   ["assembly/interval-tree", "test/interval-tree", OF_INTERVAL_TREE],
   ["assembly/iotlb", "test/iotlb", OF_IOTLB],
   ["assembly/pinned-pages", "test/pinned-pages", OF_PINNED_PAGES],
+  ["assembly", "test/kernel/bulk.test.ts", OF_SHOOTDOWNS],
 ];
 const MUTANTS = SUITES.flatMap(([core, test, list]) =>
   list.map((mutant) => [core, test, ...mutant]),
@@ -204,6 +242,22 @@ const MUTANTS = SUITES.flatMap(([core, test, list]) =>
 
 /** Mutants that change nothing anybody can see, and why. */
 const EQUIVALENT = new Map([
+  [
+    "assembly/bulk.ts: (clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED || ",
+    "who has a place in the interrupt queue has an interrupt pending, or runs its handler",
+  ],
+  [
+    "assembly/bulk.ts: (own.running | below.irqOff) != 0",
+    "who is in the middle of a switch and not parked is queued at its own clock, which is ahead",
+  ],
+  [
+    "assembly/bulk.ts: clock.waitKey != 0 && ",
+    "who runs and is not parked is queued at its own clock, which is ahead of the initiator's",
+  ],
+  [
+    "assembly/bulk.ts: (to.queue | to.ipiPending) != 0 || ",
+    "policies that wait leave no csd queued at a CPU that takes interrupts and has no turn to come",
+  ],
   [
     "interval-tree/remove.ts: if (largest == gone) return;",
     "stores a bound that is there already, further up",

@@ -12,6 +12,7 @@ import { CLOCK, CPU, CTX, DEVICE, MM, SYS, TASK } from "./core/layout.js";
 import type { WasmSource } from "./core/loader.js";
 import { errorOf } from "./core/status.js";
 import { ArgumentError, DisposedError, ShootdownError } from "./errors.js";
+import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
@@ -71,7 +72,8 @@ let machines = 0;
 /** What the timed driver may execute without decoding it. */
 function shortcutsOf(image: Image, options: number): number {
   const isPlain = (options & (abi.OPT_INLINE | abi.OPT_ASYNC)) === 0;
-  return abi.SHORT_SEND | (isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN : 0);
+  const targets = isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;
+  return abi.SHORT_SEND | targets;
 }
 
 /** Micro-ops that need more room in a machine. */
@@ -135,7 +137,7 @@ export class Machine {
     const core = await Core.create({
       geometry,
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
-      code: image.code,
+      code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile),
       extraBytes: options.extraBytes ?? 0,

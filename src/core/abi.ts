@@ -120,6 +120,10 @@ export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPU
 export const H_WORDS = 96;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
+export const SHORT_FLUSH = 4; // requests whose flush.prep has BULK_* in operand c: assembly/bulk.ts
+export const BULK_SEND_FIRST = 1; // send, flush locally, wait
+export const BULK_LOCAL_FIRST = 2; // flush locally, send, wait
+export const BULK_NOTIFY = 4; // the secondary TLBs are notified before flush.done
 
 // ── options: each is a named assumption that a verdict prints ───────────────────────────────
 export const OPT_DELAYED_IPI = 1; // a pending interrupt may be taken any number of steps later

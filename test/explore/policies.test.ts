@@ -16,7 +16,11 @@ import {
   type Verdict,
 } from "../../src/index.js";
 
-const DECIDED = listScenarios().filter(({ expectPolicy }) => expectPolicy !== undefined);
+const DECIDED = listScenarios().filter(({ expectPolicy }) => expectPolicy?.["*"] === "SAFE");
+/** Broken under most policies, because what they run is. */
+const BROKEN = listScenarios().filter(({ expectPolicy }) => {
+  return expectPolicy?.["*"] !== undefined && expectPolicy["*"] !== "SAFE";
+});
 const { policies } = Catalogue.standard.parts;
 const SOUND = policies.filter(({ mutant }) => !mutant);
 
@@ -41,7 +45,7 @@ describe("races that the policy decides", () => {
     }
   });
 
-  for (const scenario of DECIDED) {
+  for (const scenario of [...DECIDED, ...BROKEN]) {
     for (const { name } of policies) {
       const expected = expectedVerdict(scenario, "coupled", "sharing", name)!;
       test(`${scenario.name}, ${name}: ${expected}`, async () => {
@@ -79,7 +83,7 @@ describe("with three CPUs in the mm", () => {
         const three = await check(withThreeCpus(scenario), { policy: name });
         console.log(`${scenario.name} ${name}: ${two.states} and ${three.states} states`);
         expect(three.verdict).toBe("SAFE");
-        expect(three.states).toBeGreaterThan(two.states);
+        expect(three.states).toBeGreaterThanOrEqual(two.states);
       });
     }
   }

@@ -57,7 +57,7 @@ describe("what operations need", () => {
 describe("what policies give", () => {
   const DATA = (gives: string) => `data: G2 over ${gives}`;
   const TABLES = (gives: string) => `tables: G4 over ${gives}`;
-  // no-ipi and skip-switching promise enough, and do not keep it: exploration finds that.
+  // Some that are broken promise enough, and do not keep it: exploration finds that.
   const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     sync: [],
     concurrent: [],
@@ -72,6 +72,22 @@ describe("what policies give", () => {
     "early-ack-unguarded": [DATA("G1")],
     "early-ack-pointer": [DATA("G1")],
     "early-ack-tables": [TABLES("G2")],
+    "full-only": [],
+    "tell-lazy": [],
+    "tell-all": [],
+    batched: [],
+    "batched-unchecked": [],
+    "batched-unforced": [],
+    broadcast: [],
+    "broadcast-no-sync": [DATA("G0"), TABLES("G0")],
+    latr: [],
+    "latr-reused": [],
+    "latr-tickless": [],
+    "latr-everything": [DATA("G0")],
+    "latr-own-late": [DATA("G0")],
+    "pv-flush": [],
+    "pv-flush-blind": [DATA("G0"), TABLES("G0")],
+    "pv-flush-lost": [DATA("G0"), TABLES("G0")],
   };
 
   test("is known for every policy of the catalogue", () => {

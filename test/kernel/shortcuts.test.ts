@@ -145,7 +145,8 @@ describe("what is executed without decoding it", () => {
     const shortcutsOf = async (policy: string | FlushPolicy) =>
       (await Machine.create({ policy })).core.header[abi.H_SHORTCUTS];
     for (const policy of ["sync", "concurrent"]) {
-      expect(await shortcutsOf(policy)).toBe(abi.SHORT_SEND | abi.SHORT_DRAIN);
+      const all = abi.SHORT_SEND | abi.SHORT_DRAIN | abi.SHORT_FLUSH;
+      expect(await shortcutsOf(policy)).toBe(all);
     }
     for (const { name } of Catalogue.standard.parts.policies.filter(({ name }) =>
       /early|entry/.test(name),

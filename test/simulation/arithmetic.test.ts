@@ -102,7 +102,9 @@ const CASES: readonly Case[] = [
     cpus: 4,
     flushed: 1,
     opsPerRound: 8,
-    total: (rounds, flushed) => rounds * 8 * (touch + drop(1) + flushed(1)),
+    // One lock, then page by page; freed in the end.
+    total: (rounds, flushed) =>
+      rounds * (ns("ptl.lock") + 8 * (touch + ns("pte.clear") + flushed(1) + ns("freePage"))),
   },
 ];
 

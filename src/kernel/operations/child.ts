@@ -1,6 +1,6 @@
 /** The short life of a forked child, on the CPU of the thread that forked it. */
 import { op, when } from "../../program/notation.js";
-import { operation } from "../operation.js";
+import { NEEDS_TABLES, operation } from "../operation.js";
 import { touch } from "./fault.js";
 import { exitMmap, switchMm } from "./process.js";
 
@@ -15,6 +15,7 @@ export const runChild = operation(
     summary: "the forked child task (index + 1) runs on this CPU: it reads page `vpn` and exits",
     source: "shootdown.md 1.6 F2 and F3, both ways; 1.7 for exit",
     settles: "none",
+    needs: NEEDS_TABLES,
   },
   (kit, { childTask, vpn }) =>
     kit.regs.scope(["self"], (self) => [

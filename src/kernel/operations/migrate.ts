@@ -6,7 +6,7 @@
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { operation } from "../operation.js";
+import { NEEDS_DATA, operation } from "../operation.js";
 import { MIGRATE_SITE } from "../sites.js";
 
 /** Where the copy stands: behind the flush, or, in a mutant, before it. */
@@ -54,7 +54,7 @@ function migrateWith(name: string, summary: string, source: string, place: CopyP
   return operation(
     name,
     ["start", "end"],
-    { summary, source, settles: "range", mutant: place === "mapped" },
+    { summary, source, settles: "range", needs: NEEDS_DATA, mutant: place === "mapped" },
     (kit, { start, end }) => [
       op("mmap.read.lock"),
       kit.splitEdges(start, end),
