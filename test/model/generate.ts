@@ -84,9 +84,11 @@ const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | 
 
 /** What a policy treats in its own way. */
 function favouredBy(policy: FlushPolicy): readonly string[] {
-  if (policy.batching !== undefined)
-    return [...ACCESS, "reclaim", "reclaim", "mprotect", "mprotect"];
-  if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...ACCESS, "munmap", "munmap", "mmap"];
+  const touch = [...ACCESS, ...ACCESS];
+  if (policy.batching !== undefined) {
+    return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
+  }
+  if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...touch, "munmap", "munmap", "mmap"];
   return [];
 }
 
@@ -163,7 +165,9 @@ export class Run {
     this.merge = parts.merge ?? mergeDrawn;
     this.era = random.pick(named(catalogue.parts.eras, this.sound));
     if (parts.era !== undefined) this.era = parts.era;
-    this.policy = random.pick(named(catalogue.parts.policies, this.sound));
+    const policies = named(catalogue.parts.policies, this.sound);
+    const batching = policies.filter((name) => catalogue.policy(name).batching !== undefined);
+    this.policy = random.pick([...policies, ...batching, ...batching]);
     if (parts.policy !== undefined) this.policy = parts.policy;
     const callsDrawn = random.chance(60);
     this.calls = callsDrawn && !this.sound && parts.operations === undefined;
@@ -293,7 +297,7 @@ export class Run {
         return [random.between(1, 3)];
       case "cpu-offline":
       case "cpu-offline-undrained":
-        return random.chance(8) ? [] : null;
+        return random.chance(15) ? [] : null;
       case "exec":
       case "exit":
         return random.chance(20) ? [] : null;
