@@ -77,8 +77,8 @@ export function execBatched<F>(
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_BATCH) == 0) return abi.ST_BAD_PROGRAM;
   if (op == abi.OP_BATCH_PREP) {
     const row = cpuAt(m, actor);
-    ctx.flag = <u8>load<u32>(batchOf(m, task));
     if (row.infoMm != 0 || row.task != task + 1) return abi.ST_BAD_PROGRAM;
+    ctx.flag = <u8>load<u32>(batchOf(m, task));
     if (ctx.flag != 0) prepare(m, actor);
     return abi.ST_OK;
   }

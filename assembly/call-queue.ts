@@ -151,9 +151,16 @@ function sendNext<F>(
     from = target + 1;
     const to = cpuAt(m, target);
     if (target == self || to.online == 0) continue;
-    if (!shouldFlush<F>(m, to, row) || marked<F>(m, ctx, target)) {
+    if (!shouldFlush<F>(m, to, row)) {
       filtered++;
       continue;
+    }
+    // A step of its own: one that is blocked by a later target must not leave a mark.
+    if (marked<F>(m, ctx, target)) {
+      bump(counters, abi.CT_FILTERED, filtered + 1);
+      ctx.cursor = <u16>from;
+      ctx.flag = 1;
+      return abi.ST_OK;
     }
     const id = self * hdr(m, abi.H_CPUS) + target;
     const csd = csdAt(m, id);

@@ -35,12 +35,21 @@ export function gatherWiden(ctx: Ctx, start: u64, end: u64): void {
   if (end > ctx.gEnd) ctx.gEnd = end;
 }
 
+/** Reclaim isolates pages in the same batch, but has no gather open: then there is no range. */
+// @ts-ignore: decorator
+@inline
+function isOpen(ctx: Ctx): bool {
+  return (ctx.gStart | ctx.gEnd) != 0;
+}
+
 /** Records the cleared entry in ctx.pte for `vpn`. The batch must not be full. */
 export function gatherAdd(m: usize, ctx: Ctx, vpn: u64): bool {
   const pte = ctx.pte;
   const pages: u64 = (pte & abi.PTE_HUGE) != 0 ? (<u64>1) << hdr(m, abi.H_INDEX_BITS) : 1;
-  gatherWiden(ctx, vpn, vpn + pages);
-  if (pages == 1) ctx.gFlags |= <u16>abi.GF_SMALL;
+  if (isOpen(ctx)) {
+    gatherWiden(ctx, vpn, vpn + pages);
+    if (pages == 1) ctx.gFlags |= <u16>abi.GF_SMALL;
+  }
   const pfn = <u32>(pte >> abi.PTE_SHIFT);
   ctx.pte = 0;
   if (pfn == 0) return true;
@@ -84,7 +93,7 @@ export function gatherFree<F>(m: usize, actor: u32, ctx: Ctx): i32 {
   ctx.gCount = 0;
   freeTables<F>(m, ctx);
   unlockPools<F>(m);
-  emptyRange(ctx);
+  if (isOpen(ctx)) emptyRange(ctx);
   ctx.gFlags &= ~(<u16>(abi.GF_FREED | abi.GF_SMALL));
   return abi.ST_OK;
 }

@@ -165,17 +165,28 @@ function brokenBy(machine: Machine): Broken | null {
   return violation ?? null;
 }
 
+function moveTo(agents: Agent[], agent: Agent, place: number): void {
+  agents.splice(agents.indexOf(agent), 1);
+  agents.splice(place, 0, agent);
+}
+
 /** One schedule from the machine's present state to its end, or to what goes wrong. */
 function runSchedule(
   machine: Machine,
   random: Random,
 ): { schedule: ScheduleStep[]; broken: Broken | null } {
   const agents = agentsOf(machine);
+  const turn = 3 + 2 * machine.geometry.watch;
+  const hypervisors = agents.filter((agent) => agent.choice() === turn);
   const arrange = strategyOf(random);
   const schedule: ScheduleStep[] = [];
   let last: Agent | null = null;
   while (schedule.length < STEPS_MOST) {
     arrange(agents, schedule.length, last);
+    // A hypervisor's time slices end at any moment, whoever goes on below it.
+    if (hypervisors.length > 0 && random.below(8) === 0) {
+      moveTo(agents, hypervisors[random.below(hypervisors.length)], 0);
+    }
     const taken = stepOnce(machine, agents);
     if (taken === null) {
       const waiting = machine.busyActors();
@@ -185,6 +196,8 @@ function runSchedule(
     }
     last = taken.agent;
     schedule.push(taken.step);
+    // Else it preempts and resumes the same CPU for ever.
+    if (hypervisors.includes(taken.agent)) moveTo(agents, taken.agent, agents.length - 1);
     const broken = brokenBy(machine);
     if (broken !== null) return { schedule, broken };
     if (taken.step.choice >= 2 && machine.busyActors().length === 0) break;

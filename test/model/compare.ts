@@ -5,7 +5,18 @@
 import * as abi from "../../src/core/abi.js";
 import { BASE, type Core } from "../../src/core/core.js";
 import * as layout from "../../src/core/layout.js";
-import type { Cached, CachedTable, Context, Cpu, Csd, Info, Kept, Model, Pte } from "./state.js";
+import type {
+  Cached,
+  CachedTable,
+  Context,
+  Cpu,
+  Csd,
+  Info,
+  Kept,
+  LatrEntry,
+  Model,
+  Pte,
+} from "./state.js";
 import { lockName, waitsFor } from "./ops-flush.js";
 
 type Value = number | bigint | boolean;
@@ -38,10 +49,13 @@ function walkTag(e: CachedTable): bigint {
   return 1n | (BigInt(e.level) << 1n) | (BigInt(e.asid) << 4n) | (e.prefix << 12n);
 }
 
+const mmWord = (info: Readonly<Info>): number =>
+  info.mm === "any" ? abi.INFO_ANY_MM : info.mm + 1;
+
 /** A request, or nothing, as its five words are kept. */
 function infoWords(info: Readonly<Info> | null): readonly [number, number, bigint, bigint, number] {
   if (info === null) return [0, 0, 0n, 0n, 0];
-  return [info.mm + 1, info.gen, info.start, info.end, info.flags];
+  return [mmWord(info), info.gen, info.start, info.end, info.flags];
 }
 
 function ownerWord(csd: Csd, from: number): number {
@@ -154,7 +168,9 @@ class Comparison {
     const { gather, hook } = c;
     const r = c.kept === null ? c.r : [...keptRegisters(c.kept), ...c.r.slice(5)];
     const { cpus, tasks } = this.model.geometry;
-    const target = index - tasks;
+    // A CPU that goes offline drains its queue in the task that sends it there.
+    const runs = this.model.cpus.findIndex((cpu) => cpu.task === index);
+    const target = index < tasks ? runs : index - tasks;
     this.row("contexts", index, layout.CTX, address, {
       pc: c.pc,
       op: c.op,
@@ -229,12 +245,12 @@ class Comparison {
       nextAsid: cpu.nextAsid,
       tlbClock: cpu.tlb.turn,
       pwcClock: cpu.pwc.turn,
-      infoMm: id(cpu.info?.mm),
+      infoMm: cpu.info ? mmWord(cpu.info) : 0,
       infoGen: cpu.info?.gen ?? 0,
       infoStart: cpu.info?.start ?? 0,
       infoEnd: cpu.info?.end ?? 0,
       infoFlags: cpu.info?.flags ?? 0,
-      online: 1,
+      online: cpu.online,
     });
     const slots = address + layout.CPU.size;
     cpu.slots.forEach(({ ctxId, tlbGen }, i) => {
@@ -259,7 +275,9 @@ class Comparison {
     const n = model.geometry.cpus;
     const next = new Map<string, number>();
     for (const cpu of model.cpus) {
-      const taken = model.contexts[model.geometry.tasks + cpu.index]?.taken ?? [];
+      const own = model.contexts[model.geometry.tasks + cpu.index]?.taken ?? [];
+      const tasks = cpu.task === null ? undefined : model.contexts[cpu.task]?.taken;
+      const taken = own.length > 0 ? own : (tasks ?? []);
       cpu.queue.forEach((from, i) => {
         const older = cpu.queue[i - 1];
         next.set(lockName(from, cpu.index), older === undefined ? 0 : older * n + cpu.index + 1);
@@ -310,6 +328,7 @@ class Comparison {
         brackets: mm?.brackets ?? 0,
         subscribers: id(mm?.subscribers[0]),
         trimAtMs: mm?.trimAtMs ?? 0,
+        batches: mm ? mm.batches.pending | (mm.batches.flushed << 16) : 0,
       });
       this.mask(
         `mms[${i}].cpumask`,
@@ -328,6 +347,52 @@ class Comparison {
     model.taskMm.forEach((mm, i) => {
       this.row("tasks", i, layout.TASK, core.task(i), { mm: id(mm) });
     });
+  }
+
+  /** Rows that a policy has of its own. */
+  private policies(): void {
+    const { core, model } = this;
+    const words = Math.ceil(model.geometry.cpus / 32);
+    const batched = core.at(abi.H_OFF_BATCHED);
+    const sent = core.at(abi.H_OFF_BROADCAST);
+    const vcpus = core.at(abi.H_OFF_VCPU);
+    if (model.has(abi.OPT_BATCH)) {
+      model.batches.forEach(({ required, mask }, task) => {
+        const p = batched + task * (words + 1) * 4;
+        this.word("batched.required", task, p, Number(required));
+        this.mask(`batched[${task}].mask`, p + 4, mask);
+      });
+    }
+    for (const cpu of model.cpus) {
+      const { index } = cpu;
+      if (model.has(abi.OPT_BROADCAST)) {
+        this.mask(`broadcast[${index}]`, sent + index * words * 4, cpu.broadcast);
+      }
+      if (model.has(abi.OPT_LATR)) this.latr(index, cpu.latr);
+      const state =
+        (cpu.preempted ? abi.VCPU_PREEMPTED : 0) | (cpu.flushOnResume ? abi.VCPU_FLUSH : 0);
+      if (model.has(abi.OPT_PREEMPT)) this.word("vcpu", index, vcpus + index * 4, state);
+    }
+    const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);
+    this.word("parked", 0, BASE + abi.H_PARKED_PAGES * 4, parked);
+  }
+
+  /** Explored machines have rings of one entry. */
+  private latr(cpu: number, entry: LatrEntry | null): void {
+    const { core, model } = this;
+    const words = Math.ceil(model.geometry.cpus / 32);
+    const p = core.at(abi.H_OFF_LATR) + cpu * core.header[abi.H_LATR_STRIDE];
+    const [mm, gen, start, end, flags] = infoWords(entry?.info ?? null);
+    this.word("latr.mm", cpu, p, mm);
+    this.word("latr.gen", cpu, p + 4, gen);
+    this.long("latr.start", cpu, p + 8, start);
+    this.long("latr.end", cpu, p + 16, end);
+    this.word("latr.flags", cpu, p + 24, flags);
+    this.word("latr.count", cpu, p + 28, entry?.frames.length ?? 0);
+    this.mask(`latr[${cpu}].mask`, p + 32, entry?.left ?? new Set());
+    for (let k = 0; k < model.geometry.gatherPages; k++) {
+      this.word(`latr[${cpu}].frames`, k, p + 32 + (words + k) * 4, entry?.frames[k] ?? 0);
+    }
   }
 
   private devices(): void {
@@ -464,6 +529,7 @@ class Comparison {
       for (const cpu of this.model.cpus) this.cpu(cpu);
       this.csds();
       this.mms();
+      this.policies();
       this.devices();
       this.caches();
       this.frames();

@@ -13,6 +13,7 @@ import {
 import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
 import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";
+import type { FlushPolicy } from "../../src/kernel/policy.js";
 import { buildImage, entryOf } from "../../src/kernel/image.js";
 import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
@@ -69,10 +70,27 @@ const named = (
 const ACCESS = ["read", "write", "read", "write", "write"];
 const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
-const UNSOUND = ["mremap-late-flush", "test-early-table-free"];
+const NEW = ["reclaim", "reclaim", "cpu-offline"];
+const UNSOUND = [
+  "mremap-late-flush",
+  "test-early-table-free",
+  "munmap-tables-first",
+  "madvise-irqs-off",
+  "cpu-offline-undrained",
+];
 const EXTRA = ["test-huge-fault", "test-signal"];
 const CALLS = CALL_OPERATIONS.map(({ name }) => name);
 const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | abi.VMA_FILE];
+
+/** What a policy treats in its own way. */
+function favouredBy(policy: FlushPolicy): readonly string[] {
+  const touch = [...ACCESS, ...ACCESS];
+  if (policy.batching !== undefined) {
+    return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
+  }
+  if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...touch, "munmap", "munmap", "mmap"];
+  return [];
+}
 
 /** One machine twice, and what happens to it. */
 export class Run {
@@ -141,12 +159,15 @@ export class Run {
       (random.chance(50) ? abi.OPT_SPECULATIVE_WALKS : 0) |
       (random.chance(40) ? abi.OPT_NMI : 0) |
       (random.chance(70) ? abi.OPT_LAZY_SKIP : 0) |
-      (random.chance(30) ? abi.OPT_TRIM : 0);
+      (random.chance(30) ? abi.OPT_TRIM : 0) |
+      (random.chance(25) ? abi.OPT_PREEMPT : 0);
     const mergeDrawn = random.chance(50);
     this.merge = parts.merge ?? mergeDrawn;
     this.era = random.pick(named(catalogue.parts.eras, this.sound));
     if (parts.era !== undefined) this.era = parts.era;
-    this.policy = random.pick(named(catalogue.parts.policies, this.sound));
+    const policies = named(catalogue.parts.policies, this.sound);
+    const batching = policies.filter((name) => catalogue.policy(name).batching !== undefined);
+    this.policy = random.pick([...policies, ...batching, ...batching]);
     if (parts.policy !== undefined) this.policy = parts.policy;
     const callsDrawn = random.chance(60);
     this.calls = callsDrawn && !this.sound && parts.operations === undefined;
@@ -161,6 +182,8 @@ export class Run {
       ...COMMON,
       ...COMMON,
       ...RARE,
+      ...NEW,
+      ...favouredBy(catalogue.policy(this.policy)),
       ...(this.sound ? [] : [...UNSOUND, ...EXTRA]),
       ...(this.calls ? [...CALLS, ...CALLS] : []),
     ];
@@ -272,6 +295,9 @@ export class Run {
       }
       case "test-signal":
         return [random.between(1, 3)];
+      case "cpu-offline":
+      case "cpu-offline-undrained":
+        return random.chance(15) ? [] : null;
       case "exec":
       case "exit":
         return random.chance(20) ? [] : null;
@@ -323,7 +349,9 @@ export class Run {
       this.launch(actor, g.tasks + actor, image.entries.get(name)!, [this.page()], name);
       return;
     }
-    const { task } = model.cpus[actor];
+    const { task, online } = model.cpus[actor];
+    // An offline CPU does nothing any more.
+    if (!online) return;
     if (task === null || random.chance(20)) {
       this.beginSwitch(actor);
       return;
@@ -385,9 +413,18 @@ export class Run {
     const idle = !model.contexts[stepper.currentContext(model, actor)];
     if (idle && !this.stuck.has(actor) && random.chance(90)) this.begin(actor);
     const pending = model.cpus[actor]?.ipiPending === true;
-    const choice =
-      pending && random.chance(40) ? 1 : random.chance(6) ? random.below(2 + 2 * g.watch) : 0;
-    return { actor, choice };
+    return { actor, choice: this.choice(actor, pending) };
+  }
+
+  private choice(actor: number, pending: boolean): number {
+    const { geometry: g, model, random } = this;
+    const applies = 2 + 2 * g.watch;
+    const cpu = model.cpus[actor];
+    if (cpu?.preempted === true && random.chance(30)) return applies + 1;
+    const isTold = cpu !== undefined && model.cpus.some(({ broadcast }) => broadcast.has(actor));
+    if (isTold && random.chance(40)) return applies;
+    if (pending && random.chance(40)) return 1;
+    return random.chance(6) ? random.below(applies + 2) : 0;
   }
 
   /** Takes a step in both machines; the two statuses ("trap" for a failure). */

@@ -15,6 +15,7 @@ async function settled(): Promise<Run> {
     const run = await new Run(seed, {
       ...SOUND,
       era: "coupled",
+      policy: "concurrent",
       consumers: ["mirroring"],
       operations: ["read", "write", "write"],
       options: abi.OPT_LAZY_SKIP,

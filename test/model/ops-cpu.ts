@@ -4,6 +4,7 @@ import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
+import { forgetMm } from "./ops-latr.js";
 import type { Context, Cpu, Model } from "./state.js";
 import { hardWalk, has, putTable, takeTable } from "./tables.js";
 
@@ -88,13 +89,15 @@ export function newMm(model: Model, nowMs: number): number {
     subscribers: [],
     trimAtMs: model.has(abi.OPT_TRIM) ? nowMs + 1000 : 0,
     cpumask: new Set(),
+    batches: { pending: 0, flushed: 0 },
   };
   return index;
 }
 
-function freeMm(model: Model, c: Context): number {
+function freeMm(model: Model, actor: number, c: Context): number {
   const mm = model.mm(c.mm!);
   if (mm.root.entries.some((pte) => pte !== null)) return abi.ST_BAD_PROGRAM;
+  forgetMm(model, actor, mm.index);
   for (const cpu of model.cpus) {
     if (cpu.loaded !== mm.index) continue;
     cpu.loaded = "init";
@@ -177,7 +180,7 @@ export function runCpu(model: Model, actor: number, c: Context, i: Instruction):
       c.flag = --model.mm(c.mm!).users === 0;
       break;
     case abi.OP_MM_FREE:
-      return freeMm(model, c);
+      return freeMm(model, actor, c);
     case abi.OP_TASK_MM:
       setTaskMm(model, mm ?? c.index, optional(c.r[i.b]));
       break;

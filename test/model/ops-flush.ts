@@ -2,6 +2,7 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
+import { requestMask } from "./ops-batched.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
 
 /** Everything an ASID slot holds. */
@@ -11,7 +12,7 @@ export function flushSlot(cpu: Cpu, asid: number): void {
 }
 
 /** To init_mm, as an ordinary switch: it may take another mm's slot. */
-function leave(cpu: Cpu): void {
+export function leave(cpu: Cpu): void {
   dropTables(cpu.pwc, cpu.asid);
   cpu.loaded = "init";
   cpu.lazy = false;
@@ -32,8 +33,21 @@ export function takeSlot(cpu: Cpu): number {
   return slot;
 }
 
+/** Page by page; huge entries go with any of theirs, and cached tables all at once. */
+export function dropPages(model: Model, cpu: Cpu, asid: number, info: Readonly<Info>): void {
+  const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
+  for (let vpn = info.start; vpn < info.end; vpn += 1n << bits) {
+    const first = (vpn >> model.bits) << model.bits;
+    dropWhere(cpu.tlb, (e) => e.asid === asid && (e.huge ? e.vpn === first : e.vpn === vpn));
+  }
+  dropTables(cpu.pwc, asid);
+}
+
 export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: boolean): void {
-  if (cpu.loaded !== info.mm) {
+  // For any mm: whatever runs here. What does not run compares generations when it does.
+  const isAny = info.mm === "any";
+  if (isAny && typeof cpu.loaded !== "number") return;
+  if (info.mm !== "any" && cpu.loaded !== info.mm) {
     // E2: not this mm any more. In the middle of a switch the bit may be needed already.
     if (cpu.loaded !== "switching") model.mms[info.mm]?.cpumask.delete(cpu.index);
     model.count(cpu.index, abi.CT_WRONG_CPU);
@@ -44,22 +58,17 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
     return;
   }
   const slot = cpu.slots[cpu.asid];
-  if (info.gen <= slot.tlbGen) {
+  if (!isAny && info.gen <= slot.tlbGen) {
     model.count(cpu.index, abi.CT_SKIPPED);
     return;
   }
-  const newest = model.mm(info.mm).tlbGen;
+  const newest = model.mm(cpu.loaded as number).tlbGen;
   if (newest === slot.tlbGen) return;
   model.count(cpu.index, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE);
   const isNext = info.gen === slot.tlbGen + 1 && info.gen === newest;
   if ((info.flags & abi.INFO_FULL) === 0 && isNext) {
-    const { asid } = cpu;
     const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
-    for (let vpn = info.start; vpn < info.end; vpn += 1n << bits) {
-      const first = (vpn >> model.bits) << model.bits;
-      dropWhere(cpu.tlb, (e) => e.asid === asid && (e.huge ? e.vpn === first : e.vpn === vpn));
-    }
-    dropTables(cpu.pwc, asid);
+    dropPages(model, cpu, cpu.asid, info);
     model.count(cpu.index, abi.CT_FLUSH_PAGES, Number((info.end - info.start) >> bits));
   } else {
     flushSlot(cpu, cpu.asid);
@@ -79,7 +88,8 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
     if ((c.gather.flags & abi.GF_SMALL) === 0) flags |= abi.INFO_HUGE;
   }
   const bits = (flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
-  const isFull = ((end - start) & ALL) >> bits > BigInt(model.geometry.ceiling);
+  const isAbove = ((end - start) & ALL) >> bits > BigInt(model.geometry.ceiling);
+  const isFull = isAbove || (flags & abi.INFO_FULL) !== 0;
   cpu.info = {
     mm: c.mm,
     gen: mm.tlbGen,
@@ -93,19 +103,21 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
 /** B2: does this CPU have to be told? */
 function isTarget(model: Model, target: Cpu, info: Info): boolean {
   if ((info.flags & abi.INFO_FREED) !== 0) return true;
-  if (model.has(abi.OPT_LAZY_SKIP) && target.lazy) return false;
+  if (model.has(abi.OPT_TELL_ALL)) return true;
+  const spares = model.has(abi.OPT_LAZY_SKIP) && !model.has(abi.OPT_TELL_LAZY);
+  if (spares && target.lazy) return false;
   if (target.loaded === "switching") return !model.has(abi.OPT_SKIP_SWITCHING);
-  if (target.loaded === info.mm) return true;
+  if (info.mm === "any" || target.loaded === info.mm) return true;
   return (info.flags & abi.INFO_TRIM) !== 0;
 }
 
 function others(model: Model, cpu: Cpu, c: Context): void {
   const info = cpu.info!;
-  const mm = model.mm(info.mm);
-  c.flag = [...mm.cpumask].some((other) => other !== cpu.index);
+  c.flag = [...requestMask(model, cpu, info)].some((other) => other !== cpu.index);
   if (!c.flag) return;
   const nowMs = model.nowMs[cpu.index];
-  if (model.has(abi.OPT_TRIM) && nowMs >= mm.trimAtMs) {
+  const mm = info.mm === "any" ? null : model.mm(info.mm);
+  if (mm && model.has(abi.OPT_TRIM) && nowMs >= mm.trimAtMs) {
     info.flags |= abi.INFO_TRIM;
     mm.trimAtMs = nowMs + 1000;
   }
@@ -116,12 +128,28 @@ export function lockName(initiator: number, target: number): string {
   return `${initiator}>${target}`;
 }
 
+/** Instead of being told, a preempted target flushes when it is resumed. */
+function isMarked(model: Model, target: Cpu, c: Context): boolean {
+  if (!model.has(abi.OPT_PREEMPT)) return false;
+  if (model.has(abi.OPT_PV_BLIND)) return ((c.seq >> target.index) & 1) !== 0;
+  return model.has(abi.OPT_PV_FLUSH) && target.preempted;
+}
+
 function send(model: Model, cpu: Cpu, c: Context): number {
   const info = cpu.info!;
-  const mask = [...model.mm(info.mm).cpumask].sort((a, b) => a - b);
-  const rest = mask.filter((index) => index >= c.cursor && index !== cpu.index);
+  const mask = [...requestMask(model, cpu, info)].sort((a, b) => a - b);
+  const rest = mask.filter(
+    (index) => index >= c.cursor && index !== cpu.index && model.cpus[index].online,
+  );
   const at = rest.findIndex((index) => isTarget(model, model.cpus[index], info));
   const target = at < 0 ? null : model.cpus[rest[at]];
+  if (target && isMarked(model, target, c)) {
+    if (!model.has(abi.OPT_PV_BLIND)) target.flushOnResume = true;
+    model.count(cpu.index, abi.CT_FILTERED, at + 1);
+    c.cursor = target.index + 1;
+    c.flag = true;
+    return abi.ST_OK;
+  }
   if (target && model.csds.has(lockName(cpu.index, target.index))) return abi.ST_WAIT;
   model.count(cpu.index, abi.CT_FILTERED, at < 0 ? rest.length : at);
   c.cursor = target ? target.index + 1 : 0;
@@ -159,7 +187,8 @@ export function runFlush(model: Model, actor: number, c: Context, i: Instruction
       return abi.ST_OK;
     case abi.OP_FLUSH_LOCAL: {
       const info = cpu.info!;
-      const isHere = i.imm === 0 ? model.mm(info.mm).cpumask.has(actor) : cpu.loaded === info.mm;
+      const inMask = i.imm === 0 || info.mm === "any";
+      const isHere = inMask ? requestMask(model, cpu, info).has(actor) : cpu.loaded === info.mm;
       if (isHere) flushFunc(model, cpu, info, true);
       return abi.ST_OK;
     }

@@ -9,6 +9,9 @@ function widen(c: Context, start: bigint, end: bigint): void {
   if (end > c.gather.end) c.gather.end = end;
 }
 
+/** Reclaim collects pages without a gather: there is no range to keep. */
+const isOpen = ({ gather }: Context): boolean => gather.start !== 0n || gather.end !== 0n;
+
 function freeTables(model: Model, c: Context): void {
   for (const table of [...c.gather.tables].reverse()) putTable(model, table);
   c.gather.tables = [];
@@ -18,8 +21,10 @@ function add(model: Model, c: Context, vpn: bigint): number {
   const huge = has(c.pte, abi.PTE_HUGE);
   const pfn = c.pte?.to ?? 0;
   const isFull = c.gather.frames.length >= model.geometry.gatherPages;
-  widen(c, vpn, (vpn + (huge ? 1n << model.bits : 1n)) & ALL);
-  if (!huge) c.gather.flags |= abi.GF_SMALL;
+  if (isOpen(c)) {
+    widen(c, vpn, (vpn + (huge ? 1n << model.bits : 1n)) & ALL);
+    if (!huge) c.gather.flags |= abi.GF_SMALL;
+  }
   c.pte = null;
   if (pfn === 0) return abi.ST_OK;
   if (isFull) return abi.ST_BAD_PROGRAM;
@@ -56,8 +61,10 @@ export function runGather(model: Model, actor: number, c: Context, i: Instructio
       for (const pfn of gather.frames) putFrame(model, actor, pfn);
       gather.frames = [];
       freeTables(model, c);
-      gather.start = ALL;
-      gather.end = 0n;
+      if (isOpen(c)) {
+        gather.start = ALL;
+        gather.end = 0n;
+      }
       gather.flags &= ~(abi.GF_FREED | abi.GF_SMALL);
       return abi.ST_OK;
     case abi.OP_GATHER_END:

@@ -217,7 +217,7 @@ function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm
       refFrame(model, c.frame);
       return abi.ST_OK;
     case abi.OP_FRAME_COPY:
-      model.frames[c.frame].value = model.frames[c.pte?.to ?? 0].value;
+      model.frames[c.frame].value = model.frames[c.pte?.to ?? 0].value & ~abi.FRAME_COLLECTED;
       return abi.ST_OK;
     case abi.OP_FRAME_PUT:
       tables.putFrame(model, actor, c.pte?.to ?? 0);

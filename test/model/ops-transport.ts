@@ -68,6 +68,10 @@ function sendCall(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   const hasRoom = model.has(abi.OPT_INLINE) || model.has(abi.OPT_CALLS);
   const target = model.cpus[i.imm];
   if (!hasRoom || !target) return abi.ST_BAD_PROGRAM;
+  if (!target.online) {
+    c.flag = false;
+    return abi.ST_OK;
+  }
   const name = lockName(cpu.index, target.index);
   if (target !== cpu && model.csds.has(name)) return abi.ST_WAIT;
   c.flag = target !== cpu;
@@ -88,7 +92,7 @@ const TARGET_OPS: ReadonlySet<number> = new Set([
 
 /** Micro-ops of the target's side, and calls. */
 export function isTransport(op: number): boolean {
-  return TARGET_OPS.has(op) || (op >= abi.OP_CSD_KIND && op < abi.OP_COUNT);
+  return TARGET_OPS.has(op) || (op >= abi.OP_CSD_KIND && op <= abi.OP_CALL_SEND);
 }
 
 /** Executes one of those. */

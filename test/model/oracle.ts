@@ -1,5 +1,6 @@
 /** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
 import * as abi from "../../src/core/abi.js";
+import { isWithheld } from "./ops-latr.js";
 import { type Cache, type Cached, type Context, type Model, ModelTrap } from "./state.js";
 import { has, softWalk } from "./tables.js";
 
@@ -94,7 +95,15 @@ export function judge(
   const pte = row ? softWalk(model, row, vpn) : null;
   const same = pte !== null && pte.to === entry.frame;
   const granted = same && (!write || has(pte, abi.PTE_W));
-  if (!granted && (entry.condemned || !isTolerated(model, mm, vpn))) {
+  if (granted) return true;
+  // Its content was written out already, and nobody will do so again.
+  if (write && (model.frames[entry.frame].value & abi.FRAME_COLLECTED) !== 0) {
+    raise(model, actor, abi.HZ_LOSTW, vpn, entry.frame);
+    return false;
+  }
+  // Put off, and the address is not given out again: the frame is parked.
+  const isParked = pte === null && isWithheld(model, mm, vpn, vpn + 1n);
+  if ((entry.condemned || !isTolerated(model, mm, vpn)) && !isParked) {
     const shared = same && entry.frame !== 0 && model.frames[entry.frame].refs > 1;
     raise(model, actor, shared ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, entry.frame);
     return false;

@@ -68,7 +68,8 @@ export interface WalkCache {
 }
 
 export interface Info {
-  mm: number;
+  /** `any`: that of a batch, for whatever mm a target runs. */
+  mm: number | "any";
   gen: number;
   start: bigint;
   end: bigint;
@@ -112,8 +113,29 @@ export interface Cpu {
   info: Info | null;
   /** A flush was acknowledged that has not run yet. */
   reached: boolean;
+  online: boolean;
+  /** A hypervisor does not run it; then it may have to flush before it goes on. */
+  preempted: boolean;
+  flushOnResume: boolean;
+  /** CPUs that have not applied what this one has broadcast. */
+  broadcast: Set<number>;
+  /** What this CPU leaves others to sweep. */
+  latr: LatrEntry | null;
   tlb: Cache;
   pwc: WalkCache;
+}
+
+/** A lazily flushed unmapping: frames are parked until nobody is left to sweep. */
+export interface LatrEntry {
+  readonly info: Readonly<Info> & { readonly mm: number };
+  readonly frames: readonly number[];
+  readonly left: Set<number>;
+}
+
+/** Flushes that a task has deferred: the CPUs that they are for. */
+export interface Batch {
+  required: boolean;
+  readonly mask: Set<number>;
 }
 
 export interface Vma {
@@ -136,6 +158,8 @@ export interface Mm {
   subscribers: number[];
   trimAtMs: number;
   cpumask: Set<number>;
+  /** Deferrals by reclaim so far, and how many of them are flushed. */
+  batches: { pending: number; flushed: number };
 }
 
 export interface Device {
@@ -222,6 +246,8 @@ export class Model {
   readonly devices: Device[] = [];
   readonly mms: (Mm | null)[];
   readonly taskMm: (number | null)[];
+  /** Per task. */
+  readonly batches: Batch[];
   /** Tasks first, then one per CPU, then one per device. */
   readonly contexts: (Context | null)[];
   /** csd that are locked, by "initiator>target". */
@@ -274,6 +300,11 @@ export class Model {
         ipiSet: new Set(),
         info: null,
         reached: false,
+        online: true,
+        preempted: false,
+        flushOnResume: false,
+        broadcast: new Set(),
+        latr: null,
         tlb: newCache(g.tlbSets, g.tlbWays),
         pwc: pwc(),
       });
@@ -294,6 +325,7 @@ export class Model {
     }
     this.mms = new Array<Mm | null>(g.mms).fill(null);
     this.taskMm = new Array<number | null>(g.tasks).fill(null);
+    this.batches = this.taskMm.map(() => ({ required: false, mask: new Set() }));
     this.contexts = new Array<Context | null>(g.tasks + actors).fill(null);
     this.watched = from.watch.map(({ vpn, mm }) => ({
       vpn: BigInt(vpn),

@@ -3,14 +3,18 @@ import * as abi from "../../src/core/abi.js";
 import { decode, type Instruction } from "../../src/program/disassembler.js";
 import { isLocal } from "../../src/program/ops.js";
 import { lookUp } from "./caches.js";
+import { runBatched } from "./ops-batched.js";
+import { applyBroadcast, runBroadcast } from "./ops-broadcast.js";
 import { runControl } from "./ops-control.js";
 import { cpuWalk, newMm, runCpu, setTaskMm } from "./ops-cpu.js";
 import { flushSlot, runFlush } from "./ops-flush.js";
 import { runGather } from "./ops-gather.js";
+import { runLatr } from "./ops-latr.js";
 import { runLocal } from "./ops-local.js";
 import { runMemory } from "./ops-memory.js";
 import { deviceWalk, runNotify } from "./ops-notify.js";
 import { interruptUnmasked, isTransport, runTransport } from "./ops-transport.js";
+import { preemptOrResume, runVcpu } from "./ops-vcpu.js";
 import type { Context, Model } from "./state.js";
 import { vmaSet } from "./tables.js";
 
@@ -85,7 +89,7 @@ export function startActor(model: Model, actor: number, pc: number, args: number
 
 function canInterrupt(model: Model, actor: number): boolean {
   const cpu = model.cpus[actor];
-  if (!cpu?.ipiPending || model.contexts[model.geometry.tasks + actor]) return false;
+  if (!cpu?.ipiPending || !cpu.online || model.contexts[model.geometry.tasks + actor]) return false;
   return cpu.task === null || model.contexts[cpu.task]?.irqOff !== true;
 }
 
@@ -93,6 +97,16 @@ function finish(model: Model, c: Context): number {
   if (c.brackets > 0 || c.locks !== 0 || c.ptl[0] || c.ptl[1]) return abi.ST_BAD_PROGRAM;
   model.contexts[c.index] = null;
   return abi.ST_OK;
+}
+
+/** What flush policies have of their own. */
+function runPolicy(model: Model, actor: number, c: Context, i: Instruction): number {
+  const cpu = model.cpus[actor];
+  if (!cpu) return abi.ST_BAD_PROGRAM;
+  if (i.op < abi.OP_BCAST_SEND) return runBatched(model, cpu, c, i);
+  if (i.op < abi.OP_LATR_POST) return runBroadcast(model, cpu, i);
+  if (i.op < abi.OP_CPU_OFFLINE) return runLatr(model, cpu, c, i);
+  return runVcpu(model, cpu, c, i);
 }
 
 function runVisible(model: Model, actor: number, c: Context, i: Instruction): number {
@@ -105,7 +119,8 @@ function runVisible(model: Model, actor: number, c: Context, i: Instruction): nu
   else if (i.op < abi.OP_FLUSH_PREP) status = runGather(model, actor, c, i);
   else if (i.op < abi.OP_RANGE_BEGIN) status = runFlush(model, actor, c, i);
   else if (i.op < abi.OP_CPU_ACCESS) status = runNotify(model, actor, c, i, from);
-  else status = runCpu(model, actor, c, i);
+  else if (i.op < abi.OP_CSD_KIND) status = runCpu(model, actor, c, i);
+  else status = runPolicy(model, actor, c, i);
   if (status !== abi.ST_OK) c.pc = from;
   return status;
 }
@@ -157,6 +172,9 @@ function speculate(model: Model, actor: number, k: number): number {
 /** One step of one actor. */
 export function step(model: Model, actor: number, choice: number): number {
   const walks = model.watched.length;
+  if (choice === 2 + 2 * walks) return applyBroadcast(model, actor);
+  if (choice > 2 + 2 * walks) return preemptOrResume(model, actor);
+  if (model.cpus[actor]?.preempted === true) return abi.ST_IDLE;
   if (choice >= 2 + walks) return interruptUnmasked(model, actor, choice - 2 - walks);
   if (choice >= 2) return speculate(model, actor, choice - 2);
   if (choice === 1) {

@@ -1,0 +1,38 @@
+/** Invalidations that hardware broadcasts (shootdown 1.8). */
+import * as abi from "../../src/core/abi.js";
+import type { Instruction } from "../../src/program/disassembler.js";
+import { dropPages, flushSlot } from "./ops-flush.js";
+import type { Cpu, Info, Model } from "./state.js";
+
+/** BCAST_SEND and BCAST_WAIT. */
+export function runBroadcast(model: Model, cpu: Cpu, i: Instruction): number {
+  if (i.op === abi.OP_BCAST_WAIT) return cpu.broadcast.size > 0 ? abi.ST_WAIT : abi.ST_OK;
+  if (!cpu.info || !model.has(abi.OPT_BROADCAST)) return abi.ST_BAD_PROGRAM;
+  for (const { index } of model.cpus) cpu.broadcast.add(index);
+  return abi.ST_OK;
+}
+
+/** In every slot that holds the mm, loaded or not. */
+function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
+  const mm = info.mm === "any" ? null : model.mms[info.mm];
+  if (!mm) return;
+  cpu.slots.forEach((slot, asid) => {
+    if (slot.ctxId !== mm.ctxId) return;
+    if ((info.flags & abi.INFO_FULL) !== 0) flushSlot(cpu, asid);
+    else dropPages(model, cpu, asid, info);
+    slot.tlbGen = Math.max(slot.tlbGen, info.gen);
+    model.count(cpu.index, abi.CT_BROADCAST);
+  });
+}
+
+/** Hardware applies a broadcast that a CPU has not applied: that of the lowest sender. */
+export function applyBroadcast(model: Model, actor: number): number {
+  const cpu = model.cpus[actor];
+  if (!cpu) return abi.ST_IDLE;
+  const sender = model.cpus.find(({ broadcast }) => broadcast.has(actor));
+  if (!sender) return abi.ST_IDLE;
+  sender.broadcast.delete(actor);
+  // Nobody waits for it: the request may be over.
+  if (sender.info) apply(model, cpu, sender.info);
+  return abi.ST_OK;
+}

@@ -1,0 +1,86 @@
+/** Lazily flushed unmappings (shootdown P6): entries that CPUs sweep, frames parked until then. */
+import * as abi from "../../src/core/abi.js";
+import type { Instruction } from "../../src/program/disassembler.js";
+import { flushFunc } from "./ops-flush.js";
+import type { Context, Cpu, Info, Model } from "./state.js";
+import { putFrame } from "./tables.js";
+
+/** Does what is left to sweep overlap [start, end) of an mm (index)? */
+export function isWithheld(model: Model, mm: number, start: bigint, end: bigint): boolean {
+  return model.cpus.some(
+    ({ latr }) =>
+      latr !== null && latr.info.mm === mm && latr.info.start < end && start < latr.info.end,
+  );
+}
+
+/** Other CPUs that run the mm, or are about to. */
+function sweepers(model: Model, cpu: Cpu, mm: number): Set<number> {
+  const all = model.cpus.filter(
+    (other) =>
+      other !== cpu &&
+      model.mm(mm).cpumask.has(other.index) &&
+      other.online &&
+      !other.lazy &&
+      (other.loaded === mm || other.loaded === "switching"),
+  );
+  return new Set(all.map(({ index }) => index));
+}
+
+/** What munmap gathers may wait, under a mutant whatever anybody flushes; freed tables never. */
+function mayWait(c: Context, info: Info, how: number): boolean {
+  if ((info.flags & abi.INFO_FREED) !== 0) return false;
+  if ((how & abi.LATR_ANY) !== 0) return true;
+  return c.gather.frames.length > 0 && (c.locks & abi.LOCK_MMAP_WRITE) !== 0;
+}
+
+function post(model: Model, cpu: Cpu, c: Context, how: number): number {
+  const { info } = cpu;
+  c.flag = false;
+  if (!info || !model.has(abi.OPT_LATR)) return abi.ST_BAD_PROGRAM;
+  const { mm } = info;
+  if (mm === "any" || !mayWait(c, info, how) || cpu.latr) return abi.ST_OK;
+  if ((how & abi.LATR_TEST) !== 0) {
+    c.flag = true;
+    return abi.ST_OK;
+  }
+  const left = sweepers(model, cpu, mm);
+  if (left.size === 0) return abi.ST_OK;
+  cpu.latr = { info: { ...info, mm }, frames: c.gather.frames, left };
+  c.gather.frames = [];
+  for (const index of left) model.cpus[index].ipiPending = true;
+  c.flag = true;
+  return abi.ST_OK;
+}
+
+function retire(model: Model, actor: number, owner: Cpu): void {
+  for (const pfn of owner.latr!.frames) putFrame(model, actor, pfn);
+  owner.latr = null;
+}
+
+function sweep(model: Model, cpu: Cpu): void {
+  for (const owner of model.cpus) {
+    const { latr } = owner;
+    if (!latr?.left.has(cpu.index)) continue;
+    if (cpu.loaded === latr.info.mm) flushFunc(model, cpu, latr.info, false);
+    latr.left.delete(cpu.index);
+    if (latr.left.size === 0) retire(model, cpu.index, owner);
+  }
+}
+
+/** An mm goes, and with it everybody's translations. */
+export function forgetMm(model: Model, actor: number, mm: number): void {
+  for (const owner of model.cpus) {
+    if (owner.latr?.info.mm === mm) retire(model, actor, owner);
+  }
+}
+
+/** LATR_POST, LATR_SWEEP and LATR_WAIT. */
+export function runLatr(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
+  if (i.op === abi.OP_LATR_POST) return post(model, cpu, c, i.imm);
+  if (i.op === abi.OP_LATR_WAIT) {
+    const waits = c.mm !== null && isWithheld(model, c.mm, c.r[i.a], c.r[i.b]);
+    return waits ? abi.ST_WAIT : abi.ST_OK;
+  }
+  sweep(model, cpu);
+  return abi.ST_OK;
+}
