@@ -72,6 +72,23 @@ describe("what policies give", () => {
     "early-ack-unguarded": [DATA("G1")],
     "early-ack-pointer": [DATA("G1")],
     "early-ack-tables": [TABLES("G2")],
+    batched: [],
+    broadcast: [],
+    "full-only": [],
+    latr: [],
+    "pv-flush": [],
+    "tell-all": [],
+    "tell-lazy": [],
+    // What these get wrong is not what a request gives when it returns.
+    "batched-unchecked": [],
+    "batched-unforced": [],
+    "latr-reused": [],
+    "latr-tickless": [],
+    "broadcast-no-sync": [DATA("G0"), TABLES("G0")],
+    "latr-everything": [DATA("G0")],
+    "latr-own-late": [DATA("G0")],
+    "pv-flush-blind": [DATA("G0"), TABLES("G0")],
+    "pv-flush-lost": [DATA("G0"), TABLES("G0")],
   };
 
   test("is known for every policy of the catalogue", () => {

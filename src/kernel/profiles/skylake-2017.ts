@@ -35,8 +35,8 @@ const prices: Readonly<Record<string, Price>> = {
   "gather.end": { ns: 10, source: HASWELL },
   broadcast: { ns: 40, source: "assumed: as haswell-2019; no figure is published" },
   broadcastSync: { ns: 400, source: "assumed: as haswell-2019; no figure is published" },
-  park: { ns: 132, source: "LATR, ASPLOS 2018: saving a state (recalled)" },
-  sweep: { ns: 158, source: "LATR, ASPLOS 2018: a sweep (recalled)" },
+  park: { ns: 132, source: "shootdown.md 3.1; LATR, ASPLOS 2018: saving a state (recalled)" },
+  sweep: { ns: 158, source: "shootdown.md 3.1; LATR, ASPLOS 2018: a sweep (recalled)" },
   tick: { ns: 1_000_000, source: "assumed: CONFIG_HZ 1000" },
   devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
 };
