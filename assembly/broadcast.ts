@@ -1,7 +1,7 @@
 /**
- * Invalidations that hardware broadcasts (INVLPGB and TLBSYNC, TLBI IS and DSB; shootdown.md 1.8): no
- * interrupt, no handler. A CPU applies one some time between its being sent and the sender's wait
- * being over; explored machines try every moment, timed ones apply it at once.
+ * Invalidations that hardware broadcasts (INVLPGB and TLBSYNC, TLBI IS and DSB; shootdown.md 1.8):
+ * no interrupt, no handler. A CPU applies one some time between its being sent and the sender's
+ * wait being over; explored machines try every moment, timed ones apply it at once.
  *
  * The request stays in the sender's row until its wait is over. Its mask holds the CPUs that have
  * not applied it.
@@ -38,8 +38,8 @@ function apply(m: usize, cpu: u32, info: Cpu): void {
       flushPages(m, cpu, clockAt(m, cpu), i, info.infoStart, info.infoEnd, (<u64>1) << bits);
     }
     bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
-    // Requests are applied in any order, but each before its sender goes on: a slot that skipped one
-    // will still be told.
+    // Requests are applied in any order, but each before its sender goes on: a slot that skipped
+    // one will still be told.
     if (load<u32>(slot, 4) < info.infoGen) store<u32>(slot, info.infoGen, 4);
   }
 }

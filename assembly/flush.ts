@@ -76,8 +76,8 @@ function leave<F>(m: usize, cpu: u32, row: Cpu): void {
 }
 
 /**
- * CPU_OFFLINE: the CPU leaves its mm and is told nothing from now on. What was queued before is still
- * in its queue: somebody waits for it.
+ * CPU_OFFLINE: the CPU leaves its mm and is told nothing from now on. What was queued before is
+ * still in its queue: somebody waits for it.
  */
 export function cpuOffline<F>(m: usize, cpu: u32): void {
   const row = cpuAt(m, cpu);

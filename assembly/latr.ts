@@ -1,11 +1,11 @@
 /**
- * Lazy translation coherence (LATR, shootdown.md P6): munmap does not interrupt anybody. It leaves an
- * entry in its CPU's ring, and every CPU that may hold the translations flushes at its next tick.
- * Until all have, the frames are parked and the address range is not given out again: a stale access
- * reaches what it would have reached before.
+ * Lazy translation coherence (LATR, shootdown.md P6): munmap does not interrupt anybody. It leaves
+ * an entry in its CPU's ring, and every CPU that may hold the translations flushes at its next
+ * tick. Until all have, the frames are parked and the address range is not given out again: a stale
+ * access reaches what it would have reached before.
  *
- *   entry: mm u32 (index + 1; 0: free), gen u32, start u64, end u64, flags u32, count u32 of frames,
- *   mask u32[]: CPUs that have not swept, then the frames, u32[]
+ *   entry: mm u32 (index + 1; 0: free), gen u32, start u64, end u64, flags u32, count u32 of
+ *   frames, mask u32[]: CPUs that have not swept, then the frames, u32[]
  *
  * Invariant `ParkedUntilSwept`: frames of an entry are freed when its mask is empty, not before.
  */
@@ -119,8 +119,8 @@ function targets<F>(m: usize, self: u32, info: Cpu, mask: usize): bool {
 }
 
 /**
- * From now on those CPUs sweep: at the next tick, in the timed driver; elsewhere at any time, like an
- * interrupt that is on its way.
+ * From now on those CPUs sweep: at the next tick, in the timed driver; elsewhere at any time, like
+ * an interrupt that is on its way.
  */
 function armTick<F>(m: usize, self: u32, mask: usize): void {
   if (!isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0) {

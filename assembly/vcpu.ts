@@ -1,8 +1,8 @@
 /**
- * CPUs of a virtual machine (shootdown.md P22): a hypervisor preempts and resumes them at any time, a
- * named assumption of explored machines. A preempted CPU does nothing, so whoever waits for it waits
- * until it is resumed. A paravirtual flush does not wait: it leaves a mark, and the hypervisor
- * flushes everything before the CPU goes on.
+ * CPUs of a virtual machine (shootdown.md P22): a hypervisor preempts and resumes them at any time,
+ * a named assumption of explored machines. A preempted CPU does nothing, so whoever waits for it
+ * waits until it is resumed. A paravirtual flush does not wait: it leaves a mark, and the
+ * hypervisor flushes everything before the CPU goes on.
  */
 import * as abi from "../src/core/abi";
 import { get32, or32, put32 } from "./atomics";

@@ -457,8 +457,8 @@ export class IntervalTree implements Iterable<Interval> {
   }
 
   /**
-   * The lowest page in [from, to] at which `length` pages are free, all below 2^52, or undefined: what
-   * an allocator of addresses asks. A search for every 8 to 16 entries that leave no room on the way.
+   * The lowest page in [from, to] at which `length` pages are free, all below 2^52, or undefined.
+   * Costs a search for every 8 to 16 entries that leave no room on the way.
    */
   firstGap(length: number, from = 0, to = PAGE_LIMIT - 1): number | undefined {
     checkWithin("length", length, 1, PAGE_LIMIT);

@@ -23,9 +23,9 @@ function markAt(t: usize, index: u32): usize {
 }
 
 /**
- * Pins pages of the block in `slot`, which has a small leaf, as long as their counts have room, they
- * may be charged, and the leaf has room: the `n` from `index` on, the list's from `first` on. How
- * many it did.
+ * Pins pages of the block in `slot`, which has a small leaf, as long as their counts have room,
+ * they may be charged, and the leaf has room: the `n` from `index` on, the list's from `first` on.
+ * How many it did.
  */
 export function pinSmall(
   t: usize, slot: usize, index: u32, n: u32, pfns: usize, out: usize, first: u32,

@@ -148,8 +148,8 @@ export class Kit {
   }
 
   /**
-   * With a page-table lock held, before entries are looked at: reclaim may have cleared some and not
-   * flushed them yet (flush_tlb_batched_pending).
+   * With a page-table lock held, before entries are looked at: reclaim may have cleared some and
+   * not flushed them yet (flush_tlb_batched_pending).
    */
   settleBatches(): Program {
     if (this.policy.batching !== "checked" && this.policy.batching !== "unforced") return [];

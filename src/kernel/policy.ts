@@ -24,8 +24,8 @@ export interface FlushPolicy {
   readonly completes: Completions;
   /**
    * Reclaim defers its flushes and does them in one (shootdown.md 1.7). `checked`: whoever changes
-   * entries of that mm meanwhile flushes first. `unchecked` and `unforced` are broken: nobody looks,
-   * or pages are written out before the flush.
+   * entries of that mm meanwhile flushes first. `unchecked` and `unforced` are broken: nobody
+   * looks, or pages are written out before the flush.
    */
   readonly batching?: "checked" | "unchecked" | "unforced";
   /**

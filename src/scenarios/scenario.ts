@@ -75,8 +75,8 @@ export interface Scenario {
   /** Expected verdict under a sound policy. */
   readonly expect: Expectation;
   /**
-   * Where the policy decides: expected verdict by policy, whatever era and consumer; `*`: others. What
-   * is not named here is as `expect` says, of sound policies.
+   * Where the policy decides: expected verdict by policy, whatever era and consumer; `*`: others.
+   * What is not named here is as `expect` says, of sound policies.
    */
   readonly expectPolicy?: Readonly<Record<string, Verdict>>;
 }

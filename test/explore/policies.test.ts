@@ -83,7 +83,9 @@ describe("with three CPUs in the mm", () => {
         const three = await check(withThreeCpus(scenario), { policy: name });
         console.log(`${scenario.name} ${name}: ${two.states} and ${three.states} states`);
         expect(three.verdict).toBe("SAFE");
-        expect(three.states).toBeGreaterThanOrEqual(two.states);
+        // Without interrupts the third CPU of csd-ahead does the same with and without the mm.
+        if (name === "broadcast") expect(three.states).toBeGreaterThanOrEqual(two.states);
+        else expect(three.states).toBeGreaterThan(two.states);
       });
     }
   }

@@ -53,7 +53,7 @@ const CALLS: readonly (readonly [string, string, (m: Machine) => void])[] = [
   ["an inherited argument", "E_TYPE", (m) => m.submit(0, "write", inherited({ vpn: 16 }))],
   ["a protection with unknown bits", "E_LIMIT", (m) => m.mapNow(0, 40, 41, 256)],
   ["a step of no actor", "E_LIMIT", (m) => m.step(3)],
-  ["a choice there is not", "E_LIMIT", (m) => m.step(0, 2)],
+  ["a choice there is not", "E_LIMIT", (m) => m.step(0, 4)],
   ["the clock of no actor", "E_LIMIT", (m) => m.now(3)],
   ["an end of time that is none", "E_TIME", (m) => m.advance(NaN)],
   ["time running backwards", "E_TIME", (m) => m.advance(-1)],

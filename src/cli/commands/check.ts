@@ -162,7 +162,8 @@ export function addCheck(program: Command, finish: (code: number) => void): void
       "after",
       `
 SCENARIO is a name from --list, or all (then --era, --policy and --consumer may be lists, or
-all, too, and the exit code tells whether every verdict is the expected one), or a file that ends in .json (schema: shootdown/schemas/scenario).
+all, too, and the exit code tells whether every verdict is the expected one), or a file that ends
+in .json (schema: shootdown/schemas/scenario).
 Examples:
   shootdown check --list
   shootdown check cow-order --era defer

@@ -6,8 +6,8 @@ import { drainFlushThenAck } from "./parts.js";
 const send = op("bcast.send", { note: "broadcast invalidation" });
 
 /**
- * P11: hardware tells every CPU (TLBI IS, INVLPGB) and the initiator waits until all have applied it
- * (DSB, TLBSYNC). No interrupt, no handler, no cpumask to be right about.
+ * P11: hardware tells every CPU (TLBI IS, INVLPGB) and the initiator waits until all have applied
+ * it (DSB, TLBSYNC). No interrupt, no handler, no cpumask to be right about.
  */
 export const broadcast: FlushPolicy = {
   name: "broadcast",

@@ -21,8 +21,8 @@ const postOrSend = (how: number): Program => [
 ];
 
 /**
- * P6, lazy translation coherence: munmap leaves an entry that every CPU flushes for at its next tick.
- * Frames and address range are withheld until all have. Everything else is as concurrent.
+ * P6, lazy translation coherence: munmap leaves an entry that every CPU flushes for at its next
+ * tick. Frames and address range are withheld until all have. Everything else is as concurrent.
  */
 export const latr: FlushPolicy = {
   name: "latr",
