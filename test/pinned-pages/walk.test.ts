@@ -101,3 +101,15 @@ for (const [name, create] of BOTH) {
     });
   });
 }
+
+test("a walk notices that a list has pinned pages, new ones or again", async () => {
+  for (const page of [2, 40_000]) {
+    const pins = await PinnedPages.create();
+    pins.pinMany([2, 600, 9_000], [1, 2, 3]);
+    const walk = pins.walk();
+    const steps = walk[Symbol.iterator]();
+    expect(steps.next().done).toBe(false);
+    pins.pinMany([page], [4]);
+    expect(() => steps.next()).toThrow(BUSY);
+  }
+});
