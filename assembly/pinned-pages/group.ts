@@ -4,7 +4,7 @@
  */
 import { fromF64 } from "../f64";
 import {
-  BLOCK_BITS, BLOCK_PAGES, blockOf, countOf, DENSE, denseWord, formOf, get32, LONE, O_CONTENT,
+  at, BLOCK_BITS, BLOCK_PAGES, blockOf, countOf, DENSE, denseWord, formOf, get32, LONE, O_CONTENT,
   P_BLOCKS, P_LOG2, P_SLOTS, P_TABLE, smallWord,
 } from "./rows";
 import { findSlot, homeOf, tableAt } from "./table";
@@ -12,10 +12,11 @@ import { findSlot, homeOf, tableAt } from "./table";
 /** Blocks that the caches next to a CPU hold anyway: so few need no reading ahead. */
 const NEAR_BLOCKS: u32 = 4096;
 
+/** Page number `i` of a list of f64. */
 // @ts-ignore: decorator
 @inline
-function pageAt(pages: usize, i: u32): i64 {
-  return fromF64(load<f64>(pages + ((<usize>i) << 3)));
+export function pageAt(pages: usize, i: u32): i64 {
+  return fromF64(load<f64>(at(pages, i)));
 }
 
 // @ts-ignore: decorator

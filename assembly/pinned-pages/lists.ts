@@ -1,18 +1,12 @@
 /** Pages of a list that do not follow each other: found group by group, counted once a group. */
 import { fromF64 } from "../f64";
-import { foundAt, placeOf, slotAt } from "./group";
+import { foundAt, pageAt, placeOf, slotAt } from "./group";
 import { findWord } from "./leaf";
 import { addPage, indexOf, isCharged, pfnOf, refsOf, unpinPage } from "./pins";
 import {
   add64, at, COUNT_MOST, get32, NO_ROOM, OVER_LIMIT, P_CHARGED, P_LIMIT, P_PINNED, P_REFS,
   P_VERSION, SATURATED, set32,
 } from "./rows";
-
-// @ts-ignore: decorator
-@inline
-function pageAt(pages: usize, i: u32): i64 {
-  return fromF64(load<f64>(at(pages, i)));
-}
 
 /** Pins `n` pages whose slots were found, until one cannot be. How many were, results to `out`. */
 export function pinGroup(t: usize, pages: usize, n: u32, pfns: usize, out: usize): u32 {
