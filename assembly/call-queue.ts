@@ -372,15 +372,12 @@ function ackSurcharge(m: usize, id: u32, initiator: u32): u32 {
   return surcharge(m, id % hdr(m, abi.H_CPUS), initiator, abi.COST_ACK_REMOTE);
 }
 
-/** Its initiator need not wait for csd number `id` any longer. */
+/** `initiator` need not wait for this csd any longer; it learns so from `time` on. */
 // @ts-ignore: decorator
 @inline
-function acknowledge<F>(m: usize, id: u32, clock: Clock): void {
-  const csd = csdAt(m, id);
-  const initiator = initiatorOf(csd);
+function acknowledge<F>(m: usize, csd: usize, initiator: u32, time: u64): void {
   const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
-  const at = clock.now + clock.charge + ackSurcharge(m, id, initiator);
-  acked<F>(m, initiator, <u32>(csd + 4 - m), at, left == 0);
+  acked<F>(m, initiator, <u32>(csd + 4 - m), time, left == 0);
 }
 
 /**
@@ -394,7 +391,9 @@ export function csdAck<F>(m: usize, cpu: u32, ctx: Ctx, clock: Clock, all: bool)
     if ((owner & abi.CSD_ACKED) == 0) {
       cpuAt(m, cpu).reached = 1;
       put32<F>(csd + 4, owner | abi.CSD_ACKED);
-      acknowledge<F>(m, id - 1, clock);
+      const initiator = (owner & abi.CSD_OWNER) - 1;
+      const crossing = ackSurcharge(m, id - 1, initiator);
+      acknowledge<F>(m, csd, initiator, clock.now + clock.charge + crossing);
     }
     if (!all) return;
   }
@@ -408,7 +407,7 @@ export function csdUnlock<F>(m: usize, cpu: Cpu, ctx: Ctx, clock: Clock): void {
   const csd = csdAt(m, id);
   const owner = load<u32>(csd, 4);
   const initiator = (owner & abi.CSD_OWNER) - 1;
-  const crossing = ackSurcharge(m, id, initiator);
+  const time = clock.now + clock.charge + ackSurcharge(m, id, initiator);
   ctx.list = get32<F>(csd);
   put32<F>(csd, 0);
   if (hdr(m, abi.H_CSD_STRIDE) != abi.CSD_BYTES) {
@@ -418,10 +417,8 @@ export function csdUnlock<F>(m: usize, cpu: Cpu, ctx: Ctx, clock: Clock): void {
   ctx.flag = ctx.list != 0 ? 1 : 0;
   if (cpu.reached != 0) cpu.reached = isPending<F>(m, ctx) ? 1 : 0;
   if ((owner & abi.CSD_ACKED) != 0) {
-    unlocked<F>(m, initiator, <u32>(csd + 4 - m), clock.now + clock.charge + crossing);
-    return;
+    unlocked<F>(m, initiator, <u32>(csd + 4 - m), time);
+  } else {
+    acknowledge<F>(m, csd, initiator, time);
   }
-  const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
-  const at = clock.now + clock.charge + crossing;
-  acked<F>(m, initiator, <u32>(csd + 4 - m), at, left == 0);
 }

@@ -117,7 +117,7 @@ export const H_OFF_VCPU = 87; // OPT_PREEMPT: per CPU VCPU_* u32
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
-export const H_WORDS = 96;
+export const H_WORDS = 128;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
 export const SHORT_FLUSH = 4; // requests whose flush.prep has BULK_* in operand c: assembly/bulk.ts
@@ -398,7 +398,7 @@ export const COST_BCAST_SYNC = 204; // until all CPUs have applied it
 export const COST_CSD_REMOTE = 214;
 export const COST_DELIVER_REMOTE = 215;
 export const COST_ACK_REMOTE = 216;
-export const COST_WORDS = 224;
+export const COST_WORDS = 256;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────
 export const CT_STEPS = 0;
