@@ -1,6 +1,6 @@
 /** Times calls without what has to be done before each of them. */
-import type { Work } from "./contest.js";
 import type { Sampled } from "./harness.js";
+import type { Work } from "./work.js";
 
 const SECONDS = 1;
 const SAMPLES = 5;

@@ -4,16 +4,9 @@
  */
 import { timeApart } from "./apart.js";
 import type { Row, Sampled } from "./harness.js";
+import type { Work } from "./work.js";
 
-/** What is done and timed. */
-export interface Work {
-  /** Call number `call` of it; a checksum. */
-  run(call: number): number;
-  /** What was found after the work was done once, as one number. */
-  proof(): number;
-  /** Not timed, before each call. */
-  before?(call: number): void;
-}
+export type { Work } from "./work.js";
 
 /** What is right. */
 export interface Expected {

@@ -2,14 +2,7 @@
 import type * as contest from "../contest.js";
 import { cutOf, type Input, type Queries } from "./inputs.js";
 import { cutAfter } from "./model.js";
-
-/**
- * Things to measure. add: from nothing, in random order; translate: pages in entries; miss: pages
- * between them; delete: every entry of full tables, by its interval. Emptying and filling are not
- * timed.
- */
-export const WHATS = ["add", "translate", "miss", "delete"] as const;
-export type What = (typeof WHATS)[number];
+import type { What } from "./whats.js";
 
 export type Contender = contest.Contender<Input, What>;
 export type Outsider = contest.Outsider<Input, What>;

@@ -1,8 +1,9 @@
 /** Who takes part. */
-import { type Contender, contender, type Outsider, WHATS } from "./contender.js";
+import { type Contender, contender, type Outsider } from "./contender.js";
 import { natives } from "./native.js";
 import { batches, ours } from "./ours.js";
 import { SortedTables, TreeTables } from "./tables.js";
+import { WHATS } from "./whats.js";
 
 const trees = contender({ name: "Map of plain trees", can: WHATS }, ({ n, spaces }) => {
   return new TreeTables(Math.ceil(n / spaces));

@@ -1,7 +1,7 @@
 /** What is right, from every page of every entry: slow to make, and plain. */
 import type { Expected } from "../contest.js";
-import type { What } from "./contender.js";
 import { cutOf, type Input, type Queries } from "./inputs.js";
+import type { What } from "./whats.js";
 
 /** Which table of the pool stands when `what` was done once. */
 export function cutAfter(what: What, { cuts }: Input): number {

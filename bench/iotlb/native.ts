@@ -1,8 +1,9 @@
 /** The peer in C++: bench/native/iotlb.cpp. */
 import { hasCompiler, measureNative } from "../native.js";
-import { type Outsider, queriesOf, type What, WHATS } from "./contender.js";
+import { type Outsider, queriesOf } from "./contender.js";
 import { type Input, type Queries } from "./inputs.js";
 import { cutAfter } from "./model.js";
+import { type What, WHATS } from "./whats.js";
 
 const NONE: Queries = { asids: new Uint32Array(), pages: new Float64Array() };
 

@@ -1,14 +1,7 @@
 /** `Iotlb`: one call a page, and in batches. */
 import { Iotlb } from "shootdown";
-import {
-  type Contender,
-  contender,
-  type Peer,
-  proofOf,
-  queriesOf,
-  standing,
-  WHATS,
-} from "./contender.js";
+import { type Contender, contender, type Peer, proofOf, queriesOf, standing } from "./contender.js";
+import { WHATS } from "./whats.js";
 
 class Ours implements Peer {
   constructor(readonly tables: Iotlb) {}

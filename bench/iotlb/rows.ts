@@ -1,10 +1,10 @@
 /** `npm run bench -- iotlb`: every contender on the same inputs. */
 import { type Extent, rowsOf } from "../contest.js";
 import type { Row } from "../harness.js";
-import { type What, WHATS } from "./contender.js";
 import { contenders } from "./contenders.js";
 import { type Input, inputOf, POOL, SHAPE_NAMES, SMALL_POOL } from "./inputs.js";
 import { modelOf } from "./model.js";
+import { type What, WHATS } from "./whats.js";
 
 const SEED = 1;
 

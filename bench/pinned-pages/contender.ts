@@ -3,14 +3,7 @@ import type { PinnedPage } from "shootdown";
 import type * as contest from "../contest.js";
 import { cutOf, type Input, leavingOf } from "./inputs.js";
 import { cutAfter, probe, step } from "./model.js";
-
-/**
- * Things to measure. pin: every page once, from nothing; lookup: frames of pinned pages; unpin: all
- * of a full store; repin: pinned pages once more; walk: all, ascending. Emptying, filling and
- * giving back are not timed.
- */
-export const WHATS = ["pin", "lookup", "unpin", "repin", "walk"] as const;
-export type What = (typeof WHATS)[number];
+import type { What } from "./whats.js";
 
 export type Contender = contest.Contender<Input, What>;
 export type Outsider = contest.Outsider<Input, What>;

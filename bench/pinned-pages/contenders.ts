@@ -1,8 +1,9 @@
 /** Who takes part. */
 import { type PinnedPage, PinnedPagesTree } from "shootdown";
-import { type Contender, contender, type Outsider, type Peer, WHATS } from "./contender.js";
+import { type Contender, contender, type Outsider, type Peer } from "./contender.js";
 import { natives } from "./native.js";
 import { lists, ours, ranges } from "./ours.js";
+import { WHATS } from "./whats.js";
 
 class Tree implements Peer {
   private store = new PinnedPagesTree();

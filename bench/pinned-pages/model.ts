@@ -1,7 +1,7 @@
 /** What is right, from a Map: slow to make, and plain. */
 import type { Expected } from "../contest.js";
-import type { What } from "./contender.js";
 import { cutOf, type Input } from "./inputs.js";
+import type { What } from "./whats.js";
 
 /** A pinned page, and how often it is. */
 interface Pinned {

@@ -1,8 +1,9 @@
 /** The peers in C++: bench/native/pinned-pages.cpp. */
 import { hasCompiler, measureNative } from "../native.js";
-import { type Outsider, type What, WHATS } from "./contender.js";
+import type { Outsider } from "./contender.js";
 import { type Input, type Pins } from "./inputs.js";
 import { cutAfter } from "./model.js";
+import { type What, WHATS } from "./whats.js";
 
 const NONE: Pins = { pages: new Float64Array(), frames: new Float64Array() };
 

@@ -1,16 +1,9 @@
 /** `PinnedPages`: one call a page, in lists, and in ranges. */
 import { PinnedPages } from "shootdown";
 import type * as contest from "../contest.js";
-import {
-  type Contender,
-  contender,
-  type Peer,
-  proofOf,
-  standing,
-  type What,
-  WHATS,
-} from "./contender.js";
+import { type Contender, contender, type Peer, proofOf, standing } from "./contender.js";
 import { cutOf, type Input, leavingOf, RUN_SHAPES } from "./inputs.js";
+import { type What, WHATS } from "./whats.js";
 
 /** Pages in a request: what the kernel takes at once. */
 const REQUEST = 512;

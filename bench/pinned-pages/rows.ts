@@ -2,10 +2,10 @@
 import { PIN_NODE_BYTES, PinnedPages } from "shootdown";
 import { type Extent, rowsOf } from "../contest.js";
 import type { Row } from "../harness.js";
-import { type What, WHATS } from "./contender.js";
 import { contenders } from "./contenders.js";
 import { cutOf, type Input, inputOf, POOL, SHAPE_NAMES, SMALL_POOL } from "./inputs.js";
 import { modelOf } from "./model.js";
+import { type What, WHATS } from "./whats.js";
 
 const SEED = 1;
 const LARGEST = 1e7;

@@ -7,9 +7,8 @@ import {
   type Contender,
   type Outsider,
   type Peer,
-  type What,
-  WHATS,
 } from "../../bench/iotlb/contender.js";
+import { type What, WHATS } from "../../bench/iotlb/whats.js";
 import { contenders } from "../../bench/iotlb/contenders.js";
 import {
   cutOf,

@@ -6,9 +6,8 @@ import {
   type Contender,
   type Outsider,
   type Peer,
-  type What,
-  WHATS,
 } from "../../bench/pinned-pages/contender.js";
+import { type What, WHATS } from "../../bench/pinned-pages/whats.js";
 import { contenders } from "../../bench/pinned-pages/contenders.js";
 import {
   cutOf,
