@@ -331,7 +331,7 @@ for (const test of new Set(asked.map((mutant) => mutant.test))) {
     console.error(`mutants: ${test} does not pass without a mutant`);
     process.exit(2);
   }
-  patience.set(test, 60_000 + 5 * (performance.now() - from));
+  patience.set(test, 60_000 + 5 * Math.ceil(performance.now() - from));
 }
 
 const count = { "killed  ": 0, "no end  ": 0, survived: 0 };
