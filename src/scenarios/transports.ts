@@ -4,10 +4,21 @@
  */
 import type { Scenario } from "./scenario.js";
 
+const RO = 1;
 const RW = 3;
 
 /** No secondary MMU is involved. */
 const ANY = { "*": { "*": "SAFE" } } as const;
+
+/** What every policy without its wait, its interrupts or its payload gets wrong. */
+const BROKEN_ANYWAY = {
+  "early-ack-pointer": "UAF",
+  "no-wait": "UAF",
+  "ack-first": "UAF",
+  "local-only": "UAF",
+  "broadcast-no-sync": "UAF",
+  "no-ipi": "DEADLOCK",
+} as const;
 
 const onePage = {
   geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
@@ -38,12 +49,7 @@ const nmiRecycled: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "early-ack-unguarded": "UAF",
-    "early-ack-pointer": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
+    ...BROKEN_ANYWAY,
   },
 };
 
@@ -87,15 +93,7 @@ const userInFlight: Scenario = {
     { name: "T1 writes A", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] },
   ],
   expect: ANY,
-  expectPolicy: {
-    "*": "SAFE",
-    "early-ack-pointer": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
-  },
+  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY },
 };
 
 /** Somebody else's call, synchronous or not, is in the queue before the flush, or behind it. */
@@ -189,18 +187,8 @@ const twoRequests: Scenario = {
     { name: "T1 reads A", cpu: 1, steps: [read(0), read(1)] },
   ],
   expect: ANY,
-  expectPolicy: {
-    "*": "SAFE",
-    "early-ack-pointer": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
-  },
+  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY },
 };
-
-const RO = 1;
 
 const writeOut: Scenario = {
   ...onePage,
@@ -222,13 +210,8 @@ const writeOut: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unforced": "LOSTW",
-    "early-ack-pointer": "UAF",
     "latr-everything": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
+    ...BROKEN_ANYWAY,
   },
 };
 
@@ -260,25 +243,10 @@ const reclaimDowngrade: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unchecked": "STALE",
-    "early-ack-pointer": "UAF",
     "latr-everything": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
+    ...BROKEN_ANYWAY,
   },
 };
-
-/** What every policy without its wait, its interrupts or its payload gets wrong. */
-const BROKEN_ANYWAY = {
-  "early-ack-pointer": "UAF",
-  "no-wait": "UAF",
-  "ack-first": "UAF",
-  "local-only": "UAF",
-  "broadcast-no-sync": "UAF",
-  "no-ipi": "DEADLOCK",
-} as const;
 
 const unmapAndMap: Scenario = {
   ...onePage,
