@@ -56,5 +56,5 @@ test("core and model agree after every step of random programs", async () => {
 
 test.skipIf(only !== undefined || RUNS < 1000)("together they execute every micro-op", () => {
   const missing = executed.flatMap((n, code) => (n === 0 ? [opName(code)] : []));
-  expect(missing.filter((name) => name !== opName(abi.OP_COUNT))).toEqual([]);
+  expect(missing.filter((name) => !name.startsWith("op."))).toEqual([]);
 });
