@@ -1,7 +1,12 @@
 /** The scenarios that come with the library. */
+import { BATCHING_SCENARIOS } from "./batching.js";
+import { GATHER_SCENARIOS } from "./gathers.js";
+import { GENERATION_SCENARIOS } from "./generations.js";
+import { INTERRUPTS_OFF_SCENARIOS } from "./interrupts-off.js";
 import type { Scenario } from "./scenario.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
 import { migrateCopyFirstUser, WORKLOAD_SCENARIOS } from "./workloads.js";
+import { WRITE_BACK_SCENARIOS } from "./write-back.js";
 
 const READ = 1;
 const RW = 3;
@@ -469,6 +474,11 @@ export const SCENARIOS: readonly Scenario[] = [
   freedTable("freed-table-early", "munmap-tables-first", "PT_UAF"),
   hugeEntry,
   ...TRANSPORT_SCENARIOS,
+  ...WRITE_BACK_SCENARIOS,
+  ...BATCHING_SCENARIOS,
+  ...GATHER_SCENARIOS,
+  ...GENERATION_SCENARIOS,
+  ...INTERRUPTS_OFF_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

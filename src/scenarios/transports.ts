@@ -20,6 +20,16 @@ const BROKEN_ANYWAY = {
   "no-ipi": "DEADLOCK",
 } as const;
 
+/** Nobody waits for an interrupt. */
+export const NEVER_INTERRUPTS = {
+  broadcast: "SAFE",
+  "broadcast-batched": "SAFE",
+  "broadcast-issued": "SAFE",
+  "broadcast-barrier": "SAFE",
+  "broadcast-no-sync": "SAFE",
+  "local-only": "SAFE",
+} as const;
+
 const onePage = {
   geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
   mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
@@ -243,6 +253,7 @@ const reclaimDowngrade: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unchecked": "STALE",
+    "broadcast-barrier": "STALE",
     "latr-everything": "UAF",
     ...BROKEN_ANYWAY,
   },
@@ -369,9 +380,7 @@ const irqsOff: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "DEADLOCK",
-    broadcast: "SAFE",
-    "broadcast-no-sync": "SAFE",
-    "local-only": "SAFE",
+    ...NEVER_INTERRUPTS,
     "no-wait": "SAFE",
   },
 };
@@ -400,9 +409,7 @@ function offline(name: string, operation: string, drained: boolean): Scenario {
       ? { "*": "SAFE" }
       : {
           "*": "DEADLOCK",
-          broadcast: "SAFE",
-          "broadcast-no-sync": "SAFE",
-          "local-only": "SAFE",
+          ...NEVER_INTERRUPTS,
           "no-wait": "SAFE",
           "latr-everything": "SAFE",
         },
