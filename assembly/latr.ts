@@ -65,9 +65,24 @@ function freeEntry(m: usize, self: u32): usize {
   return 0;
 }
 
-/** Does an entry say that this page of `mm` (index) may be stale for a while? */
-export function isParked(m: usize, mm: u32, vpn: u64): bool {
-  return overlaps(m, mm, vpn, vpn + 1);
+/**
+ * Is `pfn` parked by an entry that says this page of `mm` (index) may be stale for a while? Nobody
+ * parks the zero page, because nobody frees it.
+ */
+export function isParked(m: usize, mm: u32, vpn: u64, pfn: u32): bool {
+  const n = entriesOf(m);
+  for (let i: u32 = 0; i < n; i++) {
+    const e = entryAt(m, i);
+    if (load<u32>(e) != mm + 1 || vpn < load<u64>(e, E_START) || vpn >= load<u64>(e, E_END)) {
+      continue;
+    }
+    if (pfn == 0) return true;
+    const frames = framesOf(m, e);
+    for (let k: u32 = 0; k < load<u32>(e, E_COUNT); k++) {
+      if (load<u32>(frames + (k << 2)) == pfn) return true;
+    }
+  }
+  return false;
 }
 
 function overlaps(m: usize, mm: u32, start: u64, end: u64): bool {

@@ -132,11 +132,12 @@ export function condemnStale(m: usize, ctx: Ctx): void {
 
 /**
  * Is the page part of an unmapping that is put off, and has the address not been given out again?
- * Its frame is parked: by the policy's contract a stale access does no harm.
+ * If its frame is parked, a stale access does no harm: that is the policy's contract. A frame that
+ * has moved is somebody's, and not parked.
  */
-function withheld(m: usize, mm: u32, vpn: u64, pte: u64): bool {
+function withheld(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32): bool {
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return false;
-  return (pte & abi.PTE_P) == 0 && isParked(m, mm, vpn);
+  return (pte & abi.PTE_P) == 0 && isParked(m, mm, vpn, pfn);
 }
 
 /** May `e` still be used for (mm, vpn)? If not, that is a hazard. */
@@ -156,7 +157,7 @@ export function judge<F>(
       hazard<F>(m, actor, abi.HZ_LOSTW, vpn, pfn);
       return false;
     }
-    if ((entryCondemned(e) || !inFlight<F>(m, mm, vpn)) && !withheld(m, mm, vpn, pte)) {
+    if ((entryCondemned(e) || !inFlight<F>(m, mm, vpn)) && !withheld(m, mm, vpn, pte, pfn)) {
       const leaks = same && pfn != 0 && frameRefs<F>(m, pfn) > 1;
       hazard<F>(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
       return false;

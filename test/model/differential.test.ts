@@ -3,7 +3,6 @@
  * seed; `SHOOTDOWN_SEED` runs it alone, `SHOOTDOWN_RUNS` sets how many programs are run.
  */
 import { expect, test } from "vitest";
-import * as abi from "../../src/core/abi.js";
 import { opName } from "../../src/program/ops.js";
 import { Run } from "./generate.js";
 import { canonicalSeed } from "./random.js";

@@ -13,6 +13,15 @@ export function isWithheld(model: Model, mm: number, start: bigint, end: bigint)
   );
 }
 
+/** Is this frame of a page parked until all have swept? The zero page is never freed. */
+export function isParked(model: Model, mm: number, vpn: bigint, pfn: number): boolean {
+  return model.cpus.some(({ latr }) => {
+    if (latr === null || latr.info.mm !== mm) return false;
+    const covers = latr.info.start <= vpn && vpn < latr.info.end;
+    return covers && (pfn === 0 || latr.frames.includes(pfn));
+  });
+}
+
 /** Other CPUs that run the mm, or are about to. */
 function sweepers(model: Model, cpu: Cpu, mm: number): Set<number> {
   const all = model.cpus.filter(

@@ -1,6 +1,6 @@
 /** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
 import * as abi from "../../src/core/abi.js";
-import { isWithheld } from "./ops-latr.js";
+import { isParked } from "./ops-latr.js";
 import { type Cache, type Cached, type Context, type Model, ModelTrap, type Pte } from "./state.js";
 import { has, softWalk } from "./tables.js";
 
@@ -121,8 +121,8 @@ export function judge(
     return false;
   }
   // Put off, and the address is not given out again: the frame is parked.
-  const isParked = pte === null && isWithheld(model, mm, vpn, vpn + 1n);
-  if ((entry.condemned || !isTolerated(model, mm, vpn)) && !isParked) {
+  const isHarmless = pte === null && isParked(model, mm, vpn, entry.frame);
+  if ((entry.condemned || !isTolerated(model, mm, vpn)) && !isHarmless) {
     const shared = same && entry.frame !== 0 && model.frames[entry.frame].refs > 1;
     raise(model, actor, shared ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, entry.frame);
     return false;
