@@ -11,6 +11,7 @@ import { ALL } from "./flush";
 import { batchAt, cpuAt, ctxIndex, frameAt, hdr, maskAt, mmAt } from "./machine";
 import { maskHasOther } from "./mask";
 import { Cpu, Ctx, Frame, Mm } from "./rows";
+import { frameRefs } from "./walk";
 
 /** {required u32, CPU mask} of a task. */
 // @ts-ignore: decorator
@@ -42,10 +43,21 @@ function add<F>(m: usize, task: u32, mm: u32): void {
     or32<F>(batch + 4 + (w << 2), get32<F>(maskAt(m, mm) + (w << 2)));
   }
   store<u32>(batch, 1);
+  mark<F>(m, mm);
+}
+
+/** BATCH_MARK: whoever holds a page-table lock of the mm sees from now on that a flush is due. */
+function mark<F>(m: usize, mm: u32): void {
   const both = get32<F>(counters(m, mm));
   const pending = both & 0x7fff;
   // Far enough below 15 bits that a reader cannot be overtaken by a whole turn.
   put32<F>(counters(m, mm), pending > <u32>abi.BATCHES_MOST ? 1 : both + 1);
+}
+
+function settle<F>(m: usize, mm: u32, upTo: u32): void {
+  const pending = get32<F>(counters(m, mm)) & 0x7fff;
+  // A counter that has started anew meanwhile: the flush was for more than it says.
+  put32<F>(counters(m, mm), pending | (min<u32>(upTo, pending) << 16));
 }
 
 /** BATCH_PREP: one full flush, whatever mm a target runs; it compares that mm's generations. */
@@ -56,22 +68,35 @@ function prepare(m: usize, actor: u32): void {
   row.infoFlags = abi.INFO_FULL;
 }
 
-function collect(m: usize, ctx: Ctx): void {
+/**
+ * FRAME_COLLECT: what is stored into these frames from now on is lost. Not into those that another
+ * mm maps: they stay, and are written out when that mm is done with them.
+ */
+function collect<F>(m: usize, ctx: Ctx): void {
   const batch = batchAt(m, ctxIndex(m, ctx));
   for (let i: u32 = 0; i < ctx.gCount; i++) {
-    const frame: Frame = frameAt(m, load<u32>(batch + (i << 2)));
+    const pfn = load<u32>(batch + (i << 2));
+    if (frameRefs<F>(m, pfn) != 1) continue;
+    const frame: Frame = frameAt(m, pfn);
     frame.value |= abi.FRAME_COLLECTED;
   }
 }
 
-/** OP_BATCH_SHOULD … OP_FRAME_COLLECT. Only tasks run these. */
+/** OP_BATCH_SHOULD … OP_FRAME_COLLECT, and OP_BATCH_MARK. Only tasks run these. */
 export function execBatched<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u64,
 ): i32 {
   const task = ctxIndex(m, ctx);
   if (task >= hdr(m, abi.H_TASKS)) return abi.ST_BAD_PROGRAM;
   if (op == abi.OP_FRAME_COLLECT) {
-    collect(m, ctx);
+    collect<F>(m, ctx);
+    return abi.ST_OK;
+  }
+  // An mm has its counters whether or not tasks have batches.
+  if (op == abi.OP_BATCH_MARK || op == abi.OP_BATCH_SETTLE) {
+    if (ctx.mm == 0) return abi.ST_BAD_PROGRAM;
+    if (op == abi.OP_BATCH_MARK) mark<F>(m, ctx.mm - 1);
+    else settle<F>(m, ctx.mm - 1, <u32>a);
     return abi.ST_OK;
   }
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_BATCH) == 0) return abi.ST_BAD_PROGRAM;
@@ -92,10 +117,6 @@ export function execBatched<F>(
     ctx.flag = maskHasOther<F>(maskAt(m, mm), hdr(m, abi.H_MASK_WORDS), actor) ? 1 : 0;
   } else if (op == abi.OP_BATCH_ADD) {
     add<F>(m, task, mm);
-  } else if (op == abi.OP_BATCH_SETTLE) {
-    const pending = get32<F>(counters(m, mm)) & 0x7fff;
-    // A counter that has started anew meanwhile: the flush was for more than it says.
-    put32<F>(counters(m, mm), pending | (min<u32>(<u32>a, pending) << 16));
   }
   return abi.ST_OK;
 }

@@ -9,12 +9,12 @@
 import * as abi from "../src/core/abi";
 import { isShared, or32, Shared } from "./atomics";
 import { charge } from "./charge";
-import { flushPages, flushSlot } from "./flush";
+import { ALL, flushPages, flushSlot, genOf } from "./flush";
 import {
   asidSlot, bump, clockAt, countersAt, cpuAt, hdr, mmAt,
 } from "./machine";
 import { maskHas, maskNext, maskUnset } from "./mask";
-import { Cpu } from "./rows";
+import { Cpu, Ctx } from "./rows";
 import { blocked } from "./wake";
 
 // @ts-ignore: decorator
@@ -23,8 +23,39 @@ function pendingOf(m: usize, sender: u32): usize {
   return m + hdr(m, abi.H_OFF_BROADCAST) + (((<usize>sender) * hdr(m, abi.H_MASK_WORDS)) << 2);
 }
 
+/**
+ * The request of a reclaim batch, "all non-global": everything of every mm, loaded or not. A slot
+ * catches up with its mm: what is cleared later is not in it yet.
+ */
+function applyAll<F>(m: usize, cpu: u32): void {
+  const row = cpuAt(m, cpu);
+  const n = hdr(m, abi.H_ASIDS);
+  for (let i: u32 = 0; i < n; i++) {
+    const slot = asidSlot(row, i);
+    const id = load<u32>(slot);
+    if (id == 0 || id == abi.INIT_CTX_ID) continue;
+    const gen = newestOf<F>(m, id);
+    flushSlot(m, cpu, i);
+    bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
+    if (gen != 0) store<u32>(slot, gen, 4);
+  }
+}
+
+/** Generation of the mm with this identity; 0: it is gone. */
+function newestOf<F>(m: usize, id: u32): u32 {
+  const mms = hdr(m, abi.H_MMS);
+  for (let mm: u32 = 0; mm < mms; mm++) {
+    if (mmAt(m, mm).ctxId == id) return genOf<F>(m, mm);
+  }
+  return 0;
+}
+
 /** What `info` asks for, in whichever slot of `cpu` holds its mm, loaded or not. */
-function apply(m: usize, cpu: u32, info: Cpu): void {
+function apply<F>(m: usize, cpu: u32, info: Cpu): void {
+  if (info.infoMm == abi.INFO_ANY_MM) {
+    applyAll<F>(m, cpu);
+    return;
+  }
   const row = cpuAt(m, cpu);
   const id = mmAt(m, info.infoMm - 1).ctxId;
   const n = hdr(m, abi.H_ASIDS);
@@ -32,7 +63,7 @@ function apply(m: usize, cpu: u32, info: Cpu): void {
     const slot = asidSlot(row, i);
     if (load<u32>(slot) != id) continue;
     const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
-      if ((info.infoFlags & abi.INFO_FULL) != 0) {
+    if ((info.infoFlags & abi.INFO_FULL) != 0) {
       flushSlot(m, cpu, i);
     } else {
       flushPages(m, cpu, clockAt(m, cpu), i, info.infoStart, info.infoEnd, (<u64>1) << bits);
@@ -50,14 +81,45 @@ export function broadcast<F>(m: usize, self: u32): i32 {
   if (row.infoMm == 0 || (hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) {
     return abi.ST_BAD_PROGRAM;
   }
+  issue<F>(m, self, row);
+  return abi.ST_OK;
+}
+
+/** Every CPU, the sender too, has it to apply: some time, or, in the timed driver, now. */
+function issue<F>(m: usize, self: u32, row: Cpu): void {
   charge(m, self, abi.COST_BCAST, 1);
   const cpus = hdr(m, abi.H_CPUS);
   if (!isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0) {
-    for (let i: u32 = 0; i < cpus; i++) apply(m, i, row);
-    return abi.ST_OK;
+    for (let i: u32 = 0; i < cpus; i++) apply<F>(m, i, row);
+    return;
   }
   const mask = pendingOf(m, self);
   for (let i: u32 = 0; i < cpus; i++) or32<F>(mask + ((i >> 5) << 2), 1 << (i & 31));
+}
+
+/**
+ * BCAST_ADD: issues one for [start, end) of ctx.mm and goes on; who waits for it, waits for all
+ * (arch_tlbbatch_add_pending of arm64). This CPU's info keeps what is not waited for, as one
+ * request: a second one makes it everything of the mm. `test`: only says whether there is one.
+ */
+export function broadcastAdd<F>(
+  m: usize, self: u32, ctx: Ctx, start: u64, end: u64, test: bool,
+): i32 {
+  const row = cpuAt(m, self);
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) return abi.ST_BAD_PROGRAM;
+  if (test) {
+    ctx.flag = row.infoMm != 0 ? 1 : 0;
+    return abi.ST_OK;
+  }
+  if (ctx.mm == 0 || (row.infoMm != 0 && row.infoMm != ctx.mm)) return abi.ST_BAD_PROGRAM;
+  const more = row.infoMm != 0;
+  if (!more) clockAt(m, self).flushSince = clockAt(m, self).now;
+  row.infoMm = ctx.mm;
+  row.infoGen = genOf<F>(m, ctx.mm - 1);
+  row.infoStart = more ? 0 : start;
+  row.infoEnd = more ? ALL : end;
+  row.infoFlags = more ? abi.INFO_FULL : 0;
+  issue<F>(m, self, row);
   return abi.ST_OK;
 }
 
@@ -85,7 +147,7 @@ export function applyBroadcast<F>(m: usize, cpu: u32): i32 {
   for (let sender: u32 = 0; sender < cpus; sender++) {
     if (!maskHas<F>(pendingOf(m, sender), cpu)) continue;
     // A mutant does not wait: then the request may be over before it is applied.
-    if (cpuAt(m, sender).infoMm != 0) apply(m, cpu, cpuAt(m, sender));
+    if (cpuAt(m, sender).infoMm != 0) apply<F>(m, cpu, cpuAt(m, sender));
     maskUnset<F>(pendingOf(m, sender), cpu);
     return abi.ST_OK;
   }

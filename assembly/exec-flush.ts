@@ -29,7 +29,7 @@ function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flag
   const mm = ctx.mm;
   const gen = changetype<usize>(mmAt(m, mm - 1)) + offsetof<Mm>("tlbGen");
   row.infoMm = mm;
-  row.infoGen = add32<F>(gen, 1) + 1;
+  row.infoGen = (flags & abi.INFO_SLOTS) != 0 ? get32<F>(gen) : add32<F>(gen, 1) + 1;
   if ((ctx.gFlags & abi.GF_FREED) != 0) {
     flags |= abi.INFO_FREED;
     // Only tables: the gather never cleared a 4 KiB entry.

@@ -1,10 +1,11 @@
 /** Micro-ops of flush policies beyond the usual send, wait and drain. Only CPUs run these. */
 import * as abi from "../src/core/abi";
 import { batchesOf, execBatched, requestMask } from "./batched";
-import { broadcast, broadcastWait } from "./broadcast";
+import { broadcast, broadcastAdd, broadcastWait } from "./broadcast";
 import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
+import { clean, collectMapped } from "./dirty";
 import { reg, setReg } from "./exec-control";
-import { cpuOffline } from "./flush";
+import { clearSlots, cpuOffline } from "./flush";
 import { latrPost, latrSweep, latrWait } from "./latr";
 import { clockAt, cpuAt, csdAt, hdr } from "./machine";
 import { Ctx } from "./rows";
@@ -33,6 +34,12 @@ export function execTransport<F>(
   if (op == abi.OP_LATR_WAIT) return latrWait(m, actor, ctx, reg(ctx, a), reg(ctx, b));
   if (op == abi.OP_BCAST_SEND) return broadcast<F>(m, actor);
   if (op == abi.OP_BCAST_WAIT) return broadcastWait<F>(m, actor);
+  if (op == abi.OP_PTE_CLEAN) return clean<F>(m, ctx, reg(ctx, a), imm != 0);
+  if (op == abi.OP_PTE_COLLECT) return collectMapped<F>(m, ctx, reg(ctx, a));
+  if (op == abi.OP_SLOTS_CLEAR) return clearSlots<F>(m, actor);
+  if (op == abi.OP_BCAST_ADD) {
+    return broadcastAdd<F>(m, actor, ctx, reg(ctx, a), reg(ctx, b), imm != 0);
+  }
   if (op == abi.OP_BATCH_PENDING) {
     if (ctx.mm == 0) return abi.ST_BAD_PROGRAM;
     const both = batchesOf<F>(m, ctx.mm - 1);

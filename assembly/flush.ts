@@ -88,6 +88,25 @@ export function cpuOffline<F>(m: usize, cpu: u32): void {
   leave<F>(m, cpu, row);
 }
 
+/**
+ * SLOTS_CLEAR: whoever does not run the request's mm flushes before it does (FreeBSD's pm_gen). It
+ * has to come before the request is sent: a CPU that is not told then may switch in right after.
+ */
+export function clearSlots<F>(m: usize, self: u32): i32 {
+  const info = cpuAt(m, self);
+  if (info.infoMm == 0 || info.infoMm == abi.INFO_ANY_MM) return abi.ST_BAD_PROGRAM;
+  const id = mmAt(m, info.infoMm - 1).ctxId;
+  const n = hdr(m, abi.H_ASIDS);
+  for (let cpu: u32 = 0; cpu < hdr(m, abi.H_CPUS); cpu++) {
+    if (cpu == self) continue;
+    for (let i: u32 = 0; i < n; i++) {
+      const slot = asidSlot(cpuAt(m, cpu), i);
+      if (get32<F>(slot) == id) put32<F>(slot + 4, 0);
+    }
+  }
+  return abi.ST_OK;
+}
+
 /** flush_tlb_func: the request in `info` on CPU `cpu`, for itself or for another initiator. */
 // @ts-ignore: decorator
 @inline
@@ -126,12 +145,13 @@ export function flushRequest<F>(
   const asid = row.asid;
   const slot = asidSlot(row, asid);
   const have = load<u32>(slot, 4);
-  if (gen <= have && !any) {
+  const plain = (flags & abi.INFO_SLOTS) == 0;
+  if (gen <= have && !any && plain) {
     bump(counters, abi.CT_SKIPPED, 1);
     return;
   }
   const want = genOf<F>(m, loaded - 1);
-  if (want == have) {
+  if (want == have && plain) {
     logEvent(m, cpu, local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE, 0, 0, loaded);
     return;
   }
@@ -141,7 +161,8 @@ export function flushRequest<F>(
   const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
   let pages = (end - start) >> bits;
   const ranged = (flags & abi.INFO_FULL) == 0 && pages <= <u64>hdr(m, abi.H_CEILING);
-  if (ranged && gen == have + 1 && gen == want) {
+  const isNext = gen == have + 1 || (flags & abi.INFO_NEWEST) != 0;
+  if (ranged && ((isNext && gen == want) || !plain)) {
     flushPages(m, cpu, clock, asid, start, end, (<u64>1) << bits);
     bump(counters, abi.CT_FLUSH_PAGES, pages);
     ns += load<u32>(costs + (abi.COST_FLUSH_PAGE << 2)) * <u32>pages;
@@ -153,5 +174,6 @@ export function flushRequest<F>(
   }
   clock.charge = ns;
   logEvent(m, cpu, local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE, 0, pages, loaded);
-  store<u32>(slot, want, 4);
+  // A slot that was cleared stays so: another request may have cleared it for itself.
+  if (plain) store<u32>(slot, want, 4);
 }

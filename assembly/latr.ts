@@ -19,6 +19,7 @@ import {
 import { maskHas, maskNext, maskSet, maskUnset } from "./mask";
 import { lockPools, putFrame, unlockPools } from "./pools";
 import { Cpu, Ctx } from "./rows";
+import { vmaAny } from "./vma";
 import { blocked, wakeByIpi, wakeWaiters } from "./wake";
 
 const E_GEN: usize = 4;
@@ -64,9 +65,24 @@ function freeEntry(m: usize, self: u32): usize {
   return 0;
 }
 
-/** Does an entry say that this page of `mm` (index) may be stale for a while? */
-export function isParked(m: usize, mm: u32, vpn: u64): bool {
-  return overlaps(m, mm, vpn, vpn + 1);
+/**
+ * Is `pfn` parked by an entry that says this page of `mm` (index) may be stale for a while? Nobody
+ * parks the zero page, because nobody frees it.
+ */
+export function isParked(m: usize, mm: u32, vpn: u64, pfn: u32): bool {
+  const n = entriesOf(m);
+  for (let i: u32 = 0; i < n; i++) {
+    const e = entryAt(m, i);
+    if (load<u32>(e) != mm + 1 || vpn < load<u64>(e, E_START) || vpn >= load<u64>(e, E_END)) {
+      continue;
+    }
+    if (pfn == 0) return true;
+    const frames = framesOf(m, e);
+    for (let k: u32 = 0; k < load<u32>(e, E_COUNT); k++) {
+      if (load<u32>(frames + (k << 2)) == pfn) return true;
+    }
+  }
+  return false;
 }
 
 function overlaps(m: usize, mm: u32, start: u64, end: u64): bool {
@@ -136,10 +152,15 @@ function armTick<F>(m: usize, self: u32, mask: usize): void {
   }
 }
 
-/** Only what munmap gathers is put off: it holds mmapLock for writing, and frees no table yet. */
-function mayWait(ctx: Ctx, info: Cpu): bool {
-  if ((info.infoFlags & abi.INFO_FREED) != 0) return false;
-  return ctx.gCount != 0 && (ctx.locks & abi.LOCK_MMAP_WRITE) != 0;
+/**
+ * Only what munmap gathers is put off: it holds mmapLock for writing, frees no table yet, and
+ * nothing is mapped there any more. Where a mapping stays, a fault would give the addresses out
+ * again as soon as the lock is free.
+ */
+function mayWait(m: usize, ctx: Ctx, info: Cpu): bool {
+  if ((info.infoFlags & abi.INFO_FREED) != 0 || ctx.gStart >= ctx.gEnd) return false;
+  if (ctx.gCount == 0 || (ctx.locks & abi.LOCK_MMAP_WRITE) == 0) return false;
+  return !vmaAny(m, info.infoMm - 1, ctx.gStart, ctx.gEnd);
 }
 
 /**
@@ -152,7 +173,7 @@ export function latrPost<F>(m: usize, self: u32, ctx: Ctx, how: u32): i32 {
   ctx.flag = 0;
   if (info.infoMm == 0 || (hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return abi.ST_BAD_PROGRAM;
   if (info.infoMm == abi.INFO_ANY_MM || ctx.gCount > roomOf(m)) return abi.ST_OK;
-  if (any ? (info.infoFlags & abi.INFO_FREED) != 0 : !mayWait(ctx, info)) return abi.ST_OK;
+  if (any ? (info.infoFlags & abi.INFO_FREED) != 0 : !mayWait(m, ctx, info)) return abi.ST_OK;
   const e = freeEntry(m, self);
   if ((how & abi.LATR_TEST) != 0) {
     ctx.flag = e != 0 ? 1 : 0;

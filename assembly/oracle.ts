@@ -5,7 +5,8 @@
  *   PT_UAF  a walk entered a freed page-table page through a paging-structure entry
  *   STALE   the page table no longer grants the access and the operation that took it away has
  *           returned to its caller (while it runs, a stale use is tolerated: shootdown.md 4.3 O1)
- *   LOSTW   the same for a write to a frame that somebody else shares by now, so they see it
+ *   LOSTW   the same for a write to a frame that somebody else shares by now, so they see it; or
+ *           that leaves no dirty bit in an entry which somebody has cleaned and returned
  *   ORDER   an observer saw a newer write elsewhere and now reads a value that is older than what
  *           was current then. Writes are ordered in real time.
  *
@@ -13,12 +14,12 @@
  *   ver u8, at u8[K] versions of all pages when it was last written; per observer: floor u8[K].
  */
 import * as abi from "../src/core/abi";
-import { get16, Plain } from "./atomics";
+import { get16, Plain, put32 } from "./atomics";
 import { condemn, entryAsid, entryCondemned, entryVpn, entryWritable } from "./cache";
 import {
   asidSlot, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, tlbAt,
 } from "./machine";
-import { Ctx, Entry } from "./rows";
+import { Ctx, Entry, Frame } from "./rows";
 import { hazard } from "./hazard";
 import { isParked } from "./latr";
 import { frameGen, frameRefs, frameValue, softWalk } from "./walk";
@@ -101,7 +102,8 @@ function condemnCache(m: usize, base: usize, entries: u32, mm: u32, slot: u32, c
     if (vpn < ctx.opStart || vpn >= ctx.opEnd) continue;
     const pte = softWalk<Plain>(m, mm, vpn);
     const same = (pte & abi.PTE_P) != 0 && <u32>(pte >> abi.PTE_SHIFT) == e.frame;
-    if (!same || (entryWritable(e) && (pte & abi.PTE_W) == 0)) condemn(e);
+    const missesDirty = (e.gen & abi.ENTRY_DIRTY) != 0 && (pte & abi.PTE_DIRTY) == 0;
+    if (!same || missesDirty || (entryWritable(e) && (pte & abi.PTE_W) == 0)) condemn(e);
   }
 }
 
@@ -130,11 +132,12 @@ export function condemnStale(m: usize, ctx: Ctx): void {
 
 /**
  * Is the page part of an unmapping that is put off, and has the address not been given out again?
- * Its frame is parked: by the policy's contract a stale access does no harm.
+ * If its frame is parked, a stale access does no harm: that is the policy's contract. A frame that
+ * has moved is somebody's, and not parked.
  */
-function withheld(m: usize, mm: u32, vpn: u64, pte: u64): bool {
+function withheld(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32): bool {
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return false;
-  return (pte & abi.PTE_P) == 0 && isParked(m, mm, vpn);
+  return (pte & abi.PTE_P) == 0 && isParked(m, mm, vpn, pfn);
 }
 
 /** May `e` still be used for (mm, vpn)? If not, that is a hazard. */
@@ -142,7 +145,7 @@ export function judge<F>(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
 ): bool {
   const pfn = e.frame;
-  if (e.gen != frameGen<F>(m, pfn)) {
+  if ((e.gen & ~(<u32>abi.ENTRY_DIRTY)) != frameGen<F>(m, pfn)) {
     hazard<F>(m, actor, abi.HZ_UAF, vpn, pfn);
     return false;
   }
@@ -154,11 +157,29 @@ export function judge<F>(
       hazard<F>(m, actor, abi.HZ_LOSTW, vpn, pfn);
       return false;
     }
-    if ((entryCondemned(e) || !inFlight<F>(m, mm, vpn)) && !withheld(m, mm, vpn, pte)) {
+    if ((entryCondemned(e) || !inFlight<F>(m, mm, vpn)) && !withheld(m, mm, vpn, pte, pfn)) {
       const leaks = same && pfn != 0 && frameRefs<F>(m, pfn) > 1;
       hazard<F>(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
       return false;
     }
+  } else if (write) {
+    return judgeStore<F>(m, actor, mm, e, vpn, pte);
+  }
+  return true;
+}
+
+/** A store that the page table grants. The page will be written out again, if anybody can tell. */
+function judgeStore<F>(m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, pte: u64): bool {
+  const pfn = e.frame;
+  if ((e.gen & abi.ENTRY_DIRTY) != 0 && (pte & abi.PTE_DIRTY) == 0 &&
+      (entryCondemned(e) || !inFlight<F>(m, mm, vpn))) {
+    hazard<F>(m, actor, abi.HZ_LOSTW, vpn, pfn);
+    return false;
+  }
+  const value = frameValue<F>(m, pfn);
+  if ((value & abi.FRAME_COLLECTED) != 0) {
+    const frame: Frame = frameAt(m, pfn);
+    put32<F>(changetype<usize>(frame) + offsetof<Frame>("value"), value & ~abi.FRAME_COLLECTED);
   }
   return true;
 }

@@ -3,6 +3,7 @@ import * as abi from "../src/core/abi";
 import { cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
 import { count, cpuAt, hdr, tlbAt } from "./machine";
+import { setDirty, tracksDirty } from "./dirty";
 import { checkAccess, judge } from "./oracle";
 import { Cpu, Entry } from "./rows";
 import { generationOf, hardWalk } from "./walk";
@@ -19,11 +20,24 @@ export function cpuFill<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
   const pte = hardWalk<F>(m, cpu, clock, row.loadedMm - 1, row.asid, vpn);
   charge(m, cpu, abi.COST_WALK, 1);
   if (pte == 0 || (write && (pte & abi.PTE_W) == 0)) return false;
+  let gen = generationOf<F>(m, pte);
+  if (tracksDirty(m)) {
+    if (write) setDirty<F>(m, row.loadedMm - 1, vpn);
+    if (write || (pte & abi.PTE_DIRTY) != 0) gen |= abi.ENTRY_DIRTY;
+  }
   cacheFill(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), changetype<usize>(row) + offsetof<Cpu>("tlbClock"),
     vpn, row.asid, (pte & abi.PTE_HUGE) != 0, (pte & abi.PTE_W) != 0,
-    <u32>(pte >> abi.PTE_SHIFT), generationOf<F>(m, pte));
+    <u32>(pte >> abi.PTE_SHIFT), gen);
   return true;
+}
+
+/** A store through an entry that is not known to be dirty walks, too. */
+// @ts-ignore: decorator
+@inline
+function maySkipWalk(m: usize, e: Entry, write: bool): bool {
+  if (!write) return true;
+  return entryWritable(e) && ((e.gen & abi.ENTRY_DIRTY) != 0 || !tracksDirty(m));
 }
 
 /** True: the access was committed. False: it faults. */
@@ -31,7 +45,7 @@ export function cpuAccess<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
   const row = cpuAt(m, cpu);
   if (row.loadedMm == abi.LOADED_INIT || row.loadedMm == abi.LOADED_SWITCHING) return false;
   let hit = lookup(m, cpu, vpn);
-  if (hit != 0 && (!write || entryWritable(changetype<Entry>(hit)))) {
+  if (hit != 0 && maySkipWalk(m, changetype<Entry>(hit), write)) {
     count(m, cpu, abi.CT_TLB_HIT, 1);
   } else {
     // A permission mismatch makes the CPU walk again before it faults.

@@ -26,6 +26,7 @@ function boundOf({ name, geometry: g, threads, devices, actors, assume = {} }) {
     assume.speculativeWalks ? "speculative walks" : "",
     assume.nmi ? "NMIs" : "",
     assume.preempt ? "preemption" : "",
+    assume.dirty ? "dirty bits" : "",
   ].filter((text) => text !== "");
   return [
     name,

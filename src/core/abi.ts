@@ -145,6 +145,7 @@ export const OPT_PREEMPT = 131072; // a hypervisor may preempt and resume CPUs a
 export const OPT_PV_FLUSH = 262144; // preempted CPUs are not told, they flush when they are resumed
 export const OPT_PV_BLIND = 524288; // mutant: … whether or not they have been resumed meanwhile
 export const OPT_PV_LOST = 1048576; // mutant: … which nobody does
+export const OPT_DIRTY = 2097152; // stores of CPUs set dirty bits, which TLBs cache
 export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
@@ -156,6 +157,7 @@ export const PTE_SHARED = 8; // shared mapping: fork does not write-protect it
 export const PTE_PROTNONE = 16; // PROT_NONE: populated, but not present to hardware
 export const PTE_FILE = 32; // page-cache page, mapped privately: a write copies it, never reuses it
 export const PTE_EXEC = 64; // executable: only mprotect looks at it, because a change is flushed
+export const PTE_DIRTY = 512; // OPT_DIRTY: written since it was clean; set by a CPU's walk
 export const PTE_SHIFT = 12; // pfn or table id from this bit on
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
@@ -184,6 +186,8 @@ export const INFO_FREED = 1;
 export const INFO_FULL = 2;
 export const INFO_HUGE = 4; // stride is a huge page: nothing smaller was cleared
 export const INFO_TRIM = 8; // tell also CPUs that run another mm, so that they leave the cpumask
+export const INFO_NEWEST = 256; // mutant: its range is enough if it is the newest, whatever was before
+export const INFO_SLOTS = 512; // it has no generation: targets flush, other slots are cleared
 export const LOADED_INIT = 0;
 export const LOADED_SWITCHING = 0xffff;
 export const INIT_CTX_ID = 0xffffffff; // ASID slot of init_mm
@@ -367,13 +371,19 @@ export const OP_LATR_WAIT = 128; // WAIT while an entry of ctx.mm overlaps [r[a]
 export const OP_CPU_OFFLINE = 129; // this CPU goes: it leaves its mm, and nobody tells it anything
 export const OP_PV_NOTE = 130; // mutant: note which targets are preempted
 export const OP_PV_FLAG = 131; // mutant: those that were noted shall flush when they are resumed
-export const OP_COUNT = 132;
+export const OP_PTE_CLEAN = 132; // entry of r[a] is clean, imm 1: and read-only; F = it was not
+export const OP_SLOTS_CLEAR = 133; // other CPUs flush before they use the request's mm again
+export const OP_BCAST_ADD = 134; // broadcast [r[a], r[b]), wait later; imm 1: F = there is one
+export const OP_PTE_COLLECT = 135; // the page at r[a] is written out, unless it is writable again
+export const OP_BATCH_MARK = 136; // ctx.mm has one more deferral, in no task's batch
+export const OP_COUNT = 142;
 export const VCPU_PREEMPTED = 1;
 export const VCPU_FLUSH = 2; // on the next entry
 export const LATR_ANY = 1;
 export const LATR_TEST = 2;
 export const BATCHES_MOST = 16383; // then both counters start anew (Linux)
 export const FRAME_COLLECTED = 0x80000000; // in Frame.value
+export const ENTRY_DIRTY = 0x80000000; // in Entry.gen of a TLB: stores need not set the dirty bit
 export const CALL_WRITE = 1;
 export const CALL_ASYNC = 2;
 

@@ -107,6 +107,9 @@ function assumptionsOf(scenario: Scenario, exact: boolean, maxStates: number): s
     ...(scenario.assume?.preempt === true
       ? ["preemption: a hypervisor may preempt a CPU at any time, and resumes it some time"]
       : []),
+    ...(scenario.assume?.dirty === true
+      ? ["dirty bits: a store sets its entry's, unless the CPU's TLB knows it to be set"]
+      : []),
     "sequential consistency: a micro-op is seen by everybody at once",
     "local micro-ops are merged with the visible one before them",
     `bounds: ${geometry.cpus} CPUs, ${geometry.devices} devices, ${geometry.frames} frames, ` +

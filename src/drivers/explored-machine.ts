@@ -67,6 +67,7 @@ export function optionsOf(scenario: Scenario): number {
   if (scenario.assume?.speculativeWalks === true) options |= abi.OPT_SPECULATIVE_WALKS;
   if (scenario.assume?.nmi === true) options |= abi.OPT_NMI;
   if (scenario.assume?.preempt === true) options |= abi.OPT_PREEMPT;
+  if (scenario.assume?.dirty === true) options |= abi.OPT_DIRTY;
   return options;
 }
 

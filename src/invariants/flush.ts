@@ -185,7 +185,8 @@ const slotsCurrentAtRest: Invariant = {
       if (mm === null) continue;
       const slot = view.slot(cpu, cpuField(view, cpu, "asid"));
       const newest = view.core.read(MM, view.core.mm(mm), "tlbGen");
-      if (slot.tlbGen !== newest) {
+      // A slot that was cleared is flushed before it is used again, whatever was carried out.
+      if (slot.tlbGen !== newest && slot.tlbGen !== 0) {
         report(`CPU ${cpu} is at ${slot.tlbGen}, mm ${mm} at ${newest}`);
       }
     }
@@ -213,7 +214,8 @@ function trustedSlots(view: View, cpu: number): Map<number, number> {
     for (let mm = 0; ctxId !== 0 && mm < view.mms; mm++) {
       const row = view.core.mm(mm);
       const isOf = view.core.read(MM, row, "ctxId") === ctxId;
-      if (isOf && view.core.read(MM, row, "tlbGen") === tlbGen) trusted.set(i, mm);
+      const isUsed = runs(view, cpu) === mm && cpuField(view, cpu, "asid") === i && tlbGen === 0;
+      if (isOf && (isUsed || view.core.read(MM, row, "tlbGen") === tlbGen)) trusted.set(i, mm);
     }
   }
   return trusted;

@@ -16,6 +16,8 @@ const SEND: readonly Word[] = [
   [abi.OP_JMP, 0, "jump"],
   [abi.OP_IPI_SEND, 0],
 ];
+/** INFO_* bits that bulk.ts knows. */
+const KNOWN_INFO = abi.INFO_FREED | abi.INFO_FULL | abi.INFO_HUGE | abi.INFO_TRIM;
 const LOCAL: readonly Word[] = [[abi.OP_FLUSH_LOCAL, 0]];
 
 /** A piece of a program whose jumps count from its own start, placed at `start`. */
@@ -50,7 +52,7 @@ const KINDS = [abi.BULK_SEND_FIRST, abi.BULK_LOCAL_FIRST]
 /** BULK_* of the request whose flush.prep is at `pc`; 0: it has to be decoded. */
 function kindOf(code: Uint32Array, pc: number): number {
   const prep = decode(code, pc);
-  if (prep.c !== 0) return 0;
+  if (prep.c !== 0 || (prep.imm & ~KNOWN_INFO) !== 0) return 0;
   const found = KINDS.find(({ words }) =>
     words.every(([op, imm, jump], i) => {
       const at = decode(code, pc + 1 + i);

@@ -81,11 +81,12 @@ export class Kit {
    * @param info - INFO_* bits: INFO_FREED also tells CPUs that hold the mm lazily
    */
   flush(a: Reg, b: Reg, info = 0): Program {
+    const { fullOnly, info: always = 0 } = this.policy;
     return [
       op("flush.prep", {
         a,
         b,
-        imm: this.policy.fullOnly === true ? info | abi.INFO_FULL : info,
+        imm: info | always | (fullOnly === true ? abi.INFO_FULL : 0),
         note: "tlbGen + 1, fill flush info",
       }),
       when(op("flush.others"), this.policy.shootdown, [
@@ -131,13 +132,23 @@ export class Kit {
     return [op("latr.wait", { a: start, b: end, note: "wait until swept" })];
   }
 
+  /** What reclaim defers is broadcast at once, and not waited for. */
+  get issuesAtOnce(): boolean {
+    return this.policy.batching === "issued" || this.policy.batching === "barrier";
+  }
+
   /** What reclaim has deferred for this task, in one flush; before frames are written or freed. */
   flushBatch(): Program {
+    const request = this.issuesAtOnce
+      ? op("bcast.add", { imm: 1, note: "broadcasts on their way?" })
+      : op("batch.prep", { note: "flush the batch" });
     return this.regs.scope(["zero", "all"], (zero, all) => [
-      when(op("batch.prep", { note: "flush the batch" }), [
-        when(op("flush.others"), this.policy.shootdown, [
-          op("flush.local", { imm: 1, note: "flush own TLB" }),
-        ]),
+      when(request, [
+        this.issuesAtOnce
+          ? op("bcast.wait", { note: "wait for them" })
+          : when(op("flush.others"), this.policy.shootdown, [
+              op("flush.local", { imm: 1, note: "flush own TLB" }),
+            ]),
         this.era.flushNotifies
           ? [this.set(zero, 0), this.set(all, Infinity), this.notifySecondary(zero, all)]
           : [],
@@ -152,12 +163,20 @@ export class Kit {
    * not flushed them yet (flush_tlb_batched_pending).
    */
   settleBatches(): Program {
-    if (this.policy.batching !== "checked" && this.policy.batching !== "unforced") return [];
+    return this.policy.batching === undefined ? [] : this.settlePending();
+  }
+
+  /** The same for whatever may have been deferred, also where reclaim does not. */
+  settlePending(): Program {
+    const { batching } = this.policy;
+    if (batching === "unchecked") return [];
     return this.regs.scope(["batches", "zero", "all"], (batches, zero, all) => [
       when(op("batch.pending", { a: batches, note: "deferred flushes?" }), [
         this.set(zero, 0),
         this.set(all, Infinity),
-        this.flush(zero, all),
+        batching === "barrier"
+          ? op("bcast.wait", { note: "wait for own broadcasts (not enough)" })
+          : this.flush(zero, all),
         op("batch.settle", { a: batches }),
       ]),
     ]);

@@ -24,10 +24,13 @@ export interface FlushPolicy {
   readonly completes: Completions;
   /**
    * Reclaim defers its flushes and does them in one (shootdown.md 1.7). `checked`: whoever changes
-   * entries of that mm meanwhile flushes first. `unchecked` and `unforced` are broken: nobody
-   * looks, or pages are written out before the flush.
+   * entries of that mm meanwhile flushes first. `issued`: each is broadcast at once, and what is
+   * put off is the wait for them. The others are broken: nobody looks (`unchecked`); pages are
+   * written out before the flush (`unforced`); a reclaim inside another one forgets what that has
+   * deferred (`reset`); as `issued`, but whoever looks waits for its own broadcasts only
+   * (`barrier`).
    */
-  readonly batching?: "checked" | "unchecked" | "unforced";
+  readonly batching?: "checked" | "issued" | "unchecked" | "unforced" | "reset" | "barrier";
   /**
    * Unmapped frames are parked until all CPUs have flushed. `withheld`: nor is their address range
    * given out again meanwhile; `reused`, which is broken: it is.
@@ -35,6 +38,8 @@ export interface FlushPolicy {
   readonly parks?: "withheld" | "reused";
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
+  /** INFO_* bits that each of its requests carries besides: how targets treat generations. */
+  readonly info?: number;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */
   readonly options?: number;
 }

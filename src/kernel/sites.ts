@@ -13,6 +13,13 @@ export const MOVE_SITE: Site = { name: "move_page_tables", row: 7, clearFlush: f
 export const COPY_SITE: Site = { name: "copy_page_range", row: 8, clearFlush: false };
 /** Row 9: CoW and zero-page write faults. */
 export const COW_SITE: Site = { name: "wp_page_copy", row: 9, clearFlush: true };
+/** Row 18: a page is cleaned before it is written out. */
+export const CLEAN_SITE: Site = {
+  name: "page_mkclean_one",
+  row: 18,
+  clearFlush: true,
+  notifiesAtEnd: true,
+};
 /** Row 20: reclaim. */
 export const RECLAIM_SITE: Site = {
   name: "try_to_unmap_one",

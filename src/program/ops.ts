@@ -138,6 +138,11 @@ export const OP_NAMES = {
   "cpu.offline": abi.OP_CPU_OFFLINE,
   "pv.note": abi.OP_PV_NOTE,
   "pv.flag": abi.OP_PV_FLAG,
+  "pte.clean": abi.OP_PTE_CLEAN,
+  "slots.clear": abi.OP_SLOTS_CLEAR,
+  "bcast.add": abi.OP_BCAST_ADD,
+  "pte.collect": abi.OP_PTE_COLLECT,
+  "batch.mark": abi.OP_BATCH_MARK,
 } as const;
 
 /** Name of a micro-op. */

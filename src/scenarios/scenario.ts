@@ -71,6 +71,8 @@ export interface Scenario {
     readonly nmi?: boolean;
     /** A hypervisor may preempt and resume CPUs at any time (default not). */
     readonly preempt?: boolean;
+    /** Stores set dirty bits, which TLBs cache (default: nobody keeps track of what is dirty). */
+    readonly dirty?: boolean;
   };
   /** Expected verdict under a sound policy. */
   readonly expect: Expectation;

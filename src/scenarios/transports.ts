@@ -4,10 +4,31 @@
  */
 import type { Scenario } from "./scenario.js";
 
+const RO = 1;
 const RW = 3;
 
 /** No secondary MMU is involved. */
 const ANY = { "*": { "*": "SAFE" } } as const;
+
+/** What every policy without its wait, its interrupts or its payload gets wrong. */
+const BROKEN_ANYWAY = {
+  "early-ack-pointer": "UAF",
+  "no-wait": "UAF",
+  "ack-first": "UAF",
+  "local-only": "UAF",
+  "broadcast-no-sync": "UAF",
+  "no-ipi": "DEADLOCK",
+} as const;
+
+/** Nobody waits for an interrupt. */
+export const NEVER_INTERRUPTS = {
+  broadcast: "SAFE",
+  "broadcast-batched": "SAFE",
+  "broadcast-issued": "SAFE",
+  "broadcast-barrier": "SAFE",
+  "broadcast-no-sync": "SAFE",
+  "local-only": "SAFE",
+} as const;
 
 const onePage = {
   geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
@@ -38,12 +59,7 @@ const nmiRecycled: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "early-ack-unguarded": "UAF",
-    "early-ack-pointer": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
+    ...BROKEN_ANYWAY,
   },
 };
 
@@ -87,15 +103,7 @@ const userInFlight: Scenario = {
     { name: "T1 writes A", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] },
   ],
   expect: ANY,
-  expectPolicy: {
-    "*": "SAFE",
-    "early-ack-pointer": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
-  },
+  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY },
 };
 
 /** Somebody else's call, synchronous or not, is in the queue before the flush, or behind it. */
@@ -189,18 +197,8 @@ const twoRequests: Scenario = {
     { name: "T1 reads A", cpu: 1, steps: [read(0), read(1)] },
   ],
   expect: ANY,
-  expectPolicy: {
-    "*": "SAFE",
-    "early-ack-pointer": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
-  },
+  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY },
 };
-
-const RO = 1;
 
 const writeOut: Scenario = {
   ...onePage,
@@ -222,13 +220,8 @@ const writeOut: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unforced": "LOSTW",
-    "early-ack-pointer": "UAF",
     "latr-everything": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
+    ...BROKEN_ANYWAY,
   },
 };
 
@@ -260,25 +253,11 @@ const reclaimDowngrade: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unchecked": "STALE",
-    "early-ack-pointer": "UAF",
+    "broadcast-barrier": "STALE",
     "latr-everything": "UAF",
-    "no-wait": "UAF",
-    "ack-first": "UAF",
-    "local-only": "UAF",
-    "broadcast-no-sync": "UAF",
-    "no-ipi": "DEADLOCK",
+    ...BROKEN_ANYWAY,
   },
 };
-
-/** What every policy without its wait, its interrupts or its payload gets wrong. */
-const BROKEN_ANYWAY = {
-  "early-ack-pointer": "UAF",
-  "no-wait": "UAF",
-  "ack-first": "UAF",
-  "local-only": "UAF",
-  "broadcast-no-sync": "UAF",
-  "no-ipi": "DEADLOCK",
-} as const;
 
 const unmapAndMap: Scenario = {
   ...onePage,
@@ -401,9 +380,7 @@ const irqsOff: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "DEADLOCK",
-    broadcast: "SAFE",
-    "broadcast-no-sync": "SAFE",
-    "local-only": "SAFE",
+    ...NEVER_INTERRUPTS,
     "no-wait": "SAFE",
   },
 };
@@ -432,9 +409,7 @@ function offline(name: string, operation: string, drained: boolean): Scenario {
       ? { "*": "SAFE" }
       : {
           "*": "DEADLOCK",
-          broadcast: "SAFE",
-          "broadcast-no-sync": "SAFE",
-          "local-only": "SAFE",
+          ...NEVER_INTERRUPTS,
           "no-wait": "SAFE",
           "latr-everything": "SAFE",
         },

@@ -68,6 +68,7 @@ export const scenarioSchema = z.strictObject({
       speculativeWalks: z.boolean().exactOptional(),
       nmi: z.boolean().exactOptional(),
       preempt: z.boolean().exactOptional(),
+      dirty: z.boolean().exactOptional(),
     })
     .exactOptional(),
   expect: z.record(z.string(), z.record(z.string(), verdict)),

@@ -58,25 +58,28 @@ describe("races that the policy decides", () => {
   }
 });
 
-/** The same with a third CPU that runs the mm, has used what CPU 1 has, and does its next step. */
+/** The same with a third CPU that runs the mm, has used what CPU 1 has, and does its last step. */
 function withThreeCpus(scenario: Scenario): Scenario {
   const asCpu2 = (actors: Scenario["actors"], atMost: number): Scenario["actors"] => [
     ...actors,
     ...actors
       .filter(({ cpu }) => cpu === 1 && !actors.some((other) => other.cpu === 2))
-      .map(({ name, steps }) => ({ name: `${name} too`, cpu: 2, steps: steps.slice(0, atMost) })),
+      .map(({ name, steps }) => ({ name: `${name} too`, cpu: 2, steps: steps.slice(-atMost) })),
   ];
   return {
     ...scenario,
     name: `${scenario.name}-3`,
     threads: [0, 0, 0],
-    setup: asCpu2(scenario.setup, Infinity),
+    setup: asCpu2(scenario.setup, 64),
     actors: asCpu2(scenario.actors, 1),
   };
 }
 
+/** Those that need three CPUs anyway are exhausted with three above. */
+const ofTwo = DECIDED.filter(({ threads }) => threads.filter((mm) => mm === 0).length < 3);
+
 describe("with three CPUs in the mm", () => {
-  for (const scenario of DECIDED) {
+  for (const scenario of ofTwo) {
     for (const { name } of SOUND) {
       test(`${scenario.name}, ${name}: all interleavings are safe`, async () => {
         const two = await check(scenario, { policy: name });
@@ -84,9 +87,9 @@ describe("with three CPUs in the mm", () => {
         console.log(`${scenario.name} ${name}: ${two.states} and ${three.states} states`);
         expect(three.verdict).toBe("SAFE");
         // Without interrupts the third CPU of csd-ahead does the same with and without the mm.
-        if (name === "broadcast") expect(three.states).toBeGreaterThanOrEqual(two.states);
+        if (name.startsWith("broadcast")) expect(three.states).toBeGreaterThanOrEqual(two.states);
         else expect(three.states).toBeGreaterThan(two.states);
-      });
+      }, 120_000);
     }
   }
 

@@ -426,7 +426,8 @@ class Comparison {
   private cached(path: string, base: number, entries: readonly (Cached | null)[]): void {
     entries.forEach((e, i) => {
       const p = base + i * layout.ENTRY.size;
-      this.entry(path, i, p, e ? entryTag(e) : 0n, e?.frame ?? 0, e?.gen ?? 0);
+      const dirty = e?.dirty === true ? abi.ENTRY_DIRTY : 0;
+      this.entry(path, i, p, e ? entryTag(e) : 0n, e?.frame ?? 0, ((e?.gen ?? 0) | dirty) >>> 0);
     });
   }
 

@@ -70,13 +70,26 @@ const named = (
 const ACCESS = ["read", "write", "read", "write", "write"];
 const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
-const NEW = ["reclaim", "reclaim", "cpu-offline"];
+const NEW = ["reclaim", "reclaim", "cpu-offline", "reclaim.nested", "writeback", "writeback"];
+const PUT_OFF = [
+  "discard",
+  "discard.held",
+  "discard.marked",
+  "fault.fresh",
+  "fault.checked",
+  "madvise.free",
+  "store.irqs-off",
+];
 const UNSOUND = [
   "mremap-late-flush",
   "test-early-table-free",
   "munmap-tables-first",
   "madvise-irqs-off",
   "cpu-offline-undrained",
+  "discard-late",
+  "madvise-uncounted",
+  "madvise.free-uncounted",
+  "munmap-irqs-off",
 ];
 const EXTRA = ["test-huge-fault", "test-signal"];
 const CALLS = CALL_OPERATIONS.map(({ name }) => name);
@@ -160,7 +173,8 @@ export class Run {
       (random.chance(40) ? abi.OPT_NMI : 0) |
       (random.chance(70) ? abi.OPT_LAZY_SKIP : 0) |
       (random.chance(30) ? abi.OPT_TRIM : 0) |
-      (random.chance(25) ? abi.OPT_PREEMPT : 0);
+      (random.chance(25) ? abi.OPT_PREEMPT : 0) |
+      (random.chance(30) ? abi.OPT_DIRTY : 0);
     const mergeDrawn = random.chance(50);
     this.merge = parts.merge ?? mergeDrawn;
     this.era = random.pick(named(catalogue.parts.eras, this.sound));
@@ -183,6 +197,7 @@ export class Run {
       ...COMMON,
       ...RARE,
       ...NEW,
+      ...PUT_OFF,
       ...favouredBy(catalogue.policy(this.policy)),
       ...(this.sound ? [] : [...UNSOUND, ...EXTRA]),
       ...(this.calls ? [...CALLS, ...CALLS] : []),
@@ -274,7 +289,12 @@ export class Run {
       case "write":
       case "fault.read":
       case "fault.write":
+      case "fault.fresh":
+      case "fault.checked":
+      case "store.irqs-off":
         return [this.page()];
+      case "reclaim.nested":
+        return [start, random.between(start, end), end];
       case "mmap":
         return [0, Math.max(1, this.pages >> 1), random.pick(PROTS)];
       case "mprotect":

@@ -20,6 +20,10 @@ function add(batch: Batch, mm: Mm): void {
   mm.tlbGen++;
   batch.required = true;
   for (const cpu of mm.cpumask) batch.mask.add(cpu);
+  mark(mm);
+}
+
+function mark(mm: Mm): void {
   if (mm.batches.pending > abi.BATCHES_MOST) mm.batches = { pending: 1, flushed: 0 };
   else mm.batches.pending++;
 }
@@ -31,7 +35,7 @@ function prepare(cpu: Cpu, c: Context, batch: Batch): number {
   return abi.ST_OK;
 }
 
-/** OP_BATCH_SHOULD … OP_FRAME_COLLECT. */
+/** OP_BATCH_SHOULD … OP_FRAME_COLLECT, and OP_BATCH_MARK. */
 export function runBatched(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   const mm = c.mm === null ? null : model.mm(c.mm);
   if (i.op === abi.OP_BATCH_PENDING) {
@@ -45,8 +49,16 @@ export function runBatched(model: Model, cpu: Cpu, c: Context, i: Instruction): 
   if (i.op === abi.OP_FRAME_COLLECT) {
     for (const pfn of c.gather.frames) {
       const frame = model.frames[pfn];
+      // Another mm maps it: it is not this reclaim that writes it out.
+      if (frame.refs > 1) continue;
       frame.value = (frame.value | abi.FRAME_COLLECTED) >>> 0;
     }
+    return abi.ST_OK;
+  }
+  if (i.op === abi.OP_BATCH_MARK || i.op === abi.OP_BATCH_SETTLE) {
+    if (!mm) return abi.ST_BAD_PROGRAM;
+    if (i.op === abi.OP_BATCH_MARK) mark(mm);
+    else mm.batches.flushed = Math.min(Number(c.r[i.a]), mm.batches.pending);
     return abi.ST_OK;
   }
   if (!model.has(abi.OPT_BATCH)) return abi.ST_BAD_PROGRAM;
@@ -63,9 +75,6 @@ export function runBatched(model: Model, cpu: Cpu, c: Context, i: Instruction): 
       return abi.ST_OK;
     case abi.OP_BATCH_ADD:
       add(batch, mm);
-      return abi.ST_OK;
-    case abi.OP_BATCH_SETTLE:
-      mm.batches.flushed = Math.min(Number(c.r[i.a]), mm.batches.pending);
       return abi.ST_OK;
     default:
       throw new Error(`the model has no micro-op ${i.name}`);

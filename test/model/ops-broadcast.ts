@@ -2,19 +2,50 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropPages, flushSlot } from "./ops-flush.js";
-import type { Cpu, Info, Model } from "./state.js";
+import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
 
-/** BCAST_SEND and BCAST_WAIT. */
-export function runBroadcast(model: Model, cpu: Cpu, i: Instruction): number {
+/** Issues one more, which nobody waits for yet: with one before it, for everything of the mm. */
+function add(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
+  if (!model.has(abi.OPT_BROADCAST)) return abi.ST_BAD_PROGRAM;
+  if (i.imm !== 0) {
+    c.flag = cpu.info !== null;
+    return abi.ST_OK;
+  }
+  if (c.mm === null || (cpu.info && cpu.info.mm !== c.mm)) return abi.ST_BAD_PROGRAM;
+  const gen = model.mm(c.mm).tlbGen;
+  cpu.info = cpu.info
+    ? { mm: c.mm, gen, start: 0n, end: ALL, flags: abi.INFO_FULL }
+    : { mm: c.mm, gen, start: c.r[i.a], end: c.r[i.b], flags: 0 };
+  for (const { index } of model.cpus) cpu.broadcast.add(index);
+  return abi.ST_OK;
+}
+
+/** BCAST_SEND, BCAST_WAIT and BCAST_ADD. */
+export function runBroadcast(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
+  if (i.op === abi.OP_BCAST_ADD) return add(model, cpu, c, i);
   if (i.op === abi.OP_BCAST_WAIT) return cpu.broadcast.size > 0 ? abi.ST_WAIT : abi.ST_OK;
   if (!cpu.info || !model.has(abi.OPT_BROADCAST)) return abi.ST_BAD_PROGRAM;
   for (const { index } of model.cpus) cpu.broadcast.add(index);
   return abi.ST_OK;
 }
 
+/** A batch's: everything of every mm, but not of init_mm. */
+function applyAll(model: Model, cpu: Cpu): void {
+  cpu.slots.forEach((slot, asid) => {
+    if (slot.ctxId === 0 || slot.ctxId === abi.INIT_CTX_ID) return;
+    flushSlot(cpu, asid);
+    slot.tlbGen = model.mms.find((mm) => mm?.ctxId === slot.ctxId)?.tlbGen ?? slot.tlbGen;
+    model.count(cpu.index, abi.CT_BROADCAST);
+  });
+}
+
 /** In every slot that holds the mm, loaded or not. */
 function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
-  const mm = info.mm === "any" ? null : model.mms[info.mm];
+  if (info.mm === "any") {
+    applyAll(model, cpu);
+    return;
+  }
+  const mm = model.mms[info.mm];
   if (!mm) return;
   cpu.slots.forEach((slot, asid) => {
     if (slot.ctxId !== mm.ctxId) return;

@@ -2,6 +2,7 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
+import { setDirty } from "./ops-dirty.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
 import { forgetMm } from "./ops-latr.js";
@@ -12,6 +13,8 @@ import { hardWalk, has, putTable, takeTable } from "./tables.js";
 export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: boolean) {
   const { pte, changed } = hardWalk(model, cpu.index, cpu.pwc, model.mm(mm), cpu.asid, vpn);
   if (!pte || (write && !has(pte, abi.PTE_W))) return { usable: false, changed };
+  const isTracked = model.has(abi.OPT_DIRTY);
+  if (isTracked && write) setDirty(model, mm, vpn);
   fill(
     cpu.tlb,
     {
@@ -21,6 +24,7 @@ export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: 
       writable: has(pte, abi.PTE_W),
       frame: pte.to,
       gen: model.frames[pte.to].gen,
+      dirty: isTracked && (write || has(pte, abi.PTE_DIRTY)),
     },
     model.bits,
   );
@@ -30,7 +34,9 @@ export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: 
 export function access(model: Model, cpu: Cpu, vpn: bigint, write: boolean): boolean {
   if (typeof cpu.loaded !== "number") return false;
   let hit = lookUp(cpu.tlb, vpn, cpu.asid, model.bits);
-  if (hit && (!write || hit.writable)) {
+  // A store through what is not known to be dirty walks, to set the bit.
+  const isKnown = hit !== null && hit.writable && (!model.has(abi.OPT_DIRTY) || hit.dirty === true);
+  if (hit && (!write || isKnown)) {
     model.count(cpu.index, abi.CT_TLB_HIT);
   } else {
     model.count(cpu.index, abi.CT_TLB_MISS);

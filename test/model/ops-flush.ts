@@ -58,15 +58,18 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
     return;
   }
   const slot = cpu.slots[cpu.asid];
-  if (!isAny && info.gen <= slot.tlbGen) {
+  // Requests without a generation are always carried out, and leave slots as they were.
+  const isPlain = (info.flags & abi.INFO_SLOTS) === 0;
+  if (!isAny && isPlain && info.gen <= slot.tlbGen) {
     model.count(cpu.index, abi.CT_SKIPPED);
     return;
   }
   const newest = model.mm(cpu.loaded as number).tlbGen;
-  if (newest === slot.tlbGen) return;
+  if (isPlain && newest === slot.tlbGen) return;
   model.count(cpu.index, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE);
-  const isNext = info.gen === slot.tlbGen + 1 && info.gen === newest;
-  if ((info.flags & abi.INFO_FULL) === 0 && isNext) {
+  const isAlone = info.gen === slot.tlbGen + 1 || (info.flags & abi.INFO_NEWEST) !== 0;
+  const isRangeEnough = !isPlain || (isAlone && info.gen === newest);
+  if ((info.flags & abi.INFO_FULL) === 0 && isRangeEnough) {
     const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
     dropPages(model, cpu, cpu.asid, info);
     model.count(cpu.index, abi.CT_FLUSH_PAGES, Number((info.end - info.start) >> bits));
@@ -74,15 +77,26 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
     flushSlot(cpu, cpu.asid);
     model.count(cpu.index, abi.CT_FLUSH_FULL);
   }
-  slot.tlbGen = newest;
+  if (isPlain) slot.tlbGen = newest;
+}
+
+/** SLOTS_CLEAR: all others flush before they use the request's mm again. */
+export function clearSlots(model: Model, cpu: Cpu): number {
+  if (!cpu.info || cpu.info.mm === "any") return abi.ST_BAD_PROGRAM;
+  const { ctxId } = model.mm(cpu.info.mm);
+  for (const other of model.cpus) {
+    if (other === cpu) continue;
+    for (const slot of other.slots) if (slot.ctxId === ctxId) slot.tlbGen = 0;
+  }
+  return abi.ST_OK;
 }
 
 function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   if (c.mm === null || cpu.info) return abi.ST_BAD_PROGRAM;
   const [start, end] = [c.r[i.a], c.r[i.b]];
   const mm = model.mm(c.mm);
-  mm.tlbGen++;
   let flags = i.imm;
+  if ((flags & abi.INFO_SLOTS) === 0) mm.tlbGen++;
   if ((c.gather.flags & abi.GF_FREED) !== 0) {
     flags |= abi.INFO_FREED;
     if ((c.gather.flags & abi.GF_SMALL) === 0) flags |= abi.INFO_HUGE;

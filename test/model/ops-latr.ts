@@ -13,6 +13,15 @@ export function isWithheld(model: Model, mm: number, start: bigint, end: bigint)
   );
 }
 
+/** Is this frame of a page parked until all have swept? The zero page is never freed. */
+export function isParked(model: Model, mm: number, vpn: bigint, pfn: number): boolean {
+  return model.cpus.some(({ latr }) => {
+    if (latr === null || latr.info.mm !== mm) return false;
+    const covers = latr.info.start <= vpn && vpn < latr.info.end;
+    return covers && (pfn === 0 || latr.frames.includes(pfn));
+  });
+}
+
 /** Other CPUs that run the mm, or are about to. */
 function sweepers(model: Model, cpu: Cpu, mm: number): Set<number> {
   const all = model.cpus.filter(
@@ -26,11 +35,16 @@ function sweepers(model: Model, cpu: Cpu, mm: number): Set<number> {
   return new Set(all.map(({ index }) => index));
 }
 
-/** What munmap gathers may wait, under a mutant whatever anybody flushes; freed tables never. */
-function mayWait(c: Context, info: Info, how: number): boolean {
+/**
+ * What munmap gathers may wait, because nothing is mapped there any more; under a mutant whatever
+ * anybody flushes; freed tables never.
+ */
+function mayWait(model: Model, c: Context, info: Info, how: number): boolean {
   if ((info.flags & abi.INFO_FREED) !== 0) return false;
   if ((how & abi.LATR_ANY) !== 0) return true;
-  return c.gather.frames.length > 0 && (c.locks & abi.LOCK_MMAP_WRITE) !== 0;
+  const { start, end, frames } = c.gather;
+  if (frames.length === 0 || (c.locks & abi.LOCK_MMAP_WRITE) === 0 || start >= end) return false;
+  return !model.mm(info.mm as number).vmas.some((vma) => vma.start < end && start < vma.end);
 }
 
 function post(model: Model, cpu: Cpu, c: Context, how: number): number {
@@ -38,7 +52,7 @@ function post(model: Model, cpu: Cpu, c: Context, how: number): number {
   c.flag = false;
   if (!info || !model.has(abi.OPT_LATR)) return abi.ST_BAD_PROGRAM;
   const { mm } = info;
-  if (mm === "any" || !mayWait(c, info, how) || cpu.latr) return abi.ST_OK;
+  if (mm === "any" || !mayWait(model, c, info, how) || cpu.latr) return abi.ST_OK;
   if ((how & abi.LATR_TEST) !== 0) {
     c.flag = true;
     return abi.ST_OK;

@@ -1,7 +1,7 @@
 /** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
 import * as abi from "../../src/core/abi.js";
-import { isWithheld } from "./ops-latr.js";
-import { type Cache, type Cached, type Context, type Model, ModelTrap } from "./state.js";
+import { isParked } from "./ops-latr.js";
+import { type Cache, type Cached, type Context, type Model, ModelTrap, type Pte } from "./state.js";
 import { has, softWalk } from "./tables.js";
 
 /** Counts a hazard and keeps the first. True if it was the first. */
@@ -65,7 +65,8 @@ export function condemn(model: Model, c: Context): void {
         if (entry.vpn < c.opStart || entry.vpn >= c.opEnd) return;
         const pte = softWalk(model, mm, entry.vpn);
         const same = pte !== null && pte.to === entry.frame;
-        if (same && (!entry.writable || has(pte, abi.PTE_W))) return;
+        const misses = entry.dirty === true && !has(pte, abi.PTE_DIRTY);
+        if (same && !misses && (!entry.writable || has(pte, abi.PTE_W))) return;
         set[way] = { ...entry, condemned: true };
       });
     }
@@ -76,6 +77,24 @@ export function condemn(model: Model, c: Context): void {
     });
   }
   for (const device of model.devices) if (device.mm === c.mm) sweep(device.cache, 0);
+}
+
+/** A store that the page table grants: the page is written out again, if anybody can tell. */
+function judgeStore(
+  model: Model,
+  actor: number,
+  mm: number,
+  entry: Cached,
+  vpn: bigint,
+  pte: Pte,
+): boolean {
+  const leavesNoTrace = entry.dirty === true && !has(pte, abi.PTE_DIRTY);
+  if (leavesNoTrace && (entry.condemned === true || !isTolerated(model, mm, vpn))) {
+    raise(model, actor, abi.HZ_LOSTW, vpn, entry.frame);
+    return false;
+  }
+  model.frames[entry.frame].value &= ~abi.FRAME_COLLECTED;
+  return true;
 }
 
 /** May a cached translation still be used? If not, that is a hazard. */
@@ -95,15 +114,15 @@ export function judge(
   const pte = row ? softWalk(model, row, vpn) : null;
   const same = pte !== null && pte.to === entry.frame;
   const granted = same && (!write || has(pte, abi.PTE_W));
-  if (granted) return true;
+  if (granted) return !write || judgeStore(model, actor, mm, entry, vpn, pte);
   // Its content was written out already, and nobody will do so again.
   if (write && (model.frames[entry.frame].value & abi.FRAME_COLLECTED) !== 0) {
     raise(model, actor, abi.HZ_LOSTW, vpn, entry.frame);
     return false;
   }
   // Put off, and the address is not given out again: the frame is parked.
-  const isParked = pte === null && isWithheld(model, mm, vpn, vpn + 1n);
-  if ((entry.condemned || !isTolerated(model, mm, vpn)) && !isParked) {
+  const isHarmless = pte === null && isParked(model, mm, vpn, entry.frame);
+  if ((entry.condemned || !isTolerated(model, mm, vpn)) && !isHarmless) {
     const shared = same && entry.frame !== 0 && model.frames[entry.frame].refs > 1;
     raise(model, actor, shared ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, entry.frame);
     return false;

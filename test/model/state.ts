@@ -45,6 +45,8 @@ export interface Cached {
   readonly gen: number;
   /** An operation that promised to settle its page has returned. */
   readonly condemned?: boolean;
+  /** Stores need not set the dirty bit any more. */
+  readonly dirty?: boolean;
 }
 
 /** A cached pointer to a table. */

@@ -7,7 +7,8 @@ import { runBatched } from "./ops-batched.js";
 import { applyBroadcast, runBroadcast } from "./ops-broadcast.js";
 import { runControl } from "./ops-control.js";
 import { cpuWalk, newMm, runCpu, setTaskMm } from "./ops-cpu.js";
-import { flushSlot, runFlush } from "./ops-flush.js";
+import { runDirty } from "./ops-dirty.js";
+import { clearSlots, flushSlot, runFlush } from "./ops-flush.js";
 import { runGather } from "./ops-gather.js";
 import { runLatr } from "./ops-latr.js";
 import { runLocal } from "./ops-local.js";
@@ -103,8 +104,11 @@ function finish(model: Model, c: Context): number {
 function runPolicy(model: Model, actor: number, c: Context, i: Instruction): number {
   const cpu = model.cpus[actor];
   if (!cpu) return abi.ST_BAD_PROGRAM;
-  if (i.op < abi.OP_BCAST_SEND) return runBatched(model, cpu, c, i);
-  if (i.op < abi.OP_LATR_POST) return runBroadcast(model, cpu, i);
+  if (i.op === abi.OP_PTE_CLEAN || i.op === abi.OP_PTE_COLLECT) return runDirty(model, c, i);
+  if (i.op === abi.OP_SLOTS_CLEAR) return clearSlots(model, cpu);
+  if (i.op === abi.OP_BCAST_ADD) return runBroadcast(model, cpu, c, i);
+  if (i.op < abi.OP_BCAST_SEND || i.op === abi.OP_BATCH_MARK) return runBatched(model, cpu, c, i);
+  if (i.op < abi.OP_LATR_POST) return runBroadcast(model, cpu, c, i);
   if (i.op < abi.OP_CPU_OFFLINE) return runLatr(model, cpu, c, i);
   return runVcpu(model, cpu, c, i);
 }

@@ -2,9 +2,18 @@
 import type { Operation } from "../operation.js";
 import { runChild } from "./child.js";
 import { compute } from "./compute.js";
+import {
+  discard,
+  discardHeld,
+  discardLate,
+  discardMarked,
+  faultChecked,
+  faultFresh,
+} from "./discard.js";
 import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
 import { inferAbsent, inferAnon, inferFile, inferShare, inferZero, switchAway } from "./infer.js";
 import { madvise, madviseFree, madviseReclaim } from "./madvise.js";
+import { munmapIrqsOff, storeIrqsOff } from "./irqs-off.js";
 import { mmap } from "./map.js";
 import { migrate, migrateCopyFirst } from "./migrate.js";
 import { mprotect } from "./mprotect.js";
@@ -12,9 +21,11 @@ import { mremap, mremapLateFlush } from "./mremap.js";
 import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
 import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
-import { reclaim } from "./reclaim.js";
+import { reclaim, reclaimNested } from "./reclaim.js";
 import { truncate } from "./truncate.js";
+import { madviseFreeUncounted, madviseUncounted } from "./uncounted.js";
 import { brk, mmapFixed, munmap, munmapTablesFirst } from "./unmap.js";
+import { writeback } from "./writeback.js";
 
 export const OPERATIONS: readonly Operation[] = [
   read,
@@ -60,4 +71,16 @@ export const OPERATIONS: readonly Operation[] = [
   migrate,
   migrateCopyFirst,
   runChild,
+  reclaimNested,
+  writeback,
+  discard,
+  discardHeld,
+  discardMarked,
+  discardLate,
+  faultFresh,
+  faultChecked,
+  madviseUncounted,
+  madviseFreeUncounted,
+  storeIrqsOff,
+  munmapIrqsOff,
 ];

@@ -17,10 +17,15 @@ export const madvise = operation(
   (kit, { start, end }) => [
     op("mmap.read.lock"),
     kit.splitEdges(start, end),
-    kit.gather([kit.range(ZAP_SITE, "CLEAR", start, end, kit.zap(start, end))]),
+    kit.gather(dropPages(kit, start, end)),
     op("mmap.read.unlock"),
   ],
 );
+
+/** The pages of [start, end) go into the open gather. */
+export function dropPages(kit: Kit, start: Reg, end: Reg): Program {
+  return kit.range(ZAP_SITE, "CLEAR", start, end, kit.zap(start, end));
+}
 
 export const madviseReclaim = operation(
   "madvise.reclaim",
@@ -48,26 +53,31 @@ export const madviseFree = operation(
   {
     summary: "MADV_FREE: private pages of [start, end) are marked clean, and stay",
     source: "Linux madvise_free_single_vma",
-    settles: "none",
+    settles: "range",
     needs: NEEDS_DATA,
   },
   (kit, { start, end }) => [
     op("mmap.read.lock"),
     op("gather.begin"),
-    kit.range(ZAP_SITE, "CLEAR", start, end, [
-      kit.forEachTable(start, end, (from, to) => [
-        when(op("ptl.lock", { a: from }), [
-          kit.forEachEntry(from, to, (vpn) => [freePage(kit, vpn)]),
-          op("ptl.unlock"),
-        ]),
-      ]),
-    ]),
+    cleanPages(kit, start, end),
     op("gather.nested"),
     kit.gatherFlushQuietly(),
     op("gather.end"),
     op("mmap.read.unlock"),
   ],
 );
+
+/** The dirty pages of [start, end) are clean, and in the range of the open gather. */
+export function cleanPages(kit: Kit, start: Reg, end: Reg): Program {
+  return kit.range(ZAP_SITE, "CLEAR", start, end, [
+    kit.forEachTable(start, end, (from, to) => [
+      when(op("ptl.lock", { a: from }), [
+        kit.forEachEntry(from, to, (vpn) => [freePage(kit, vpn)]),
+        op("ptl.unlock"),
+      ]),
+    ]),
+  ]);
+}
 
 /** Only pages of this mm's own count: not the zero page, a file's, a shared mapping's. */
 function freePage(kit: Kit, vpn: Reg): Program {
@@ -80,7 +90,12 @@ function freePage(kit: Kit, vpn: Reg): Program {
       [
         when(
           op("cmp.lt", { a: zero, b: pfn }),
-          [op("addi", { a: pfn, b: vpn, imm: 1 }), op("gather.widen", { a: vpn, b: pfn })],
+          [
+            when(op("pte.clean", { a: vpn, note: "clean PTE" }), [
+              op("addi", { a: pfn, b: vpn, imm: 1 }),
+              op("gather.widen", { a: vpn, b: pfn }),
+            ]),
+          ],
           [],
         ),
       ],

@@ -11,7 +11,11 @@ import { RECLAIM_SITE } from "../sites.js";
 function flushOrDefer(kit: Kit, vpn: Reg, next: Reg): Program {
   const flush = kit.flush(vpn, next);
   if (kit.policy.batching === undefined) return flush;
-  return [when(op("batch.should"), [op("batch.add", { note: "defer the flush" })], flush)];
+  const defer = op("batch.add", { note: "defer the flush" });
+  if (kit.issuesAtOnce) {
+    return [defer, op("bcast.add", { a: vpn, b: next, note: "broadcast, wait later" })];
+  }
+  return [when(op("batch.should"), [defer], flush)];
 }
 
 function unmapEntry(kit: Kit, vpn: Reg): Program {
@@ -38,6 +42,19 @@ function unmapPages(kit: Kit, start: Reg, end: Reg): Program {
   ]);
 }
 
+function flushDeferred(kit: Kit): Program {
+  return kit.policy.batching === undefined ? [] : kit.flushBatch();
+}
+
+function writeOutAndFree(kit: Kit): Program {
+  const writeOut = op("frame.collect", { note: "write pages out" });
+  const flush = flushDeferred(kit);
+  return [
+    kit.policy.batching === "unforced" ? [writeOut, flush] : [flush, writeOut],
+    op("gather.free", { note: "free pages" }),
+  ];
+}
+
 export const reclaim = operation(
   "reclaim",
   ["start", "end"],
@@ -47,13 +64,29 @@ export const reclaim = operation(
     settles: "range",
     needs: NEEDS_DATA,
   },
-  (kit, { start, end }) => {
-    const writeOut = op("frame.collect", { note: "write pages out" });
-    const flush = kit.policy.batching === undefined ? [] : kit.flushBatch();
-    return [
-      unmapPages(kit, start, end),
-      kit.policy.batching === "unforced" ? [writeOut, flush] : [flush, writeOut],
-      op("gather.free", { note: "free pages" }),
-    ];
+  (kit, { start, end }) => [unmapPages(kit, start, end), writeOutAndFree(kit)],
+);
+
+/**
+ * Memory runs short while pages are being unmapped, so the task reclaims inside of its own reclaim.
+ * What it has deferred by then must stay deferred, or be flushed: not forgotten.
+ */
+export const reclaimNested = operation(
+  "reclaim.nested",
+  ["start", "inner", "end"],
+  {
+    summary: "reclaims [start, inner), and in the midst of that [inner, end)",
+    source: "shootdown.md I22; Linux before 4.8: init_tlb_ubc",
+    settles: "all",
+    needs: NEEDS_DATA,
   },
+  (kit, { start, inner, end }) => [
+    unmapPages(kit, start, inner),
+    kit.policy.batching === "reset"
+      ? op("batch.done", { note: "nothing is deferred (wrong)" })
+      : [],
+    unmapPages(kit, inner, end),
+    flushDeferred(kit),
+    writeOutAndFree(kit),
+  ],
 );

@@ -22,6 +22,16 @@ export const batchedUnchecked: FlushPolicy = {
   batching: "unchecked",
 };
 
+/** I22: a task that reclaims inside of its own reclaim starts a batch anew. */
+export const batchedReset: FlushPolicy = {
+  ...batched,
+  name: "batched-reset",
+  title: "as batched, but a reclaim inside another one forgets what that has deferred",
+  source: "shootdown.md I22; Linux before 4.8: init_tlb_ubc",
+  mutant: true,
+  batching: "reset",
+};
+
 /** I5: pages are written out while somebody can still write them. */
 export const batchedUnforced: FlushPolicy = {
   ...batched,

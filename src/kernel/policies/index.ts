@@ -1,7 +1,8 @@
 /** The flush policies that come with the library. */
 import type { FlushPolicy } from "../policy.js";
 import { ackFirst } from "./ack-first.js";
-import { batched, batchedUnchecked, batchedUnforced } from "./batched.js";
+import { batched, batchedReset, batchedUnchecked, batchedUnforced } from "./batched.js";
+import { broadcastBarrier, broadcastBatched, broadcastIssued } from "./broadcast-batched.js";
 import { broadcast, broadcastNoSync } from "./broadcast.js";
 import { concurrent } from "./concurrent.js";
 import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
@@ -12,6 +13,7 @@ import {
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
 import { fullOnly } from "./full-only.js";
+import { clearedSlots, clearedSlotsLate, newestOnly } from "./generations.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
@@ -33,6 +35,9 @@ export const POLICIES: readonly FlushPolicy[] = [
   tellLazy,
   tellAll,
   pvFlush,
+  broadcastBatched,
+  broadcastIssued,
+  clearedSlots,
   noWait,
   ackFirst,
   noIpi,
@@ -51,4 +56,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   latrOwnLate,
   pvFlushBlind,
   pvFlushLost,
+  batchedReset,
+  broadcastBarrier,
+  newestOnly,
+  clearedSlotsLate,
 ];
