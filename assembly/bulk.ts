@@ -19,8 +19,10 @@
  */
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
+import { drawTimes, shapeOf } from "./bulk-time";
 import { cacheDropPages } from "./cache";
-import { flushPages, flushWalks } from "./flush";
+import { reg } from "./exec-control";
+import { flushWalks } from "./flush";
 import { jobIsSwitch, jobTime } from "./jobs";
 import {
   asidSlot, bump, clockAt, countersAt, cpuAt, ctxAt, hdr, ipiSet, maskAt, mmAt, setHdr, tlbAt,
@@ -28,7 +30,6 @@ import {
 import { maskHas } from "./mask";
 import { NOT_QUEUED } from "./queue";
 import { Clock, Cpu, Ctx, Mm } from "./rows";
-import { later } from "./wake";
 
 /**
  * Visible micro-ops of a request beside those of its targets: one each of prep, others, ipi.send,
@@ -40,16 +41,6 @@ const STEPS_TARGET: u32 = 4;
 /** notify.begin and notify.next, when nobody subscribes. */
 const STEPS_NOTIFY: u32 = 2;
 
-/** Options whose meaning this file knows. Any other one: everything is decoded. */
-const KNOWN_OPTIONS: u32 = abi.OPT_DELAYED_IPI | abi.OPT_SPECULATIVE_WALKS | abi.OPT_LAZY_SKIP |
-  abi.OPT_SKIP_SWITCHING | abi.OPT_TRIM | abi.OPT_BATCH;
-
-// @ts-ignore: decorator
-@inline
-function price(costs: usize, index: i32): u32 {
-  return load<u32>(costs + (index << 2));
-}
-
 /** Instructions of the program above. */
 // @ts-ignore: decorator
 @inline
@@ -57,17 +48,10 @@ export function bulkLength(kind: u32): u32 {
   return (kind & abi.BULK_NOTIFY) != 0 ? 14 : 12;
 }
 
-/** The CPUs of word `w` of a mask but `self`. */
-// @ts-ignore: decorator
-@inline
-function others(mask: usize, w: u32, self: u32): u32 {
-  const bits = load<u32>(mask + (w << 2));
-  return w == self >> 5 ? bits & ~(1 << (self & 31)) : bits;
-}
-
-function countOthers(mask: usize, words: u32, self: u32): u32 {
+/** How many CPUs a mask of more than one word holds. */
+function countMany(mask: usize, words: u32): u32 {
   let n: u32 = 0;
-  for (let w: u32 = 0; w < words; w++) n += popcnt(others(mask, w, self));
+  for (let w: u32 = 0; w < words; w++) n += popcnt(load<u32>(mask + (w << 2)));
   return n;
 }
 
@@ -90,68 +74,88 @@ function staysQueued(m: usize, cpu: u32, clock: Clock, running: bool): bool {
   return !hasJobs || clock.queuedAt <= jobTime<Plain>(m, cpu);
 }
 
-/** Would target `cpu`, which runs the mm, take the interrupt when it arrives, as drain.ts does? */
+/** Is `mm` loaded, and not lazily? One load of two words. */
 // @ts-ignore: decorator
 @inline
-function isUsual(m: usize, cpu: u32, to: Cpu, own: Ctx, clock: Clock, have: u32, now: u64): bool {
-  if ((to.queue | to.ipiPending) != 0 || to.online == 0) return false;
-  if (load<u32>(asidSlot(to, to.asid), 4) != have) return false;
-  const below = to.task == 0 ? own : ctxAt(m, to.task - 1);
-  if ((own.running | below.irqOff) != 0) return false;
-  if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED || clock.now > now) return false;
-  const busy = below.running != 0;
-  if (!busy && clock.jobHead == clock.jobTail) return true;
-  return staysQueued(m, cpu, clock, busy);
+function runs(row: Cpu, mm: u32): bool {
+  if (offsetof<Cpu>("lazy") != offsetof<Cpu>("loadedMm") + 4) unreachable();
+  return load<u64>(changetype<usize>(row), offsetof<Cpu>("loadedMm")) == mm;
 }
 
+/** A target that is not usual: no word of targets is this one. */
+const NOT_USUAL: u64 = u64.MAX_VALUE;
+
 /**
- * Chooses the targets of a request as csd.send does: they are left in the initiator's IPI set.
- * How many, or 0 if there is none or one of them is not usual; then the set is empty.
+ * Chooses the targets among CPUs [base, base + 32) of the mask's word `bits` as csd.send does, and
+ * looks whether each would take the interrupt when it arrives, as drain.ts does. NOT_USUAL: one
+ * of them would not, or it is not certain that it is left out.
  */
-function choose(
-  m: usize, self: u32, row: Cpu, mm: u32, flags: u32, have: u32, now: u64,
-): u32 {
-  const mask = maskAt(m, mm - 1);
-  const set = ipiSet(m, row);
-  const words = hdr(m, abi.H_MASK_WORDS);
+// @ts-ignore: decorator
+@inline
+function chooseWord(
+  m: usize, base: u32, bits: u32, mm: u32, flags: u32, have: u32, now: u64,
+): u64 {
   const owns = changetype<usize>(ctxAt(m, hdr(m, abi.H_TASKS)));
   const rows = changetype<usize>(cpuAt(m, 0));
   const stride = hdr(m, abi.H_CPU_STRIDE);
   const clocks = changetype<usize>(clockAt(m, 0));
+  let kept = bits;
+  for (let left = bits; left != 0; left &= left - 1) {
+    const cpu = base + ctz(left);
+    const to = changetype<Cpu>(rows + cpu * stride);
+    if (!runs(to, mm)) {
+      if (!isFiltered(m, to, mm, flags)) return NOT_USUAL;
+      kept &= ~(1 << (cpu & 31));
+      continue;
+    }
+    if ((to.queue | to.ipiPending) != 0) return NOT_USUAL;
+    if (to.online == 0) return NOT_USUAL;
+    if (load<u32>(asidSlot(to, to.asid), 4) != have) return NOT_USUAL;
+    const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
+    const task = to.task;
+    const below = task == 0 ? own : ctxAt(m, task - 1);
+    if ((own.running | below.irqOff) != 0) return NOT_USUAL;
+    const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
+    if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED) return NOT_USUAL;
+    if (clock.now > now) return NOT_USUAL;
+    const running = below.running != 0;
+    if ((<u32>running | (clock.jobHead ^ clock.jobTail)) != 0) {
+      if (!staysQueued(m, cpu, clock, running)) return NOT_USUAL;
+    }
+  }
+  return kept;
+}
+
+/**
+ * chooseWord for a mask of many words: targets are left in the initiator's IPI set. How many, or 0
+ * if there is none or one of them is not usual; then the set is empty.
+ */
+function chooseMany(
+  m: usize, self: u32, mask: usize, set: usize, mm: u32, flags: u32, have: u32, now: u64,
+): u32 {
+  const words = hdr(m, abi.H_MASK_WORDS);
   let n: u32 = 0;
   for (let w: u32 = 0; w < words; w++) {
-    let left = others(mask, w, self);
-    let kept = left;
-    while (left != 0) {
-      const cpu = (w << 5) + ctz(left);
-      const to = changetype<Cpu>(rows + cpu * stride);
-      if (to.loadedMm == mm && to.lazy == 0) {
-        const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
-        const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
-        if (!isUsual(m, cpu, to, own, clock, have, now)) break;
-      } else {
-        if (!isFiltered(m, to, mm, flags)) break;
-        kept &= ~(1 << (cpu & 31));
-      }
-      left &= left - 1;
-    }
-    if (left != 0) {
+    const word = load<u32>(mask + (w << 2));
+    const bits = w == self >> 5 ? word & ~(1 << (self & 31)) : word;
+    const kept = chooseWord(m, w << 5, bits, mm, flags, have, now);
+    if (kept == NOT_USUAL) {
       memory.fill(set, 0, w << 2);
       return 0;
     }
-    store<u32>(set + (w << 2), kept);
-    n += popcnt(kept);
+    store<u32>(set + (w << 2), <u32>kept);
+    n += popcnt(<u32>kept);
   }
   return n;
 }
 
-/** What all targets of the IPI set have in common when their handlers are over; empties the set. */
-function deliver(
-  m: usize, row: Cpu, start: u64, end: u64, stride: u64, gen: u32, pages: u64, arrival: u64,
-  done: u64,
+/** What the targets `bits` have in common when their handlers are over. */
+// @ts-ignore: decorator
+@inline
+function deliverWord(
+  m: usize, base: u32, bits: u32, start: u64, end: u64, stride: u64, gen: u32, pages: u64,
+  arrival: u64, done: u64,
 ): void {
-  const set = ipiSet(m, row);
-  const words = hdr(m, abi.H_MASK_WORDS);
   const rows = changetype<usize>(cpuAt(m, 0));
   const rowStride = hdr(m, abi.H_CPU_STRIDE);
   const clocks = changetype<usize>(clockAt(m, 0));
@@ -160,165 +164,174 @@ function deliver(
   const tlbStride = hdr(m, abi.H_TLB_STRIDE);
   const sets = hdr(m, abi.H_TLB_SETS);
   const ways = hdr(m, abi.H_TLB_WAYS);
-  const bits = hdr(m, abi.H_INDEX_BITS);
+  const indexBits = hdr(m, abi.H_INDEX_BITS);
   const huge = hdr(m, abi.H_HUGE_SEEN) != 0;
   const pagesAndNs = i64x2.replace_lane(i64x2.splat(pages), 1, done - arrival);
-  for (let w: u32 = 0; w < words; w++) {
-    let left = load<u32>(set + (w << 2));
-    store<u32>(set + (w << 2), 0);
-    for (; left != 0; left &= left - 1) {
-      const cpu = (w << 5) + ctz(left);
-      const to = changetype<Cpu>(rows + cpu * rowStride);
-      const asid = to.asid;
-      const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
-      const tlb = tlbs + <usize>cpu * tlbStride;
-      cacheDropPages(tlb, sets, ways, bits, start, end, stride, asid, huge);
-      if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
-      store<u32>(asidSlot(to, asid), gen, 4);
-      clock.ipiAt = arrival;
-      clock.now = done;
-      const counter = counters + ((cpu * abi.CT_WORDS) << 3);
-      bump(counter, abi.CT_FLUSH_REMOTE, 1);
-      const both = counter + (abi.CT_FLUSH_PAGES << 3); // and CT_STOLEN_NS behind it
-      v128.store(both, i64x2.add(v128.load(both), pagesAndNs));
-    }
+  for (let left = bits; left != 0; left &= left - 1) {
+    const cpu = base + ctz(left);
+    const to = changetype<Cpu>(rows + cpu * rowStride);
+    const asid = to.asid;
+    const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
+    const tlb = tlbs + <usize>cpu * tlbStride;
+    cacheDropPages(tlb, sets, ways, indexBits, start, end, stride, asid, huge);
+    if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
+    store<u32>(asidSlot(to, asid), gen, 4);
+    clock.ipiAt = arrival;
+    clock.now = done;
+    const counter = counters + ((cpu * abi.CT_WORDS) << 3);
+    bump(counter, abi.CT_FLUSH_REMOTE, 1);
+    bumpBoth(counter, abi.CT_FLUSH_PAGES, pagesAndNs); // and CT_STOLEN_NS
   }
 }
 
-/** Is the initiator as it mostly is? */
-// @ts-ignore: decorator
-@inline
-function isUsualInitiator(m: usize, self: u32, row: Cpu, clock: Clock, mm: u32): bool {
-  const both = abi.SHORT_DRAIN | abi.SHORT_FLUSH;
-  if ((hdr(m, abi.H_SHORTCUTS) & both) != both || hdr(m, abi.H_LOG_MASK) != 0) return false;
-  if ((hdr(m, abi.H_OPTIONS) & ~KNOWN_OPTIONS) != 0 || self >= hdr(m, abi.H_CPUS)) return false;
-  if (mm == 0 || row.loadedMm != mm || row.lazy != 0) return false;
-  if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;
-  if (!maskHas<Plain>(maskAt(m, mm - 1), self)) return false;
-  // While it waits, a context switch may start over it.
-  return clock.jobHead == clock.jobTail || !jobIsSwitch<Plain>(m, self);
+/** deliverWord for each word of the IPI set; empties it. */
+function deliverMany(
+  m: usize, set: usize, start: u64, end: u64, stride: u64, gen: u32, pages: u64, arrival: u64,
+  done: u64,
+): void {
+  const words = hdr(m, abi.H_MASK_WORDS);
+  for (let w: u32 = 0; w < words; w++) {
+    const bits = load<u32>(set + (w << 2));
+    store<u32>(set + (w << 2), 0);
+    deliverWord(m, w << 5, bits, start, end, stride, gen, pages, arrival, done);
+  }
 }
 
-/** notify.next after the last subscriber. */
-// @ts-ignore: decorator
-@inline
-function leaveNotification(ctx: Ctx): void {
-  ctx.dev = 0;
-  ctx.event = 0;
-  ctx.hStart = 0;
-  ctx.hEnd = 0;
-}
-
-/** Is it time to also tell CPUs that run something else? `now`: when flush.others begins. */
-// @ts-ignore: decorator
-@inline
-function isTrimDue(m: usize, request: Mm, now: u64): bool {
-  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) == 0) return false;
+/** Is it time to also tell CPUs that run something else? */
+function isTrimDue(m: usize, request: Mm, clock: Clock): bool {
+  const now = clock.now + load<u32>(m + hdr(m, abi.H_OFF_COST) + (abi.OP_FLUSH_PREP << 2));
   return <u32>(now / 1000000) >= request.trimAtMs;
 }
 
-/** The flush itself, on either side, in ns; u32 as Clock.charge is. */
+/** Adds `by` to the counters `first` and `first + 1` of the row at `counters`. */
 // @ts-ignore: decorator
 @inline
-function flushNs(costs: usize, op: i32, pages: u64): u32 {
-  return price(costs, op) + price(costs, abi.COST_FLUSH_FIXED) +
-    price(costs, abi.COST_FLUSH_PAGE) * <u32>pages;
-}
-
-/** A turn of the send loop that queues a csd. */
-// @ts-ignore: decorator
-@inline
-function turnNs(costs: usize): u32 {
-  return price(costs, abi.OP_CSD_SEND) + price(costs, abi.COST_CSD);
-}
-
-/** From the beginning of flush.prep to the end of ipi.send, with `n` targets. */
-// @ts-ignore: decorator
-@inline
-function sendNs(costs: usize, n: u32): u64 {
-  return <u64>price(costs, abi.OP_FLUSH_PREP) + price(costs, abi.OP_FLUSH_OTHERS) +
-    <u64>n * turnNs(costs) + price(costs, abi.OP_CSD_SEND) +
-    (price(costs, abi.OP_IPI_SEND) + price(costs, abi.COST_IPI));
+function bumpBoth(counters: usize, first: i32, by: v128): void {
+  const p = counters + (first << 3);
+  v128.store(p, i64x2.add(v128.load(p), by));
 }
 
 /** The initiator's side: what decoding the request would leave behind but its time. */
 // @ts-ignore: decorator
 @inline
-function settle(
-  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, n: u32, asked: u32, pages: u64, ns: u64,
-): void {
+function settle(m: usize, self: u32, ctx: Ctx, n: u32, asked: u32, pages: u64, ns: u64): void {
   ctx.cursor = 0;
   ctx.flag = 0;
-  clock.ackAt = 0;
-  clock.wantKey = 1; // it was parked for its acks
-  clock.flushSince = clock.now;
   const counters = countersAt(m, self);
   bump(counters, abi.CT_FLUSH_LOCAL, 1);
   bump(counters, abi.CT_FLUSH_PAGES, pages);
-  bump(counters, abi.CT_CSD, n);
-  bump(counters, abi.CT_IPI, n);
-  bump(counters, abi.CT_FILTERED, asked - n);
+  bumpBoth(counters, abi.CT_CSD, i64x2.splat(n)); // and CT_IPI
+  if (asked != n) bump(counters, abi.CT_FILTERED, asked - n);
   bump(counters, abi.CT_SEND, 1);
   bump(counters, abi.CT_FLUSHES, 1);
   bump(counters, abi.CT_LATENCY_NS, ns);
 }
 
+/** INFO_* of a request, as flush.prep completes them. */
+// @ts-ignore: decorator
+@inline
+function infoFlags(ctx: Ctx, flags: u32): u32 {
+  const gathered = ctx.gFlags;
+  if ((gathered & abi.GF_FREED) == 0) return flags;
+  return flags | abi.INFO_FREED | ((gathered & abi.GF_SMALL) == 0 ? abi.INFO_HUGE : 0);
+}
+
 /**
- * Carries out the request [start, end) of CPU `self` if it is usual and over before `horizon`.
- * `kind` is operand c of its flush.prep (BULK_*). False: nothing was changed.
+ * Carries out the request of CPU `self` whose flush.prep is `word`, if it is usual and over before
+ * `horizon`. False: nothing was changed.
  */
 export function flushWhole(
-  m: usize, self: u32, ctx: Ctx, kind: u32, start: u64, end: u64, flags: u32, horizon: u64,
+  m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, horizon: u64,
 ): bool {
+  const ready = hdr(m, abi.H_WHOLE);
+  if (ready == 0) return false;
+  if (self >= hdr(m, abi.H_CPUS)) return false;
   const row = cpuAt(m, self);
-  const clock = clockAt(m, self);
   const mm: u32 = ctx.mm;
-  if (!isUsualInitiator(m, self, row, clock, mm)) return false;
+  if (!runs(row, mm)) return false;
+  if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;
+  if (mm == 0) return false;
   const request = mmAt(m, mm - 1);
   const have = request.tlbGen;
-  const slot = asidSlot(row, row.asid);
+  const asid = row.asid;
+  const slot = asidSlot(row, asid);
   if (load<u32>(slot, 4) != have) return false;
-  if ((ctx.gFlags & abi.GF_FREED) != 0) {
-    flags |= abi.INFO_FREED | ((ctx.gFlags & abi.GF_SMALL) == 0 ? abi.INFO_HUGE : 0);
+  // An ack that nobody waited for.
+  if (clock.ackAt != 0) return false;
+  // While it waits, a context switch may start over it.
+  if (clock.jobHead != clock.jobTail) {
+    if (jobIsSwitch<Plain>(m, self)) return false;
   }
+  const kind = <u32>(word >> 24) & 0xff;
+  const notify = (kind & abi.BULK_NOTIFY) != 0;
+  if (notify) {
+    if (request.subscribers != 0) return false;
+  }
+  if ((ready & abi.WHOLE_TRIM) != 0) {
+    if (isTrimDue(m, request, clock)) return false;
+  }
+  const start = reg(ctx, <u32>(word >> 8) & 0xff);
+  const end = reg(ctx, <u32>(word >> 16) & 0xff);
+  const flags = infoFlags(ctx, <u32>(word >> 32));
   const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
   const pages = (end - start) >> bits;
-  if ((flags & abi.INFO_FULL) != 0 || pages > <u64>hdr(m, abi.H_CEILING)) return false;
-  const notify = (kind & abi.BULK_NOTIFY) != 0;
-  if (notify && request.subscribers != 0) return false;
+  if ((flags & abi.INFO_FULL) != 0) return false;
+  if (pages > <u64>hdr(m, abi.H_CEILING)) return false;
+  if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, pages)) {
+    if (!drawTimes(m, kind, pages)) return false;
+  }
 
-  // The time line. It is first drawn for everybody in the mask, which is the longest it can be.
-  const costs = m + hdr(m, abi.H_OFF_COST);
-  const asked = countOthers(maskAt(m, mm - 1), hdr(m, abi.H_MASK_WORDS), self);
+  const mask = maskAt(m, mm - 1);
+  if (!maskHas<Plain>(mask, self)) return false;
+  const words = hdr(m, abi.H_MASK_WORDS);
+  const first = load<u32>(mask);
+  const asked = (words == 1 ? popcnt(first) : countMany(mask, words)) - 1;
+  const steps = notify ? STEPS + STEPS_NOTIFY : STEPS;
   const budget = hdr(m, abi.H_BUDGET);
-  if (budget < STEPS + STEPS_NOTIFY + STEPS_TARGET * asked) return false;
+  if (budget < steps + STEPS_TARGET * asked) return false;
+  // If nobody is filtered: the longest it can be.
   const since = clock.now;
-  if (isTrimDue(m, request, since + price(costs, abi.OP_FLUSH_PREP))) return false;
-  const local = <u64>flushNs(costs, abi.OP_FLUSH_LOCAL, pages);
-  const before = (kind & abi.BULK_LOCAL_FIRST) != 0 ? local : 0;
-  const taken = <u64>price(costs, abi.COST_DELIVER) + price(costs, abi.OP_CSQ_TAKE) +
-    flushNs(costs, abi.OP_CSD_RUN, pages) + price(costs, abi.OP_CSD_UNLOCK);
-  const last = <u64>price(costs, abi.OP_END);
-  const acked = taken + price(costs, abi.COST_ACK);
-  const rest = <u64>price(costs, abi.OP_CSD_WAIT) + price(costs, abi.OP_FLUSH_DONE) +
-    (notify ? <u64>price(costs, abi.OP_NOTIFY_BEGIN) + price(costs, abi.OP_NOTIFY_NEXT) : 0);
-  const sentMost = since + before + sendNs(costs, asked);
-  if (later(sentMost + acked + local, clock.ackAt) + last + rest >= horizon) return false;
-
-  const n = choose(m, self, row, mm, flags, have, since);
+  const turn = <u64>hdr(m, abi.H_WHOLE_TURN);
+  if (since + asked * turn + hdr(m, abi.H_WHOLE_LAST) >= horizon) return false;
+  const set = ipiSet(m, row);
+  let only: u32 = 0; // the targets, if there is one word of them
+  let n: u32;
+  if (words == 1) {
+    const kept = chooseWord(m, 0, first & ~(1 << self), mm, flags, have, since);
+    if (kept == NOT_USUAL) return false;
+    only = <u32>kept;
+    n = popcnt(only);
+  } else {
+    n = chooseMany(m, self, mask, set, mm, flags, have, since);
+  }
   if (n == 0) return false;
-  const sent = sentMost - <u64>(asked - n) * turnNs(costs);
-  const acks = later(clock.ackAt, sent + acked);
-  const over = later(sent + local - before, acks) + rest;
-  setHdr(m, abi.H_BUDGET, budget - STEPS - STEPS_TARGET * n - (notify ? STEPS_NOTIFY : 0));
+
+  const queued = since + n * turn;
+  const over = queued + hdr(m, abi.H_WHOLE_OVER);
+  setHdr(m, abi.H_BUDGET, budget - steps - STEPS_TARGET * n);
   request.tlbGen = have + 1;
-  const stride = (<u64>1) << bits;
-  flushPages(m, self, clock, row.asid, start, end, stride);
   store<u32>(slot, have + 1, 4);
-  deliver(m, row, start, end, stride, have + 1, pages,
-    sent + price(costs, abi.COST_DELIVER), sent + taken + last);
-  settle(m, self, ctx, row, clock, n, asked, pages, over - since);
-  if (notify) leaveNotification(ctx);
+  const stride = (<u64>1) << bits;
+  cacheDropPages(tlbAt(m, self), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
+    hdr(m, abi.H_INDEX_BITS), start, end, stride, asid, hdr(m, abi.H_HUGE_SEEN) != 0);
+  if (clock.walkFills != 0) flushWalks(m, self, clock, asid);
+  clock.flushSince = since;
+  clock.wantKey = 1; // it was parked for its acks
   clock.now = over;
+  settle(m, self, ctx, n, asked, pages, over - since);
+  if (notify) {
+    // As notify.next leaves it after the last subscriber.
+    ctx.dev = 0;
+    ctx.event = 0;
+    ctx.hStart = 0;
+    ctx.hEnd = 0;
+  }
+  const arrival = queued + hdr(m, abi.H_WHOLE_ARRIVAL);
+  const done = queued + hdr(m, abi.H_WHOLE_TAKEN);
+  if (words == 1) {
+    deliverWord(m, 0, only, start, end, stride, have + 1, pages, arrival, done);
+  } else {
+    deliverMany(m, set, start, end, stride, have + 1, pages, arrival, done);
+  }
   return true;
 }

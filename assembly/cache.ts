@@ -67,12 +67,11 @@ export function entryHuge(e: Entry): bool {
   return (e.tag & HUGE) != 0;
 }
 
-/** Which of the two entries from `p` on are `want`: all-ones in its lane. */
+/** Which of the entries with these rows are `want`: all-ones in its lane. */
 // @ts-ignore: decorator
 @inline
-function isPair(p: usize, hard: v128, want: v128): v128 {
-  const tags = v128.shuffle<u64>(v128.load(p), v128.load(p, 16), 0, 2);
-  return i64x2.eq(v128.and(tags, hard), want);
+function isPair(one: v128, other: v128, hard: v128, want: v128): v128 {
+  return i64x2.eq(v128.and(v128.shuffle<u64>(one, other, 0, 2), hard), want);
 }
 
 /** Way by way. */
@@ -97,18 +96,29 @@ function find(set: usize, ways: u32, tag: u64): usize {
   let p = set;
   let left = ways;
   if (left >= 12) {
+    // Constant offsets: folded into the loads.
     hits = v128.or(
       v128.or(
-        v128.or(isPair(p, hard, want), isPair(p + 32, hard, want)),
-        v128.or(isPair(p + 64, hard, want), isPair(p + 96, hard, want)),
+        v128.or(
+          isPair(v128.load(p), v128.load(p, 16), hard, want),
+          isPair(v128.load(p, 32), v128.load(p, 48), hard, want),
+        ),
+        v128.or(
+          isPair(v128.load(p, 64), v128.load(p, 80), hard, want),
+          isPair(v128.load(p, 96), v128.load(p, 112), hard, want),
+        ),
       ),
-      v128.or(isPair(p + 128, hard, want), isPair(p + 160, hard, want)),
+      v128.or(
+        isPair(v128.load(p, 128), v128.load(p, 144), hard, want),
+        isPair(v128.load(p, 160), v128.load(p, 176), hard, want),
+      ),
     );
+    if (left == 12) return v128.any_true(hits) ? findOneByOne(set, ways, tag) : 0;
     p += 192;
     left -= 12;
   }
   for (; left >= 2; left -= 2) {
-    hits = v128.or(hits, isPair(p, hard, want));
+    hits = v128.or(hits, isPair(v128.load(p), v128.load(p, 16), hard, want));
     p += 32;
   }
   if (!v128.any_true(hits) && (left == 0 || (load<u64>(p) & ~SOFT) != tag)) return 0;

@@ -223,8 +223,7 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
       return abi.ST_OK;
     }
     if (op == abi.OP_FLUSH_PREP && c != 0 &&
-        flushWhole(m, actor, ctx, c, reg(ctx, a), reg(ctx, b), imm,
-          min<u64>(horizon, clock.yieldAt))) {
+        flushWhole(m, actor, ctx, clock, word, min<u64>(horizon, clock.yieldAt))) {
       pc += bulkLength(c);
       spins = 0;
       continue;
