@@ -27,8 +27,8 @@ export function prepareWhole(m: usize): void {
   const options = hdr(m, abi.H_OPTIONS);
   const ready = (hdr(m, abi.H_SHORTCUTS) & both) == both && hdr(m, abi.H_LOG_MASK) == 0 &&
     (options & ~KNOWN_OPTIONS) == 0;
-  const trim = (options & abi.OPT_TRIM) != 0 ? abi.WHOLE_TRIM : 0;
-  setHdr(m, abi.H_WHOLE, ready ? abi.WHOLE_READY | trim : 0);
+  setHdr(m, abi.H_WHOLE, ready ? hdr(m, abi.H_CPUS) : 0);
+  setHdr(m, abi.H_WHOLE_TRIM, options & abi.OPT_TRIM);
   setHdr(m, abi.H_WHOLE_SHAPE, 0);
   drawTimes(m, abi.BULK_SEND_FIRST, 1);
 }

@@ -20,7 +20,7 @@
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { drawTimes, shapeOf } from "./bulk-time";
-import { cacheDropPages } from "./cache";
+import { cacheDropBoth, cacheDropPages } from "./cache";
 import { reg } from "./exec-control";
 import { flushWalks } from "./flush";
 import { jobIsSwitch, jobTime } from "./jobs";
@@ -46,13 +46,6 @@ const STEPS_NOTIFY: u32 = 2;
 @inline
 export function bulkLength(kind: u32): u32 {
   return (kind & abi.BULK_NOTIFY) != 0 ? 14 : 12;
-}
-
-/** How many CPUs a mask of more than one word holds. */
-function countMany(mask: usize, words: u32): u32 {
-  let n: u32 = 0;
-  for (let w: u32 = 0; w < words; w++) n += popcnt(load<u32>(mask + (w << 2)));
-  return n;
 }
 
 /** shouldFlush of a CPU that does not simply run `mm`: it can be decided to be left out. */
@@ -82,80 +75,111 @@ function runs(row: Cpu, mm: u32): bool {
   return load<u64>(changetype<usize>(row), offsetof<Cpu>("loadedMm")) == mm;
 }
 
-/** A target that is not usual: no word of targets is this one. */
-const NOT_USUAL: u64 = u64.MAX_VALUE;
-
 /**
- * Chooses the targets among CPUs [base, base + 32) of the mask's word `bits` as csd.send does, and
- * looks whether each would take the interrupt when it arrives, as drain.ts does. NOT_USUAL: one
- * of them would not, or it is not certain that it is left out.
+ * Would this CPU, which runs the mm, take the interrupt when it arrives, as drain.ts does? `owns`:
+ * the contexts of CPUs.
  */
 // @ts-ignore: decorator
 @inline
-function chooseWord(
-  m: usize, base: u32, bits: u32, mm: u32, flags: u32, have: u32, now: u64,
-): u64 {
+function isUsual(
+  m: usize, cpu: u32, to: Cpu, owns: usize, clock: Clock, have: u32, now: u64,
+): bool {
+  if ((to.queue | to.ipiPending) != 0) return false;
+  if (to.online == 0) return false;
+  if (load<u32>(asidSlot(to, to.asid), 4) != have) return false;
+  const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
+  const task = to.task;
+  const below = task == 0 ? own : ctxAt(m, task - 1);
+  if ((own.running | below.irqOff) != 0) return false;
+  if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED) return false;
+  if (clock.now > now) return false;
+  const running = below.running != 0;
+  if ((<u32>running | (clock.jobHead ^ clock.jobTail)) == 0) return true;
+  return staysQueued(m, cpu, clock, running);
+}
+
+/** What a handler leaves behind but an empty TLB. `pagesAndNs`: two counters. */
+// @ts-ignore: decorator
+@inline
+function leaveHandler(
+  m: usize, cpu: u32, to: Cpu, asid: u32, clock: Clock, counters: usize, gen: u32,
+  pagesAndNs: v128, arrival: u64, done: u64,
+): void {
+  if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
+  store<u32>(asidSlot(to, asid), gen, 4);
+  clock.ipiAt = arrival;
+  clock.now = done;
+  const p = counters + ((cpu * abi.CT_WORDS) << 3);
+  store<u64>(p, load<u64>(p, abi.CT_FLUSH_REMOTE << 3) + 1, abi.CT_FLUSH_REMOTE << 3);
+  // Together with CT_STOLEN_NS.
+  v128.store(p, i64x2.add(v128.load(p, abi.CT_FLUSH_PAGES << 3), pagesAndNs),
+    abi.CT_FLUSH_PAGES << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function pair(low: u64, high: u64): v128 {
+  return i64x2.replace_lane(i64x2.splat(low), 1, high);
+}
+
+/** The CPUs of word `w` of a mask but `self`. */
+// @ts-ignore: decorator
+@inline
+function others(mask: usize, w: u32, self: u32): u32 {
+  const bits = load<u32>(mask + (w << 2));
+  return w == self >> 5 ? bits & ~(1 << (self & 31)) : bits;
+}
+
+function countOthers(mask: usize, words: u32, self: u32): u32 {
+  let n: u32 = 0;
+  for (let w: u32 = 0; w < words; w++) n += popcnt(others(mask, w, self));
+  return n;
+}
+
+/**
+ * Chooses the targets of a request as csd.send does: they are left in the initiator's IPI set.
+ * How many, or 0 if there is none or one of them is not usual; then the set is empty.
+ */
+function choose(
+  m: usize, self: u32, mask: usize, set: usize, mm: u32, flags: u32, have: u32, now: u64,
+): u32 {
+  const words = hdr(m, abi.H_MASK_WORDS);
   const owns = changetype<usize>(ctxAt(m, hdr(m, abi.H_TASKS)));
   const rows = changetype<usize>(cpuAt(m, 0));
   const stride = hdr(m, abi.H_CPU_STRIDE);
   const clocks = changetype<usize>(clockAt(m, 0));
-  let kept = bits;
-  for (let left = bits; left != 0; left &= left - 1) {
-    const cpu = base + ctz(left);
-    const to = changetype<Cpu>(rows + cpu * stride);
-    if (!runs(to, mm)) {
-      if (!isFiltered(m, to, mm, flags)) return NOT_USUAL;
-      kept &= ~(1 << (cpu & 31));
-      continue;
-    }
-    if ((to.queue | to.ipiPending) != 0) return NOT_USUAL;
-    if (to.online == 0) return NOT_USUAL;
-    if (load<u32>(asidSlot(to, to.asid), 4) != have) return NOT_USUAL;
-    const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
-    const task = to.task;
-    const below = task == 0 ? own : ctxAt(m, task - 1);
-    if ((own.running | below.irqOff) != 0) return NOT_USUAL;
-    const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
-    if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED) return NOT_USUAL;
-    if (clock.now > now) return NOT_USUAL;
-    const running = below.running != 0;
-    if ((<u32>running | (clock.jobHead ^ clock.jobTail)) != 0) {
-      if (!staysQueued(m, cpu, clock, running)) return NOT_USUAL;
-    }
-  }
-  return kept;
-}
-
-/**
- * chooseWord for a mask of many words: targets are left in the initiator's IPI set. How many, or 0
- * if there is none or one of them is not usual; then the set is empty.
- */
-function chooseMany(
-  m: usize, self: u32, mask: usize, set: usize, mm: u32, flags: u32, have: u32, now: u64,
-): u32 {
-  const words = hdr(m, abi.H_MASK_WORDS);
   let n: u32 = 0;
   for (let w: u32 = 0; w < words; w++) {
-    const word = load<u32>(mask + (w << 2));
-    const bits = w == self >> 5 ? word & ~(1 << (self & 31)) : word;
-    const kept = chooseWord(m, w << 5, bits, mm, flags, have, now);
-    if (kept == NOT_USUAL) {
+    let left = others(mask, w, self);
+    let kept = left;
+    while (left != 0) {
+      const cpu = (w << 5) + ctz(left);
+      const to = changetype<Cpu>(rows + cpu * stride);
+      if (runs(to, mm)) {
+        const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
+        if (!isUsual(m, cpu, to, owns, clock, have, now)) break;
+      } else {
+        if (!isFiltered(m, to, mm, flags)) break;
+        kept &= ~(1 << (cpu & 31));
+      }
+      left &= left - 1;
+    }
+    if (left != 0) {
       memory.fill(set, 0, w << 2);
       return 0;
     }
-    store<u32>(set + (w << 2), <u32>kept);
-    n += popcnt(<u32>kept);
+    store<u32>(set + (w << 2), kept);
+    n += popcnt(kept);
   }
   return n;
 }
 
-/** What the targets `bits` have in common when their handlers are over. */
-// @ts-ignore: decorator
-@inline
-function deliverWord(
-  m: usize, base: u32, bits: u32, start: u64, end: u64, stride: u64, gen: u32, pages: u64,
-  arrival: u64, done: u64,
+/** What all targets of the IPI set have in common when their handlers are over; empties the set. */
+function deliver(
+  m: usize, set: usize, start: u64, end: u64, stride: u64, gen: u32, pages: u64, arrival: u64,
+  done: u64,
 ): void {
+  const words = hdr(m, abi.H_MASK_WORDS);
   const rows = changetype<usize>(cpuAt(m, 0));
   const rowStride = hdr(m, abi.H_CPU_STRIDE);
   const clocks = changetype<usize>(clockAt(m, 0));
@@ -164,36 +188,21 @@ function deliverWord(
   const tlbStride = hdr(m, abi.H_TLB_STRIDE);
   const sets = hdr(m, abi.H_TLB_SETS);
   const ways = hdr(m, abi.H_TLB_WAYS);
-  const indexBits = hdr(m, abi.H_INDEX_BITS);
+  const bits = hdr(m, abi.H_INDEX_BITS);
   const huge = hdr(m, abi.H_HUGE_SEEN) != 0;
-  const pagesAndNs = i64x2.replace_lane(i64x2.splat(pages), 1, done - arrival);
-  for (let left = bits; left != 0; left &= left - 1) {
-    const cpu = base + ctz(left);
-    const to = changetype<Cpu>(rows + cpu * rowStride);
-    const asid = to.asid;
-    const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
-    const tlb = tlbs + <usize>cpu * tlbStride;
-    cacheDropPages(tlb, sets, ways, indexBits, start, end, stride, asid, huge);
-    if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
-    store<u32>(asidSlot(to, asid), gen, 4);
-    clock.ipiAt = arrival;
-    clock.now = done;
-    const counter = counters + ((cpu * abi.CT_WORDS) << 3);
-    bump(counter, abi.CT_FLUSH_REMOTE, 1);
-    bumpBoth(counter, abi.CT_FLUSH_PAGES, pagesAndNs); // and CT_STOLEN_NS
-  }
-}
-
-/** deliverWord for each word of the IPI set; empties it. */
-function deliverMany(
-  m: usize, set: usize, start: u64, end: u64, stride: u64, gen: u32, pages: u64, arrival: u64,
-  done: u64,
-): void {
-  const words = hdr(m, abi.H_MASK_WORDS);
+  const pagesAndNs = pair(pages, done - arrival);
   for (let w: u32 = 0; w < words; w++) {
-    const bits = load<u32>(set + (w << 2));
+    let left = load<u32>(set + (w << 2));
     store<u32>(set + (w << 2), 0);
-    deliverWord(m, w << 5, bits, start, end, stride, gen, pages, arrival, done);
+    for (; left != 0; left &= left - 1) {
+      const cpu = (w << 5) + ctz(left);
+      const to = changetype<Cpu>(rows + cpu * rowStride);
+      const asid = to.asid;
+      const tlb = tlbs + <usize>cpu * tlbStride;
+      cacheDropPages(tlb, sets, ways, bits, start, end, stride, asid, huge);
+      const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
+      leaveHandler(m, cpu, to, asid, clock, counters, gen, pagesAndNs, arrival, done);
+    }
   }
 }
 
@@ -203,28 +212,11 @@ function isTrimDue(m: usize, request: Mm, clock: Clock): bool {
   return <u32>(now / 1000000) >= request.trimAtMs;
 }
 
-/** Adds `by` to the counters `first` and `first + 1` of the row at `counters`. */
+/** Visible micro-ops of a request without targets. */
 // @ts-ignore: decorator
 @inline
-function bumpBoth(counters: usize, first: i32, by: v128): void {
-  const p = counters + (first << 3);
-  v128.store(p, i64x2.add(v128.load(p), by));
-}
-
-/** The initiator's side: what decoding the request would leave behind but its time. */
-// @ts-ignore: decorator
-@inline
-function settle(m: usize, self: u32, ctx: Ctx, n: u32, asked: u32, pages: u64, ns: u64): void {
-  ctx.cursor = 0;
-  ctx.flag = 0;
-  const counters = countersAt(m, self);
-  bump(counters, abi.CT_FLUSH_LOCAL, 1);
-  bump(counters, abi.CT_FLUSH_PAGES, pages);
-  bumpBoth(counters, abi.CT_CSD, i64x2.splat(n)); // and CT_IPI
-  if (asked != n) bump(counters, abi.CT_FILTERED, asked - n);
-  bump(counters, abi.CT_SEND, 1);
-  bump(counters, abi.CT_FLUSHES, 1);
-  bump(counters, abi.CT_LATENCY_NS, ns);
+function stepsOf(kind: u32): u32 {
+  return (kind & abi.BULK_NOTIFY) != 0 ? STEPS + STEPS_NOTIFY : STEPS;
 }
 
 /** INFO_* of a request, as flush.prep completes them. */
@@ -237,15 +229,81 @@ function infoFlags(ctx: Ctx, flags: u32): u32 {
 }
 
 /**
+ * The initiator's side: what decoding the request to `n` of `asked` CPUs would leave behind but an
+ * empty TLB. Counters are found by constant offsets, which are folded into loads and stores.
+ */
+// @ts-ignore: decorator
+@inline
+function settle(
+  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, kind: u32, n: u32, asked: u32,
+  have: u32, pages: u64, ns: u64,
+): void {
+  setHdr(m, abi.H_BUDGET, hdr(m, abi.H_BUDGET) - stepsOf(kind) - STEPS_TARGET * n);
+  mmAt(m, ctx.mm - 1).tlbGen = have + 1;
+  store<u32>(asidSlot(row, row.asid), have + 1, 4);
+  if (clock.walkFills != 0) flushWalks(m, self, clock, row.asid);
+  const since = clock.now;
+  clock.flushSince = since;
+  clock.wantKey = 1; // it was parked for its acks
+  clock.now = since + ns;
+  ctx.cursor = 0;
+  ctx.flag = 0;
+  if ((kind & abi.BULK_NOTIFY) != 0) {
+    // As notify.next leaves it after the last subscriber.
+    ctx.dev = 0;
+    ctx.event = 0;
+    ctx.hStart = 0;
+    ctx.hEnd = 0;
+  }
+  const p = countersAt(m, self);
+  store<u64>(p, load<u64>(p, abi.CT_FLUSH_LOCAL << 3) + 1, abi.CT_FLUSH_LOCAL << 3);
+  store<u64>(p, load<u64>(p, abi.CT_FLUSH_PAGES << 3) + pages, abi.CT_FLUSH_PAGES << 3);
+  // Together with CT_IPI.
+  v128.store(p, i64x2.add(v128.load(p, abi.CT_CSD << 3), i64x2.splat(n)), abi.CT_CSD << 3);
+  if (asked != n) bump(p, abi.CT_FILTERED, asked - n);
+  store<u64>(p, load<u64>(p, abi.CT_SEND << 3) + 1, abi.CT_SEND << 3);
+  store<u64>(p, load<u64>(p, abi.CT_FLUSHES << 3) + 1, abi.CT_FLUSHES << 3);
+  store<u64>(p, load<u64>(p, abi.CT_LATENCY_NS << 3) + ns, abi.CT_LATENCY_NS << 3);
+}
+
+/** A usual request of a usual initiator whose times are drawn, to any number of CPUs. */
+function flushMany(
+  m: usize, self: u32, ctx: Ctx, clock: Clock, kind: u32, start: u64, end: u64, flags: u32,
+  mask: usize, have: u32, horizon: u64,
+): bool {
+  const row = cpuAt(m, self);
+  const asked = countOthers(mask, hdr(m, abi.H_MASK_WORDS), self);
+  if (hdr(m, abi.H_BUDGET) < stepsOf(kind) + STEPS_TARGET * asked) return false;
+  // If nobody is filtered: the longest it can be.
+  const since = clock.now;
+  const turn = <u64>hdr(m, abi.H_WHOLE_TURN);
+  if (since + asked * turn + hdr(m, abi.H_WHOLE_LAST) >= horizon) return false;
+  const set = ipiSet(m, row);
+  const n = choose(m, self, mask, set, ctx.mm, flags, have, since);
+  if (n == 0) return false;
+
+  const queued = since + n * turn;
+  const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  const stride = (<u64>1) << bits;
+  const pages = (end - start) >> bits;
+  cacheDropPages(tlbAt(m, self), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
+    hdr(m, abi.H_INDEX_BITS), start, end, stride, row.asid, hdr(m, abi.H_HUGE_SEEN) != 0);
+  deliver(m, set, start, end, stride, have + 1, pages, queued + hdr(m, abi.H_WHOLE_ARRIVAL),
+    queued + hdr(m, abi.H_WHOLE_TAKEN));
+  settle(m, self, ctx, row, clock, kind, n, asked, have, pages,
+    n * turn + hdr(m, abi.H_WHOLE_OVER));
+  return true;
+}
+
+/**
  * Carries out the request of CPU `self` whose flush.prep is `word`, if it is usual and over before
- * `horizon`. False: nothing was changed.
+ * `horizon`. False: nothing was changed. A request to one CPU, as of two threads, does without
+ * loops over masks: there, what comes once a request counts.
  */
 export function flushWhole(
   m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, horizon: u64,
 ): bool {
-  const ready = hdr(m, abi.H_WHOLE);
-  if (ready == 0) return false;
-  if (self >= hdr(m, abi.H_CPUS)) return false;
+  if (self >= hdr(m, abi.H_WHOLE)) return false;
   const row = cpuAt(m, self);
   const mm: u32 = ctx.mm;
   if (!runs(row, mm)) return false;
@@ -254,8 +312,7 @@ export function flushWhole(
   const request = mmAt(m, mm - 1);
   const have = request.tlbGen;
   const asid = row.asid;
-  const slot = asidSlot(row, asid);
-  if (load<u32>(slot, 4) != have) return false;
+  if (load<u32>(asidSlot(row, asid), 4) != have) return false;
   // An ack that nobody waited for.
   if (clock.ackAt != 0) return false;
   // While it waits, a context switch may start over it.
@@ -263,11 +320,10 @@ export function flushWhole(
     if (jobIsSwitch<Plain>(m, self)) return false;
   }
   const kind = <u32>(word >> 24) & 0xff;
-  const notify = (kind & abi.BULK_NOTIFY) != 0;
-  if (notify) {
+  if ((kind & abi.BULK_NOTIFY) != 0) {
     if (request.subscribers != 0) return false;
   }
-  if ((ready & abi.WHOLE_TRIM) != 0) {
+  if (hdr(m, abi.H_WHOLE_TRIM) != 0) {
     if (isTrimDue(m, request, clock)) return false;
   }
   const start = reg(ctx, <u32>(word >> 8) & 0xff);
@@ -280,58 +336,33 @@ export function flushWhole(
   if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, pages)) {
     if (!drawTimes(m, kind, pages)) return false;
   }
-
   const mask = maskAt(m, mm - 1);
   if (!maskHas<Plain>(mask, self)) return false;
-  const words = hdr(m, abi.H_MASK_WORDS);
-  const first = load<u32>(mask);
-  const asked = (words == 1 ? popcnt(first) : countMany(mask, words)) - 1;
-  const steps = notify ? STEPS + STEPS_NOTIFY : STEPS;
-  const budget = hdr(m, abi.H_BUDGET);
-  if (budget < steps + STEPS_TARGET * asked) return false;
-  // If nobody is filtered: the longest it can be.
-  const since = clock.now;
-  const turn = <u64>hdr(m, abi.H_WHOLE_TURN);
-  if (since + asked * turn + hdr(m, abi.H_WHOLE_LAST) >= horizon) return false;
-  const set = ipiSet(m, row);
-  let only: u32 = 0; // the targets, if there is one word of them
-  let n: u32;
-  if (words == 1) {
-    const kept = chooseWord(m, 0, first & ~(1 << self), mm, flags, have, since);
-    if (kept == NOT_USUAL) return false;
-    only = <u32>kept;
-    n = popcnt(only);
-  } else {
-    n = chooseMany(m, self, mask, set, mm, flags, have, since);
+  // Only of masks of one word: of others, zero words say nothing.
+  const rest = hdr(m, abi.H_MASK_WORDS) == 1 ? load<u32>(mask) & ~(1 << self) : 0;
+  if (popcnt(rest) != 1) {
+    return flushMany(m, self, ctx, clock, kind, start, end, flags, mask, have, horizon);
   }
-  if (n == 0) return false;
 
-  const queued = since + n * turn;
-  const over = queued + hdr(m, abi.H_WHOLE_OVER);
-  setHdr(m, abi.H_BUDGET, budget - steps - STEPS_TARGET * n);
-  request.tlbGen = have + 1;
-  store<u32>(slot, have + 1, 4);
+  const cpu = ctz(rest);
+  const to = cpuAt(m, cpu);
+  if (!runs(to, mm)) return false;
+  if (hdr(m, abi.H_BUDGET) < stepsOf(kind) + STEPS_TARGET) return false;
+  const since = clock.now;
+  const queued = since + hdr(m, abi.H_WHOLE_TURN);
+  if (queued + hdr(m, abi.H_WHOLE_LAST) >= horizon) return false;
+  const other = clockAt(m, cpu);
+  const owns = changetype<usize>(ctxAt(m, hdr(m, abi.H_TASKS)));
+  if (!isUsual(m, cpu, to, owns, other, have, since)) return false;
+
   const stride = (<u64>1) << bits;
-  cacheDropPages(tlbAt(m, self), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
-    hdr(m, abi.H_INDEX_BITS), start, end, stride, asid, hdr(m, abi.H_HUGE_SEEN) != 0);
-  if (clock.walkFills != 0) flushWalks(m, self, clock, asid);
-  clock.flushSince = since;
-  clock.wantKey = 1; // it was parked for its acks
-  clock.now = over;
-  settle(m, self, ctx, n, asked, pages, over - since);
-  if (notify) {
-    // As notify.next leaves it after the last subscriber.
-    ctx.dev = 0;
-    ctx.event = 0;
-    ctx.hStart = 0;
-    ctx.hEnd = 0;
-  }
+  cacheDropBoth(tlbAt(m, self), tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
+    hdr(m, abi.H_INDEX_BITS), start, end, stride, asid, to.asid, hdr(m, abi.H_HUGE_SEEN) != 0);
   const arrival = queued + hdr(m, abi.H_WHOLE_ARRIVAL);
   const done = queued + hdr(m, abi.H_WHOLE_TAKEN);
-  if (words == 1) {
-    deliverWord(m, 0, only, start, end, stride, have + 1, pages, arrival, done);
-  } else {
-    deliverMany(m, set, start, end, stride, have + 1, pages, arrival, done);
-  }
+  leaveHandler(m, cpu, to, to.asid, other, countersAt(m, 0), have + 1,
+    pair(pages, done - arrival), arrival, done);
+  settle(m, self, ctx, row, clock, kind, 1, 1, have, pages,
+    queued - since + hdr(m, abi.H_WHOLE_OVER));
   return true;
 }

@@ -83,6 +83,28 @@ function findOneByOne(set: usize, ways: u32, tag: u64): usize {
   return 0;
 }
 
+/** Which of twelve ways are `want`: as isPair. Constant offsets are folded into the loads. */
+// @ts-ignore: decorator
+@inline
+function hitsOf12(p: usize, hard: v128, want: v128): v128 {
+  return v128.or(
+    v128.or(
+      v128.or(
+        isPair(v128.load(p), v128.load(p, 16), hard, want),
+        isPair(v128.load(p, 32), v128.load(p, 48), hard, want),
+      ),
+      v128.or(
+        isPair(v128.load(p, 64), v128.load(p, 80), hard, want),
+        isPair(v128.load(p, 96), v128.load(p, 112), hard, want),
+      ),
+    ),
+    v128.or(
+      isPair(v128.load(p, 128), v128.load(p, 144), hard, want),
+      isPair(v128.load(p, 160), v128.load(p, 176), hard, want),
+    ),
+  );
+}
+
 /**
  * The way of `set` that holds `tag`, or 0. Misses are common: whether it is there is asked of
  * vectors first, of all twelve ways at once in the usual TLB.
@@ -96,24 +118,7 @@ function find(set: usize, ways: u32, tag: u64): usize {
   let p = set;
   let left = ways;
   if (left >= 12) {
-    // Constant offsets: folded into the loads.
-    hits = v128.or(
-      v128.or(
-        v128.or(
-          isPair(v128.load(p), v128.load(p, 16), hard, want),
-          isPair(v128.load(p, 32), v128.load(p, 48), hard, want),
-        ),
-        v128.or(
-          isPair(v128.load(p, 64), v128.load(p, 80), hard, want),
-          isPair(v128.load(p, 96), v128.load(p, 112), hard, want),
-        ),
-      ),
-      v128.or(
-        isPair(v128.load(p, 128), v128.load(p, 144), hard, want),
-        isPair(v128.load(p, 160), v128.load(p, 176), hard, want),
-      ),
-    );
-    if (left == 12) return v128.any_true(hits) ? findOneByOne(set, ways, tag) : 0;
+    hits = hitsOf12(p, hard, want);
     p += 192;
     left -= 12;
   }
@@ -171,18 +176,34 @@ function drop(p: usize): void {
   store<u64>(p, 0, 8);
 }
 
+/** Drops what holds `tag`, in a set of any size. */
+function dropAny(set: usize, ways: u32, tag: u64): void {
+  const hit = find(set, ways, tag);
+  if (hit != 0) drop(hit);
+}
+
+/** The same. A miss in a set of the usual size, the most common case, is decided here. */
+// @ts-ignore: decorator
+@inline
+function dropTag(set: usize, ways: u32, tag: u64): void {
+  if (ways != 12 || v128.any_true(hitsOf12(set, i64x2.splat(~SOFT), i64x2.splat(tag)))) {
+    dropAny(set, ways, tag);
+  }
+}
+
 /** INVLPG: drops what translates `vpn` under `asid`, of either size if `huge` ones exist. */
 // @ts-ignore: decorator
 @inline
 function dropPage(
   base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32, huge: bool,
 ): void {
-  const small = find(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
-  if (small != 0) drop(small);
-  if (!huge) return;
+  dropTag(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
+  if (huge) dropHuge(base, sets, ways, bits, vpn, asid);
+}
+
+function dropHuge(base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32): void {
   const first = (vpn >> bits) << bits;
-  const large = find(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
-  if (large != 0) drop(large);
+  dropAny(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
 }
 
 /** INVLPG for each page of [start, end), `stride` pages apart. */
@@ -194,6 +215,19 @@ export function cacheDropPages(
 ): void {
   for (let vpn = start; vpn < end; vpn += stride) {
     dropPage(base, sets, ways, bits, vpn, asid, huge);
+  }
+}
+
+/** cacheDropPages of two caches of one geometry, each with an ASID of its own. */
+// @ts-ignore: decorator
+@inline
+export function cacheDropBoth(
+  one: usize, other: usize, sets: u32, ways: u32, bits: u32, start: u64, end: u64, stride: u64,
+  asid: u32, otherAsid: u32, huge: bool,
+): void {
+  for (let vpn = start; vpn < end; vpn += stride) {
+    dropPage(one, sets, ways, bits, vpn, asid, huge);
+    dropPage(other, sets, ways, bits, vpn, otherAsid, huge);
   }
 }
 
