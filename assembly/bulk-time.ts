@@ -15,6 +15,14 @@ import { later } from "./wake";
 const KNOWN_OPTIONS: u32 = abi.OPT_DELAYED_IPI | abi.OPT_SPECULATIVE_WALKS | abi.OPT_LAZY_SKIP |
   abi.OPT_SKIP_SWITCHING | abi.OPT_TRIM | abi.OPT_BATCH;
 
+/**
+ * Visible micro-ops of a request beside those of its targets: one each of prep, others, ipi.send,
+ * local and done, the turn of the send loop that finds nobody, and two of wait, which blocks once.
+ */
+const STEPS: u32 = 8;
+/** notify.begin and notify.next, when nobody subscribes. */
+const STEPS_NOTIFY: u32 = 2;
+
 // @ts-ignore: decorator
 @inline
 function price(costs: usize, index: i32): u32 {
@@ -30,7 +38,7 @@ export function prepareWhole(m: usize): void {
   setHdr(m, abi.H_WHOLE, ready ? hdr(m, abi.H_CPUS) : 0);
   setHdr(m, abi.H_WHOLE_TRIM, options & abi.OPT_TRIM);
   setHdr(m, abi.H_WHOLE_SHAPE, 0);
-  drawTimes(m, abi.BULK_SEND_FIRST, 1);
+  if (ready && hdr(m, abi.H_CEILING) != 0) drawTimes(m, abi.BULK_SEND_FIRST, 1);
 }
 
 /** Of a request, for H_WHOLE_SHAPE: one that is not full has at most 2^20 pages. */
@@ -64,13 +72,12 @@ export function drawTimes(m: usize, kind: u32, pages: u64): bool {
     : <u64>price(costs, abi.OP_NOTIFY_BEGIN) + price(costs, abi.OP_NOTIFY_NEXT);
   const over = later(sent + local - before, acked) + price(costs, abi.OP_CSD_WAIT) + notified +
     price(costs, abi.OP_FLUSH_DONE);
-  const last = later(over, taken);
-  if (last > <u64>u32.MAX_VALUE) return false;
+  if (later(over, taken) > <u64>u32.MAX_VALUE) return false;
   setHdr(m, abi.H_WHOLE_SHAPE, shapeOf(kind, pages));
   setHdr(m, abi.H_WHOLE_TURN, price(costs, abi.OP_CSD_SEND) + price(costs, abi.COST_CSD));
   setHdr(m, abi.H_WHOLE_ARRIVAL, <u32>arrival);
   setHdr(m, abi.H_WHOLE_TAKEN, <u32>taken);
   setHdr(m, abi.H_WHOLE_OVER, <u32>over);
-  setHdr(m, abi.H_WHOLE_LAST, <u32>last);
+  setHdr(m, abi.H_WHOLE_STEPS, (kind & abi.BULK_NOTIFY) == 0 ? STEPS : STEPS + STEPS_NOTIFY);
   return true;
 }

@@ -20,26 +20,19 @@
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { drawTimes, shapeOf } from "./bulk-time";
-import { cacheDropBoth, cacheDropPages } from "./cache";
+import { cacheDropOne, cacheDropPages } from "./cache";
 import { reg } from "./exec-control";
 import { flushWalks } from "./flush";
 import { jobIsSwitch, jobTime } from "./jobs";
 import {
-  asidSlot, bump, clockAt, countersAt, cpuAt, ctxAt, hdr, ipiSet, maskAt, mmAt, setHdr, tlbAt,
+  asidSlot, clockAt, count, countersAt, cpuAt, ctxAt, hdr, ipiSet, maskAt, mmAt, setHdr, tlbAt,
 } from "./machine";
 import { maskHas } from "./mask";
 import { NOT_QUEUED } from "./queue";
 import { Clock, Cpu, Ctx, Mm } from "./rows";
 
-/**
- * Visible micro-ops of a request beside those of its targets: one each of prep, others, ipi.send,
- * local and done, the turn of the send loop that finds nobody, and two of wait, which blocks once.
- */
-const STEPS: u32 = 8;
 /** Of a target: it is sent to; it takes its queue, flushes, unlocks. */
 const STEPS_TARGET: u32 = 4;
-/** notify.begin and notify.next, when nobody subscribes. */
-const STEPS_NOTIFY: u32 = 2;
 
 /** Instructions of the program above. */
 // @ts-ignore: decorator
@@ -98,18 +91,16 @@ function isUsual(
   return staysQueued(m, cpu, clock, running);
 }
 
-/** What a handler leaves behind but an empty TLB. `pagesAndNs`: two counters. */
+/** What a handler leaves behind but an empty TLB. `pagesAndNs`: two counters of the row at `p`. */
 // @ts-ignore: decorator
 @inline
 function leaveHandler(
-  m: usize, cpu: u32, to: Cpu, asid: u32, clock: Clock, counters: usize, gen: u32,
-  pagesAndNs: v128, arrival: u64, done: u64,
+  to: Cpu, asid: u32, clock: Clock, p: usize, gen: u32, pagesAndNs: v128, arrival: u64, done: u64,
 ): void {
-  if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
   store<u32>(asidSlot(to, asid), gen, 4);
   clock.ipiAt = arrival;
   clock.now = done;
-  const p = counters + ((cpu * abi.CT_WORDS) << 3);
+  // Constant offsets are folded into loads and stores.
   store<u64>(p, load<u64>(p, abi.CT_FLUSH_REMOTE << 3) + 1, abi.CT_FLUSH_REMOTE << 3);
   // Together with CT_STOLEN_NS.
   v128.store(p, i64x2.add(v128.load(p, abi.CT_FLUSH_PAGES << 3), pagesAndNs),
@@ -201,7 +192,9 @@ function deliver(
       const tlb = tlbs + <usize>cpu * tlbStride;
       cacheDropPages(tlb, sets, ways, bits, start, end, stride, asid, huge);
       const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
-      leaveHandler(m, cpu, to, asid, clock, counters, gen, pagesAndNs, arrival, done);
+      if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
+      const counter = counters + ((cpu * abi.CT_WORDS) << 3);
+      leaveHandler(to, asid, clock, counter, gen, pagesAndNs, arrival, done);
     }
   }
 }
@@ -210,13 +203,6 @@ function deliver(
 function isTrimDue(m: usize, request: Mm, clock: Clock): bool {
   const now = clock.now + load<u32>(m + hdr(m, abi.H_OFF_COST) + (abi.OP_FLUSH_PREP << 2));
   return <u32>(now / 1000000) >= request.trimAtMs;
-}
-
-/** Visible micro-ops of a request without targets. */
-// @ts-ignore: decorator
-@inline
-function stepsOf(kind: u32): u32 {
-  return (kind & abi.BULK_NOTIFY) != 0 ? STEPS + STEPS_NOTIFY : STEPS;
 }
 
 /** INFO_* of a request, as flush.prep completes them. */
@@ -229,23 +215,22 @@ function infoFlags(ctx: Ctx, flags: u32): u32 {
 }
 
 /**
- * The initiator's side: what decoding the request to `n` of `asked` CPUs would leave behind but an
- * empty TLB. Counters are found by constant offsets, which are folded into loads and stores.
+ * The initiator's side: what decoding the request to `n` CPUs would leave behind but an empty TLB.
+ * `slot`: of its ASID; `p`: its counters.
  */
 // @ts-ignore: decorator
 @inline
 function settle(
-  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, kind: u32, n: u32, asked: u32,
-  have: u32, pages: u64, ns: u64,
+  m: usize, self: u32, ctx: Ctx, slot: usize, clock: Clock, kind: u32, n: u32, have: u32,
+  pages: u64, over: u64, p: usize,
 ): void {
-  setHdr(m, abi.H_BUDGET, hdr(m, abi.H_BUDGET) - stepsOf(kind) - STEPS_TARGET * n);
+  setHdr(m, abi.H_BUDGET, hdr(m, abi.H_BUDGET) - hdr(m, abi.H_WHOLE_STEPS) - STEPS_TARGET * n);
   mmAt(m, ctx.mm - 1).tlbGen = have + 1;
-  store<u32>(asidSlot(row, row.asid), have + 1, 4);
-  if (clock.walkFills != 0) flushWalks(m, self, clock, row.asid);
+  store<u32>(slot, have + 1, 4);
   const since = clock.now;
   clock.flushSince = since;
   clock.wantKey = 1; // it was parked for its acks
-  clock.now = since + ns;
+  clock.now = over;
   ctx.cursor = 0;
   ctx.flag = 0;
   if ((kind & abi.BULK_NOTIFY) != 0) {
@@ -255,50 +240,109 @@ function settle(
     ctx.hStart = 0;
     ctx.hEnd = 0;
   }
-  const p = countersAt(m, self);
   store<u64>(p, load<u64>(p, abi.CT_FLUSH_LOCAL << 3) + 1, abi.CT_FLUSH_LOCAL << 3);
   store<u64>(p, load<u64>(p, abi.CT_FLUSH_PAGES << 3) + pages, abi.CT_FLUSH_PAGES << 3);
   // Together with CT_IPI.
   v128.store(p, i64x2.add(v128.load(p, abi.CT_CSD << 3), i64x2.splat(n)), abi.CT_CSD << 3);
-  if (asked != n) bump(p, abi.CT_FILTERED, asked - n);
   store<u64>(p, load<u64>(p, abi.CT_SEND << 3) + 1, abi.CT_SEND << 3);
-  store<u64>(p, load<u64>(p, abi.CT_FLUSHES << 3) + 1, abi.CT_FLUSHES << 3);
-  store<u64>(p, load<u64>(p, abi.CT_LATENCY_NS << 3) + ns, abi.CT_LATENCY_NS << 3);
+  // Together with CT_LATENCY_NS.
+  v128.store(p, i64x2.add(v128.load(p, abi.CT_FLUSHES << 3), pair(1, over - since)),
+    abi.CT_FLUSHES << 3);
 }
 
-/** A usual request of a usual initiator whose times are drawn, to any number of CPUs. */
+/** A request of a usual initiator, of any kind, to any number of CPUs. */
 function flushMany(
-  m: usize, self: u32, ctx: Ctx, clock: Clock, kind: u32, start: u64, end: u64, flags: u32,
-  mask: usize, have: u32, horizon: u64,
+  m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, mask: usize, horizon: u64,
 ): bool {
-  const row = cpuAt(m, self);
+  const kind = <u32>(word >> 24) & 0xff;
+  const start = reg(ctx, <u32>(word >> 8) & 0xff);
+  const end = reg(ctx, <u32>(word >> 16) & 0xff);
+  const flags = infoFlags(ctx, <u32>(word >> 32));
+  if ((flags & abi.INFO_FULL) != 0) return false;
+  const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  const pages = (end - start) >> bits;
+  if (pages > <u64>hdr(m, abi.H_CEILING)) return false;
+  if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, pages)) {
+    if (!drawTimes(m, kind, pages)) return false;
+  }
   const asked = countOthers(mask, hdr(m, abi.H_MASK_WORDS), self);
-  if (hdr(m, abi.H_BUDGET) < stepsOf(kind) + STEPS_TARGET * asked) return false;
+  if (hdr(m, abi.H_BUDGET) < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET * asked) return false;
   // If nobody is filtered: the longest it can be.
   const since = clock.now;
   const turn = <u64>hdr(m, abi.H_WHOLE_TURN);
-  if (since + asked * turn + hdr(m, abi.H_WHOLE_LAST) >= horizon) return false;
+  const last = max<u32>(hdr(m, abi.H_WHOLE_OVER), hdr(m, abi.H_WHOLE_TAKEN));
+  if (since + asked * turn + last >= horizon) return false;
+  const row = cpuAt(m, self);
   const set = ipiSet(m, row);
+  const have = mmAt(m, ctx.mm - 1).tlbGen;
   const n = choose(m, self, mask, set, ctx.mm, flags, have, since);
   if (n == 0) return false;
 
   const queued = since + n * turn;
-  const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
   const stride = (<u64>1) << bits;
-  const pages = (end - start) >> bits;
+  const asid = row.asid;
   cacheDropPages(tlbAt(m, self), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
-    hdr(m, abi.H_INDEX_BITS), start, end, stride, row.asid, hdr(m, abi.H_HUGE_SEEN) != 0);
+    hdr(m, abi.H_INDEX_BITS), start, end, stride, asid, hdr(m, abi.H_HUGE_SEEN) != 0);
+  settle(m, self, ctx, asidSlot(row, asid), clock, kind, n, have, pages,
+    queued + hdr(m, abi.H_WHOLE_OVER), countersAt(m, self));
+  if (asked != n) count(m, self, abi.CT_FILTERED, asked - n);
+  if (clock.walkFills != 0) flushWalks(m, self, clock, asid);
   deliver(m, set, start, end, stride, have + 1, pages, queued + hdr(m, abi.H_WHOLE_ARRIVAL),
     queued + hdr(m, abi.H_WHOLE_TAKEN));
-  settle(m, self, ctx, row, clock, kind, n, asked, have, pages,
-    n * turn + hdr(m, abi.H_WHOLE_OVER));
+  return true;
+}
+
+/**
+ * One page to one CPU, as of two threads: without loops, since what comes once a request counts
+ * most here. `to` is the other CPU of the mask. False, and nothing was changed: not that simple.
+ */
+// @ts-ignore: decorator
+@inline
+function flushOne(
+  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, word: u64, have: u32, cpu: u32,
+  horizon: u64,
+): bool {
+  const kind = <u32>(word >> 24) & 0xff;
+  if (((<u32>(word >> 32) & ~abi.INFO_FREED) | (ctx.gFlags & abi.GF_FREED)) != 0) return false;
+  const start = reg(ctx, <u32>(word >> 8) & 0xff);
+  if (reg(ctx, <u32>(word >> 16) & 0xff) - start != 1) return false;
+  if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, 1)) return false;
+  if (hdr(m, abi.H_HUGE_SEEN) != 0) return false;
+  if (hdr(m, abi.H_TLB_WAYS) != 12) return false;
+  if (hdr(m, abi.H_BUDGET) < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET) return false;
+  const since = clock.now;
+  const queued = since + hdr(m, abi.H_WHOLE_TURN);
+  const over = queued + hdr(m, abi.H_WHOLE_OVER);
+  if (over >= horizon) return false;
+  const done = queued + hdr(m, abi.H_WHOLE_TAKEN);
+  if (done >= horizon) return false;
+  // Rows of both are the same distance apart, counted in rows.
+  const apart = cpu - self;
+  const to = changetype<Cpu>(changetype<usize>(row) + apart * hdr(m, abi.H_CPU_STRIDE));
+  if (!runs(to, ctx.mm)) return false;
+  const other = changetype<Clock>(changetype<usize>(clock) + apart * offsetof<Clock>());
+  const owns = changetype<usize>(ctxAt(m, hdr(m, abi.H_TASKS)));
+  if (!isUsual(m, cpu, to, owns, other, have, since)) return false;
+
+  const asid = row.asid;
+  const otherAsid = to.asid;
+  const tlb = tlbAt(m, self);
+  const sets = hdr(m, abi.H_TLB_SETS);
+  cacheDropOne(tlb, sets, start, asid);
+  cacheDropOne(tlb + apart * hdr(m, abi.H_TLB_STRIDE), sets, start, otherAsid);
+  const counters = countersAt(m, self);
+  settle(m, self, ctx, asidSlot(row, asid), clock, kind, 1, have, 1, over, counters);
+  const arrival = queued + hdr(m, abi.H_WHOLE_ARRIVAL);
+  leaveHandler(to, otherAsid, other, counters + ((apart * abi.CT_WORDS) << 3), have + 1,
+    pair(1, done - arrival), arrival, done);
+  if (clock.walkFills != 0) flushWalks(m, self, clock, asid);
+  if (other.walkFills != 0) flushWalks(m, cpu, other, otherAsid);
   return true;
 }
 
 /**
  * Carries out the request of CPU `self` whose flush.prep is `word`, if it is usual and over before
- * `horizon`. False: nothing was changed. A request to one CPU, as of two threads, does without
- * loops over masks: there, what comes once a request counts.
+ * `horizon`. False: nothing was changed.
  */
 export function flushWhole(
   m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, horizon: u64,
@@ -311,58 +355,27 @@ export function flushWhole(
   if (mm == 0) return false;
   const request = mmAt(m, mm - 1);
   const have = request.tlbGen;
-  const asid = row.asid;
-  if (load<u32>(asidSlot(row, asid), 4) != have) return false;
+  if (load<u32>(asidSlot(row, row.asid), 4) != have) return false;
   // An ack that nobody waited for.
   if (clock.ackAt != 0) return false;
   // While it waits, a context switch may start over it.
   if (clock.jobHead != clock.jobTail) {
     if (jobIsSwitch<Plain>(m, self)) return false;
   }
-  const kind = <u32>(word >> 24) & 0xff;
-  if ((kind & abi.BULK_NOTIFY) != 0) {
+  if (((word >> 24) & abi.BULK_NOTIFY) != 0) {
     if (request.subscribers != 0) return false;
   }
   if (hdr(m, abi.H_WHOLE_TRIM) != 0) {
     if (isTrimDue(m, request, clock)) return false;
   }
-  const start = reg(ctx, <u32>(word >> 8) & 0xff);
-  const end = reg(ctx, <u32>(word >> 16) & 0xff);
-  const flags = infoFlags(ctx, <u32>(word >> 32));
-  const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
-  const pages = (end - start) >> bits;
-  if ((flags & abi.INFO_FULL) != 0) return false;
-  if (pages > <u64>hdr(m, abi.H_CEILING)) return false;
-  if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, pages)) {
-    if (!drawTimes(m, kind, pages)) return false;
-  }
   const mask = maskAt(m, mm - 1);
-  if (!maskHas<Plain>(mask, self)) return false;
-  // Only of masks of one word: of others, zero words say nothing.
-  const rest = hdr(m, abi.H_MASK_WORDS) == 1 ? load<u32>(mask) & ~(1 << self) : 0;
-  if (popcnt(rest) != 1) {
-    return flushMany(m, self, ctx, clock, kind, start, end, flags, mask, have, horizon);
-  }
-
-  const cpu = ctz(rest);
-  const to = cpuAt(m, cpu);
-  if (!runs(to, mm)) return false;
-  if (hdr(m, abi.H_BUDGET) < stepsOf(kind) + STEPS_TARGET) return false;
-  const since = clock.now;
-  const queued = since + hdr(m, abi.H_WHOLE_TURN);
-  if (queued + hdr(m, abi.H_WHOLE_LAST) >= horizon) return false;
-  const other = clockAt(m, cpu);
-  const owns = changetype<usize>(ctxAt(m, hdr(m, abi.H_TASKS)));
-  if (!isUsual(m, cpu, to, owns, other, have, since)) return false;
-
-  const stride = (<u64>1) << bits;
-  cacheDropBoth(tlbAt(m, self), tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
-    hdr(m, abi.H_INDEX_BITS), start, end, stride, asid, to.asid, hdr(m, abi.H_HUGE_SEEN) != 0);
-  const arrival = queued + hdr(m, abi.H_WHOLE_ARRIVAL);
-  const done = queued + hdr(m, abi.H_WHOLE_TAKEN);
-  leaveHandler(m, cpu, to, to.asid, other, countersAt(m, 0), have + 1,
-    pair(pages, done - arrival), arrival, done);
-  settle(m, self, ctx, row, clock, kind, 1, 1, have, pages,
-    queued - since + hdr(m, abi.H_WHOLE_OVER));
-  return true;
+  if (hdr(m, abi.H_MASK_WORDS) == 1) {
+    const bits = load<u32>(mask);
+    if (((bits >> self) & 1) == 0) return false;
+    const others = bits & ~(1 << self);
+    if (popcnt(others) == 1) {
+      if (flushOne(m, self, ctx, row, clock, word, have, ctz(others), horizon)) return true;
+    }
+  } else if (!maskHas<Plain>(mask, self)) return false;
+  return flushMany(m, self, ctx, clock, word, mask, horizon);
 }

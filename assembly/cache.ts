@@ -218,17 +218,11 @@ export function cacheDropPages(
   }
 }
 
-/** cacheDropPages of two caches of one geometry, each with an ASID of its own. */
+/** INVLPG of one small page in a cache of twelve ways without huge entries: the usual TLB. */
 // @ts-ignore: decorator
 @inline
-export function cacheDropBoth(
-  one: usize, other: usize, sets: u32, ways: u32, bits: u32, start: u64, end: u64, stride: u64,
-  asid: u32, otherAsid: u32, huge: bool,
-): void {
-  for (let vpn = start; vpn < end; vpn += stride) {
-    dropPage(one, sets, ways, bits, vpn, asid, huge);
-    dropPage(other, sets, ways, bits, vpn, otherAsid, huge);
-  }
+export function cacheDropOne(base: usize, sets: u32, vpn: u64, asid: u32): void {
+  dropTag(setOf(base, sets, 12, vpn), 12, makeTag(vpn, asid, false));
 }
 
 /** Drops the entry at `p` if it is of `asid`. True: it is of another one. */
