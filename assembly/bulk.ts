@@ -20,12 +20,13 @@
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { drawTimes, shapeOf } from "./bulk-time";
-import { cacheDropOne, cacheDropPages } from "./cache";
-import { reg } from "./exec-control";
+import { cacheDropPages, cacheDropTwo, USUAL_WAYS } from "./cache";
+import { reg, setReg } from "./exec-control";
 import { flushWalks } from "./flush";
 import { jobIsSwitch, jobTime } from "./jobs";
 import {
-  asidSlot, clockAt, count, countersAt, cpuAt, ctxAt, hdr, ipiSet, maskAt, mmAt, setHdr, tlbAt,
+  asidSlot, clockAt, count, countersAt, cpuAt, cpuCtxAt, ctxAt, hdr, ipiSet, maskAt, mmAt, setHdr,
+  tlbAt,
 } from "./machine";
 import { maskHas } from "./mask";
 import { NOT_QUEUED } from "./queue";
@@ -33,13 +34,6 @@ import { Clock, Cpu, Ctx, Mm } from "./rows";
 
 /** Of a target: it is sent to; it takes its queue, flushes, unlocks. */
 const STEPS_TARGET: u32 = 4;
-
-/** Instructions of the program above. */
-// @ts-ignore: decorator
-@inline
-export function bulkLength(kind: u32): u32 {
-  return (kind & abi.BULK_NOTIFY) != 0 ? 14 : 12;
-}
 
 /** shouldFlush of a CPU that does not simply run `mm`: it can be decided to be left out. */
 function isFiltered(m: usize, to: Cpu, mm: u32, flags: u32): bool {
@@ -69,26 +63,26 @@ function runs(row: Cpu, mm: u32): bool {
 }
 
 /**
- * Would this CPU, which runs the mm, take the interrupt when it arrives, as drain.ts does? `owns`:
- * the contexts of CPUs.
+ * Would this CPU, which runs the mm, take the interrupt when it arrives, as drain.ts does? Another
+ * look is needed if `below`, the context that is interrupted, is busy, or if there are jobs.
  */
 // @ts-ignore: decorator
 @inline
-function isUsual(
-  m: usize, cpu: u32, to: Cpu, owns: usize, clock: Clock, have: u32, now: u64,
-): bool {
+function takesIrq(to: Cpu, own: Ctx, below: Ctx, clock: Clock, have: u32, now: u64): bool {
   if ((to.queue | to.ipiPending) != 0) return false;
   if (to.online == 0) return false;
   if (load<u32>(asidSlot(to, to.asid), 4) != have) return false;
-  const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
-  const task = to.task;
-  const below = task == 0 ? own : ctxAt(m, task - 1);
   if ((own.running | below.irqOff) != 0) return false;
   if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED) return false;
-  if (clock.now > now) return false;
-  const running = below.running != 0;
-  if ((<u32>running | (clock.jobHead ^ clock.jobTail)) == 0) return true;
-  return staysQueued(m, cpu, clock, running);
+  return clock.now <= now;
+}
+
+/** The context of a CPU's task, or without one its own. */
+// @ts-ignore: decorator
+@inline
+function ctxBelow(m: usize, to: Cpu, own: Ctx): Ctx {
+  const task = to.task;
+  return task == 0 ? own : ctxAt(m, task - 1);
 }
 
 /** What a handler leaves behind but an empty TLB. `pagesAndNs`: two counters of the row at `p`. */
@@ -148,7 +142,13 @@ function choose(
       const to = changetype<Cpu>(rows + cpu * stride);
       if (runs(to, mm)) {
         const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
-        if (!isUsual(m, cpu, to, owns, clock, have, now)) break;
+        const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
+        const below = ctxBelow(m, to, own);
+        if (!takesIrq(to, own, below, clock, have, now)) break;
+        const running = below.running != 0;
+        if (running || clock.jobHead != clock.jobTail) {
+          if (!staysQueued(m, cpu, clock, running)) break;
+        }
       } else {
         if (!isFiltered(m, to, mm, flags)) break;
         kept &= ~(1 << (cpu & 31));
@@ -221,13 +221,12 @@ function infoFlags(ctx: Ctx, flags: u32): u32 {
 // @ts-ignore: decorator
 @inline
 function settle(
-  m: usize, self: u32, ctx: Ctx, slot: usize, clock: Clock, kind: u32, n: u32, have: u32,
-  pages: u64, over: u64, p: usize,
+  m: usize, ctx: Ctx, clock: Clock, request: Mm, slot: usize, p: usize, kind: u32, n: u32,
+  budget: u32, have: u32, pages: u64, since: u64, over: u64,
 ): void {
-  setHdr(m, abi.H_BUDGET, hdr(m, abi.H_BUDGET) - hdr(m, abi.H_WHOLE_STEPS) - STEPS_TARGET * n);
-  mmAt(m, ctx.mm - 1).tlbGen = have + 1;
+  setHdr(m, abi.H_BUDGET, budget - hdr(m, abi.H_WHOLE_STEPS) - STEPS_TARGET * n);
+  request.tlbGen = have + 1;
   store<u32>(slot, have + 1, 4);
-  const since = clock.now;
   clock.flushSince = since;
   clock.wantKey = 1; // it was parked for its acks
   clock.now = over;
@@ -266,7 +265,8 @@ function flushMany(
     if (!drawTimes(m, kind, pages)) return false;
   }
   const asked = countOthers(mask, hdr(m, abi.H_MASK_WORDS), self);
-  if (hdr(m, abi.H_BUDGET) < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET * asked) return false;
+  const budget = hdr(m, abi.H_BUDGET);
+  if (budget < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET * asked) return false;
   // If nobody is filtered: the longest it can be.
   const since = clock.now;
   const turn = <u64>hdr(m, abi.H_WHOLE_TURN);
@@ -274,7 +274,8 @@ function flushMany(
   if (since + asked * turn + last >= horizon) return false;
   const row = cpuAt(m, self);
   const set = ipiSet(m, row);
-  const have = mmAt(m, ctx.mm - 1).tlbGen;
+  const request = mmAt(m, ctx.mm - 1);
+  const have = request.tlbGen;
   const n = choose(m, self, mask, set, ctx.mm, flags, have, since);
   if (n == 0) return false;
 
@@ -283,8 +284,8 @@ function flushMany(
   const asid = row.asid;
   cacheDropPages(tlbAt(m, self), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), start, end, stride, asid, hdr(m, abi.H_HUGE_SEEN) != 0);
-  settle(m, self, ctx, asidSlot(row, asid), clock, kind, n, have, pages,
-    queued + hdr(m, abi.H_WHOLE_OVER), countersAt(m, self));
+  settle(m, ctx, clock, request, asidSlot(row, asid), countersAt(m, self), kind, n, budget, have,
+    pages, since, queued + hdr(m, abi.H_WHOLE_OVER));
   if (asked != n) count(m, self, abi.CT_FILTERED, asked - n);
   if (clock.walkFills != 0) flushWalks(m, self, clock, asid);
   deliver(m, set, start, end, stride, have + 1, pages, queued + hdr(m, abi.H_WHOLE_ARRIVAL),
@@ -294,13 +295,13 @@ function flushMany(
 
 /**
  * One page to one CPU, as of two threads: without loops, since what comes once a request counts
- * most here. `to` is the other CPU of the mask. False, and nothing was changed: not that simple.
+ * most here. `cpu` is the other one of the mask. False, and nothing was changed: not that simple.
  */
 // @ts-ignore: decorator
 @inline
 function flushOne(
-  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, word: u64, have: u32, cpu: u32,
-  horizon: u64,
+  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, word: u64, request: Mm, have: u32,
+  cpu: u32, horizon: u64,
 ): bool {
   const kind = <u32>(word >> 24) & 0xff;
   if (((<u32>(word >> 32) & ~abi.INFO_FREED) | (ctx.gFlags & abi.GF_FREED)) != 0) return false;
@@ -308,30 +309,33 @@ function flushOne(
   if (reg(ctx, <u32>(word >> 16) & 0xff) - start != 1) return false;
   if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, 1)) return false;
   if (hdr(m, abi.H_HUGE_SEEN) != 0) return false;
-  if (hdr(m, abi.H_TLB_WAYS) != 12) return false;
-  if (hdr(m, abi.H_BUDGET) < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET) return false;
+  if (hdr(m, abi.H_TLB_WAYS) != USUAL_WAYS) return false;
+  const budget = hdr(m, abi.H_BUDGET);
+  if (budget < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET) return false;
   const since = clock.now;
   const queued = since + hdr(m, abi.H_WHOLE_TURN);
   const over = queued + hdr(m, abi.H_WHOLE_OVER);
   if (over >= horizon) return false;
   const done = queued + hdr(m, abi.H_WHOLE_TAKEN);
   if (done >= horizon) return false;
-  // Rows of both are the same distance apart, counted in rows.
+  // Rows of both are so many rows apart.
   const apart = cpu - self;
   const to = changetype<Cpu>(changetype<usize>(row) + apart * hdr(m, abi.H_CPU_STRIDE));
   if (!runs(to, ctx.mm)) return false;
   const other = changetype<Clock>(changetype<usize>(clock) + apart * offsetof<Clock>());
-  const owns = changetype<usize>(ctxAt(m, hdr(m, abi.H_TASKS)));
-  if (!isUsual(m, cpu, to, owns, other, have, since)) return false;
+  const own = cpuCtxAt(m, cpu);
+  const below = ctxBelow(m, to, own);
+  if (!takesIrq(to, own, below, other, have, since)) return false;
+  if ((below.running | (other.jobHead ^ other.jobTail)) != 0) return false;
 
   const asid = row.asid;
   const otherAsid = to.asid;
   const tlb = tlbAt(m, self);
-  const sets = hdr(m, abi.H_TLB_SETS);
-  cacheDropOne(tlb, sets, start, asid);
-  cacheDropOne(tlb + apart * hdr(m, abi.H_TLB_STRIDE), sets, start, otherAsid);
+  cacheDropTwo(tlb, asid, tlb + apart * hdr(m, abi.H_TLB_STRIDE), otherAsid,
+    hdr(m, abi.H_TLB_SETS), start);
   const counters = countersAt(m, self);
-  settle(m, self, ctx, asidSlot(row, asid), clock, kind, 1, have, 1, over, counters);
+  settle(m, ctx, clock, request, asidSlot(row, asid), counters, kind, 1, budget, have, 1, since,
+    over);
   const arrival = queued + hdr(m, abi.H_WHOLE_ARRIVAL);
   leaveHandler(to, otherAsid, other, counters + ((apart * abi.CT_WORDS) << 3), have + 1,
     pair(1, done - arrival), arrival, done);
@@ -344,7 +348,9 @@ function flushOne(
  * Carries out the request of CPU `self` whose flush.prep is `word`, if it is usual and over before
  * `horizon`. False: nothing was changed.
  */
-export function flushWhole(
+// @ts-ignore: decorator
+@inline
+function flushWhole(
   m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, horizon: u64,
 ): bool {
   if (self >= hdr(m, abi.H_WHOLE)) return false;
@@ -374,8 +380,46 @@ export function flushWhole(
     if (((bits >> self) & 1) == 0) return false;
     const others = bits & ~(1 << self);
     if (popcnt(others) == 1) {
-      if (flushOne(m, self, ctx, row, clock, word, have, ctz(others), horizon)) return true;
+      const cpu = ctz(others);
+      if (flushOne(m, self, ctx, row, clock, word, request, have, cpu, horizon)) return true;
     }
   } else if (!maskHas<Plain>(mask, self)) return false;
   return flushMany(m, self, ctx, clock, word, mask, horizon);
+}
+
+/** Instructions of the program above. */
+// @ts-ignore: decorator
+@inline
+function bulkLength(kind: u32): u32 {
+  return (kind & abi.BULK_NOTIFY) != 0 ? 14 : 12;
+}
+
+/**
+ * Carries out the requests from `pc` on that can be, as long as nothing but loops comes between
+ * them. Returns where decoding has to go on.
+ */
+export function runWhole(
+  m: usize, self: u32, ctx: Ctx, clock: Clock, code: usize, pc: u32, horizon: u64,
+): u32 {
+  const costs = m + hdr(m, abi.H_OFF_COST);
+  for (;;) {
+    const word = load<u64>(code + ((<usize>pc) << 3));
+    const op = <i32>(word & 0xff);
+    if (op == abi.OP_FLUSH_PREP) {
+      const kind = <u32>(word >> 24) & 0xff;
+      if (kind == 0) return pc;
+      if (!flushWhole(m, self, ctx, clock, word, horizon)) return pc;
+      pc += bulkLength(kind);
+    } else if (op == abi.OP_DJNZ) {
+      const a = <u32>(word >> 8) & 0xff;
+      const left = reg(ctx, a) - 1;
+      setReg(ctx, a, left);
+      pc = left != 0 ? <u32>(word >> 32) : pc + 1;
+      clock.now += load<u32>(costs + (abi.OP_DJNZ << 2));
+    } else if (op == abi.OP_NOP) {
+      pc++;
+      clock.now += load<u32>(costs + (abi.OP_NOP << 2));
+    } else return pc;
+  }
+  return pc;
 }

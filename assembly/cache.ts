@@ -186,7 +186,7 @@ function dropAny(set: usize, ways: u32, tag: u64): void {
 // @ts-ignore: decorator
 @inline
 function dropTag(set: usize, ways: u32, tag: u64): void {
-  if (ways != 12 || v128.any_true(hitsOf12(set, i64x2.splat(~SOFT), i64x2.splat(tag)))) {
+  if (ways != USUAL_WAYS || v128.any_true(hitsOf12(set, i64x2.splat(~SOFT), i64x2.splat(tag)))) {
     dropAny(set, ways, tag);
   }
 }
@@ -218,11 +218,18 @@ export function cacheDropPages(
   }
 }
 
-/** INVLPG of one small page in a cache of twelve ways without huge entries: the usual TLB. */
+/** Ways of the usual TLB. */
+export const USUAL_WAYS: u32 = 12;
+
+/** INVLPG of one small page in two TLBs with that many ways that hold no huge entries. */
 // @ts-ignore: decorator
 @inline
-export function cacheDropOne(base: usize, sets: u32, vpn: u64, asid: u32): void {
-  dropTag(setOf(base, sets, 12, vpn), 12, makeTag(vpn, asid, false));
+export function cacheDropTwo(
+  one: usize, asid: u32, other: usize, otherAsid: u32, sets: u32, vpn: u64,
+): void {
+  const offset = setOf(0, sets, USUAL_WAYS, vpn);
+  dropTag(one + offset, USUAL_WAYS, makeTag(vpn, asid, false));
+  dropTag(other + offset, USUAL_WAYS, makeTag(vpn, otherAsid, false));
 }
 
 /** Drops the entry at `p` if it is of `asid`. True: it is of another one. */

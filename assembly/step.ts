@@ -11,7 +11,7 @@
  */
 import * as abi from "../src/core/abi";
 import { get32, isShared, Plain } from "./atomics";
-import { bulkLength, flushWhole } from "./bulk";
+import { runWhole } from "./bulk";
 import { LOG_SLACK } from "./log";
 import { csdSendLoop } from "./call-queue";
 import { charge } from "./charge";
@@ -183,31 +183,6 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
     const word = load<u64>(code + ((<usize>pc) << 3));
     const op = <i32>(word & 0xff);
     const imm = <u32>(word >> 32);
-    if (op == abi.OP_FLUSH_PREP) {
-      // Recognised by the host, and nobody can disturb it.
-      const kind = <u32>(word >> 24) & 0xff;
-      if (kind != 0) {
-        const until = min<u64>(horizon, clock.yieldAt);
-        if (flushWhole(m, actor, ctx, clock, word, until)) {
-          pc += bulkLength(kind);
-          spins = 0;
-          continue;
-        }
-      }
-    }
-    // Loops are made of these two: no call for them, and nothing of them is left to be cleared.
-    if (op == abi.OP_DJNZ) {
-      const left = reg(ctx, <u32>(word >> 8) & 0xff) - 1;
-      setReg(ctx, <u32>(word >> 8) & 0xff, left);
-      pc = left != 0 ? imm : pc + 1;
-      clock.now += load<u32>(costs + (abi.OP_DJNZ << 2));
-      continue;
-    }
-    if (op == abi.OP_NOP) {
-      pc++;
-      clock.now += load<u32>(costs + (abi.OP_NOP << 2));
-      continue;
-    }
     if (op <= abi.OP_JF && op != abi.OP_END) {
       const taken = op == abi.OP_JMP || (ctx.flag != 0) == (op == abi.OP_JT);
       pc = taken ? imm : pc + 1;
@@ -225,6 +200,19 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
         clock.charge = 0;
         return finish(m, ctx);
       }
+      // Loops are made of these two: no call for them, and what was just written is not read again.
+      if (op == abi.OP_DJNZ) {
+        const left = reg(ctx, a) - 1;
+        setReg(ctx, a, left);
+        pc = left != 0 ? imm : pc + 1;
+        clock.now += price;
+        continue;
+      }
+      if (op == abi.OP_NOP) {
+        pc++;
+        clock.now += price;
+        continue;
+      }
       pc = execLocal(m, actor, ctx, op, a, b, c, imm, pc + 1);
       if (clock.charge == 0) continue;
       clock.now += clock.charge;
@@ -233,6 +221,14 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
       // Time passed (a delay): what others do before it is over comes before what follows.
       ctx.pc = <u16>pc;
       return abi.ST_OK;
+    }
+    if (op == abi.OP_FLUSH_PREP && c != 0) {
+      const next = runWhole(m, actor, ctx, clock, code, pc, min<u64>(horizon, clock.yieldAt));
+      if (next != pc) {
+        pc = next;
+        spins = 0;
+        continue;
+      }
     }
     const left = hdr(m, abi.H_BUDGET);
     if (left == 0 || hdr(m, abi.H_LOG_LEN) > room) {
