@@ -8,12 +8,17 @@
  *                                     own flush ── last ack ── over
  */
 import * as abi from "../src/core/abi";
+import { USUAL_WAYS } from "./cache";
 import { hdr, setHdr } from "./machine";
 import { later } from "./wake";
 
-/** Options whose meaning bulk.ts knows. Any other one: everything is decoded. */
+/**
+ * Options whose meaning bulk.ts knows. Any other one: everything is decoded. Those of paravirtual
+ * flushes mean nothing unless CPUs are preempted (OPT_PREEMPT, which is not here).
+ */
 const KNOWN_OPTIONS: u32 = abi.OPT_DELAYED_IPI | abi.OPT_SPECULATIVE_WALKS | abi.OPT_LAZY_SKIP |
-  abi.OPT_SKIP_SWITCHING | abi.OPT_TRIM | abi.OPT_BATCH;
+  abi.OPT_SKIP_SWITCHING | abi.OPT_TRIM | abi.OPT_BATCH | abi.OPT_TELL_LAZY | abi.OPT_TELL_ALL |
+  abi.OPT_PV_FLUSH | abi.OPT_PV_LOST;
 
 /**
  * Visible micro-ops of a request beside those of its targets: one each of prep, others, ipi.send,
@@ -36,7 +41,9 @@ export function prepareWhole(m: usize): void {
   const ready = (hdr(m, abi.H_SHORTCUTS) & both) == both && hdr(m, abi.H_LOG_MASK) == 0 &&
     (options & ~KNOWN_OPTIONS) == 0;
   setHdr(m, abi.H_WHOLE, ready ? hdr(m, abi.H_CPUS) : 0);
-  setHdr(m, abi.H_WHOLE_TRIM, options & abi.OPT_TRIM);
+  const isUsual = hdr(m, abi.H_MASK_WORDS) == 1 && hdr(m, abi.H_TLB_WAYS) == USUAL_WAYS;
+  setHdr(m, abi.H_WHOLE_RARE, ((options & abi.OPT_TRIM) != 0 ? abi.WHOLE_TRIM : 0) |
+    (isUsual ? 0 : abi.WHOLE_LARGE));
   setHdr(m, abi.H_WHOLE_SHAPE, 0);
   if (ready && hdr(m, abi.H_CEILING) != 0) drawTimes(m, abi.BULK_SEND_FIRST, 1);
 }

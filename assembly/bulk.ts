@@ -20,7 +20,7 @@
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { drawTimes, shapeOf } from "./bulk-time";
-import { cacheDropPages, cacheDropTwo, USUAL_WAYS } from "./cache";
+import { cacheDropPages, cacheDropTwo } from "./cache";
 import { reg, setReg } from "./exec-control";
 import { flushWalks } from "./flush";
 import { jobIsSwitch, jobTime } from "./jobs";
@@ -39,7 +39,9 @@ const STEPS_TARGET: u32 = 4;
 function isFiltered(m: usize, to: Cpu, mm: u32, flags: u32): bool {
   const options = hdr(m, abi.H_OPTIONS);
   if ((flags & abi.INFO_FREED) != 0 || to.online == 0) return false;
-  if (to.lazy != 0) return (options & abi.OPT_LAZY_SKIP) != 0;
+  if ((options & abi.OPT_TELL_ALL) != 0) return false;
+  const spares = abi.OPT_LAZY_SKIP | abi.OPT_TELL_LAZY;
+  if (to.lazy != 0) return (options & spares) == abi.OPT_LAZY_SKIP;
   if (to.loadedMm == abi.LOADED_SWITCHING) return (options & abi.OPT_SKIP_SWITCHING) != 0;
   return to.loadedMm != mm;
 }
@@ -74,7 +76,8 @@ function takesIrq(to: Cpu, own: Ctx, below: Ctx, clock: Clock, have: u32, now: u
   if (load<u32>(asidSlot(to, to.asid), 4) != have) return false;
   if ((own.running | below.irqOff) != 0) return false;
   if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED) return false;
-  return clock.now <= now;
+  if (clock.now > now) return false;
+  return true;
 }
 
 /** The context of a CPU's task, or without one its own. */
@@ -300,8 +303,8 @@ function flushMany(
 // @ts-ignore: decorator
 @inline
 function flushOne(
-  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, word: u64, request: Mm, have: u32,
-  cpu: u32, horizon: u64,
+  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, word: u64, mm: u32, request: Mm,
+  have: u32, cpu: u32, horizon: u64,
 ): bool {
   const kind = <u32>(word >> 24) & 0xff;
   if (((<u32>(word >> 32) & ~abi.INFO_FREED) | (ctx.gFlags & abi.GF_FREED)) != 0) return false;
@@ -309,7 +312,6 @@ function flushOne(
   if (reg(ctx, <u32>(word >> 16) & 0xff) - start != 1) return false;
   if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, 1)) return false;
   if (hdr(m, abi.H_HUGE_SEEN) != 0) return false;
-  if (hdr(m, abi.H_TLB_WAYS) != USUAL_WAYS) return false;
   const budget = hdr(m, abi.H_BUDGET);
   if (budget < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET) return false;
   const since = clock.now;
@@ -321,7 +323,7 @@ function flushOne(
   // Rows of both are so many rows apart.
   const apart = cpu - self;
   const to = changetype<Cpu>(changetype<usize>(row) + apart * hdr(m, abi.H_CPU_STRIDE));
-  if (!runs(to, ctx.mm)) return false;
+  if (!runs(to, mm)) return false;
   const other = changetype<Clock>(changetype<usize>(clock) + apart * offsetof<Clock>());
   const own = cpuCtxAt(m, cpu);
   const below = ctxBelow(m, to, own);
@@ -357,10 +359,10 @@ function flushWhole(
   const row = cpuAt(m, self);
   const mm: u32 = ctx.mm;
   if (!runs(row, mm)) return false;
-  if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;
   if (mm == 0) return false;
   const request = mmAt(m, mm - 1);
   const have = request.tlbGen;
+  if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;
   if (load<u32>(asidSlot(row, row.asid), 4) != have) return false;
   // An ack that nobody waited for.
   if (clock.ackAt != 0) return false;
@@ -371,17 +373,18 @@ function flushWhole(
   if (((word >> 24) & abi.BULK_NOTIFY) != 0) {
     if (request.subscribers != 0) return false;
   }
-  if (hdr(m, abi.H_WHOLE_TRIM) != 0) {
+  const rare = hdr(m, abi.H_WHOLE_RARE);
+  if ((rare & abi.WHOLE_TRIM) != 0) {
     if (isTrimDue(m, request, clock)) return false;
   }
   const mask = maskAt(m, mm - 1);
-  if (hdr(m, abi.H_MASK_WORDS) == 1) {
+  if ((rare & abi.WHOLE_LARGE) == 0) {
     const bits = load<u32>(mask);
     if (((bits >> self) & 1) == 0) return false;
     const others = bits & ~(1 << self);
     if (popcnt(others) == 1) {
       const cpu = ctz(others);
-      if (flushOne(m, self, ctx, row, clock, word, request, have, cpu, horizon)) return true;
+      if (flushOne(m, self, ctx, row, clock, word, mm, request, have, cpu, horizon)) return true;
     }
   } else if (!maskHas<Plain>(mask, self)) return false;
   return flushMany(m, self, ctx, clock, word, mask, horizon);

@@ -125,7 +125,7 @@ export const H_WHOLE_ARRIVAL = 123; // its interrupts arrive, ns from its beginn
 export const H_WHOLE_TAKEN = 124; // its handlers are over
 export const H_WHOLE_OVER = 125; // it is over
 export const H_WHOLE_STEPS = 126; // visible micro-ops of it, without its targets
-export const H_WHOLE_TRIM = 127; // not 0: cpumasks are trimmed when that is due
+export const H_WHOLE_RARE = 127; // WHOLE_*: what most machines are not
 export const H_WORDS = 128;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
@@ -134,6 +134,8 @@ export const BULK_SEND_FIRST = 1; // send, flush locally, wait
 export const BULK_LOCAL_FIRST = 2; // flush locally, send, wait
 export const BULK_NOTIFY = 4; // the secondary TLBs are notified before flush.done
 export const BULK_BITS = 3;
+export const WHOLE_TRIM = 1; // cpumasks are trimmed when that is due
+export const WHOLE_LARGE = 2; // more than 32 CPUs, or a TLB of another shape than the usual one
 
 // ── options: each is a named assumption that a verdict prints ───────────────────────────────
 export const OPT_DELAYED_IPI = 1; // a pending interrupt may be taken any number of steps later
