@@ -351,13 +351,16 @@ describe("a request is decoded when a CPU", () => {
     });
   });
 
-  it.each([2, 3])("initiates it before an earlier one is acknowledged, of %i CPUs", async (cpus) => {
-    const prepare = (machine: Machine): void => {
-      const range = { start: PAGE, end: PAGE + 1, ns: 20_000 };
-      machine.submit(0, "test-impatient", range, { at: 50_000 });
-    };
-    await expectSame({ ack: 5_000_000 }, prepare, true, cpus);
-  });
+  it.each([2, 3])(
+    "initiates it before an earlier one is acknowledged, of %i CPUs",
+    async (cpus) => {
+      const prepare = (machine: Machine): void => {
+        const range = { start: PAGE, end: PAGE + 1, ns: 20_000 };
+        machine.submit(0, "test-impatient", range, { at: 50_000 });
+      };
+      await expectSame({ ack: 5_000_000 }, prepare, true, cpus);
+    },
+  );
 
   it.each([2, 3])("initiates it where prices are too high to be added up, of %i", async (cpus) => {
     const high = ["flush.prep", "flush.others", "ipi.send", "deliver", "csq.take"];
