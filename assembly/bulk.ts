@@ -19,42 +19,95 @@
  */
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
-import { cacheDropPages } from "./cache";
-import { flushPages, flushWalks } from "./flush";
+import { drawTimes, shapeOf } from "./bulk-time";
+import { cacheDropPages, cacheDropTwo } from "./cache";
+import { reg, setReg } from "./exec-control";
+import { flushWalks } from "./flush";
 import { jobIsSwitch, jobTime } from "./jobs";
 import {
-  asidSlot, bump, clockAt, countersAt, cpuAt, ctxAt, hdr, ipiSet, maskAt, mmAt, setHdr, tlbAt,
+  asidSlot, clockAt, count, countersAt, cpuAt, cpuCtxAt, ctxAt, hdr, ipiSet, maskAt, mmAt, setHdr,
+  tlbAt,
 } from "./machine";
 import { maskHas } from "./mask";
 import { NOT_QUEUED } from "./queue";
 import { Clock, Cpu, Ctx, Mm } from "./rows";
-import { later } from "./wake";
 
-/**
- * Visible micro-ops of a request beside those of its targets: one each of prep, others, ipi.send,
- * local and done, the turn of the send loop that finds nobody, and two of wait, which blocks once.
- */
-const STEPS: u32 = 8;
 /** Of a target: it is sent to; it takes its queue, flushes, unlocks. */
 const STEPS_TARGET: u32 = 4;
-/** notify.begin and notify.next, when nobody subscribes. */
-const STEPS_NOTIFY: u32 = 2;
 
-/** Options whose meaning this file knows. Any other one: everything is decoded. */
-const KNOWN_OPTIONS: u32 = abi.OPT_DELAYED_IPI | abi.OPT_SPECULATIVE_WALKS | abi.OPT_LAZY_SKIP |
-  abi.OPT_SKIP_SWITCHING | abi.OPT_TRIM | abi.OPT_BATCH;
-
-// @ts-ignore: decorator
-@inline
-function price(costs: usize, index: i32): u32 {
-  return load<u32>(costs + (index << 2));
+/** shouldFlush of a CPU that does not simply run `mm`: it can be decided to be left out. */
+function isFiltered(m: usize, to: Cpu, mm: u32, flags: u32): bool {
+  const options = hdr(m, abi.H_OPTIONS);
+  if ((flags & abi.INFO_FREED) != 0 || to.online == 0) return false;
+  if ((options & abi.OPT_TELL_ALL) != 0) return false;
+  const spares = abi.OPT_LAZY_SKIP | abi.OPT_TELL_LAZY;
+  if (to.lazy != 0) return (options & spares) == abi.OPT_LAZY_SKIP;
+  if (to.loadedMm == abi.LOADED_SWITCHING) return (options & abi.OPT_SKIP_SWITCHING) != 0;
+  return to.loadedMm != mm;
 }
 
-/** Instructions of the program above. */
+/**
+ * The rest of the handler's turn: a target that is queued to run, or parked, must stay as it is.
+ * Mostly there is neither kernel work nor a job.
+ */
+function staysQueued(m: usize, cpu: u32, clock: Clock, running: bool): bool {
+  const hasJobs = clock.jobHead != clock.jobTail;
+  if (running) return clock.waitKey != 0 && !hasJobs;
+  return !hasJobs || clock.queuedAt <= jobTime<Plain>(m, cpu);
+}
+
+/** Is `mm` loaded, and not lazily? One load of two words. */
 // @ts-ignore: decorator
 @inline
-export function bulkLength(kind: u32): u32 {
-  return (kind & abi.BULK_NOTIFY) != 0 ? 14 : 12;
+function runs(row: Cpu, mm: u32): bool {
+  if (offsetof<Cpu>("lazy") != offsetof<Cpu>("loadedMm") + 4) unreachable();
+  return load<u64>(changetype<usize>(row), offsetof<Cpu>("loadedMm")) == mm;
+}
+
+/**
+ * Would this CPU, which runs the mm, take the interrupt when it arrives, as drain.ts does? Another
+ * look is needed if `below`, the context that is interrupted, is busy, or if there are jobs.
+ */
+// @ts-ignore: decorator
+@inline
+function takesIrq(to: Cpu, own: Ctx, below: Ctx, clock: Clock, have: u32, now: u64): bool {
+  if ((to.queue | to.ipiPending) != 0) return false;
+  if (to.online == 0) return false;
+  if (load<u32>(asidSlot(to, to.asid), 4) != have) return false;
+  if ((own.running | below.irqOff) != 0) return false;
+  if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED) return false;
+  if (clock.now > now) return false;
+  return true;
+}
+
+/** The context of a CPU's task, or without one its own. */
+// @ts-ignore: decorator
+@inline
+function ctxBelow(m: usize, to: Cpu, own: Ctx): Ctx {
+  const task = to.task;
+  return task == 0 ? own : ctxAt(m, task - 1);
+}
+
+/** What a handler leaves behind but an empty TLB. `pagesAndNs`: two counters of the row at `p`. */
+// @ts-ignore: decorator
+@inline
+function leaveHandler(
+  to: Cpu, asid: u32, clock: Clock, p: usize, gen: u32, pagesAndNs: v128, arrival: u64, done: u64,
+): void {
+  store<u32>(asidSlot(to, asid), gen, 4);
+  clock.ipiAt = arrival;
+  clock.now = done;
+  // Constant offsets are folded into loads and stores.
+  store<u64>(p, load<u64>(p, abi.CT_FLUSH_REMOTE << 3) + 1, abi.CT_FLUSH_REMOTE << 3);
+  // Together with CT_STOLEN_NS.
+  v128.store(p, i64x2.add(v128.load(p, abi.CT_FLUSH_PAGES << 3), pagesAndNs),
+    abi.CT_FLUSH_PAGES << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function pair(low: u64, high: u64): v128 {
+  return i64x2.replace_lane(i64x2.splat(low), 1, high);
 }
 
 /** The CPUs of word `w` of a mask but `self`. */
@@ -71,48 +124,13 @@ function countOthers(mask: usize, words: u32, self: u32): u32 {
   return n;
 }
 
-/** shouldFlush of a CPU that does not simply run `mm`: it can be decided to be left out. */
-function isFiltered(m: usize, to: Cpu, mm: u32, flags: u32): bool {
-  const options = hdr(m, abi.H_OPTIONS);
-  if ((flags & abi.INFO_FREED) != 0 || to.online == 0) return false;
-  if (to.lazy != 0) return (options & abi.OPT_LAZY_SKIP) != 0;
-  if (to.loadedMm == abi.LOADED_SWITCHING) return (options & abi.OPT_SKIP_SWITCHING) != 0;
-  return to.loadedMm != mm;
-}
-
-/**
- * The rest of the handler's turn: a target that is queued to run, or parked, must stay as it is.
- * Mostly there is neither kernel work nor a job.
- */
-function staysQueued(m: usize, cpu: u32, clock: Clock, running: bool): bool {
-  const hasJobs = clock.jobHead != clock.jobTail;
-  if (running) return clock.waitKey != 0 && !hasJobs;
-  return !hasJobs || clock.queuedAt <= jobTime<Plain>(m, cpu);
-}
-
-/** Would target `cpu`, which runs the mm, take the interrupt when it arrives, as drain.ts does? */
-// @ts-ignore: decorator
-@inline
-function isUsual(m: usize, cpu: u32, to: Cpu, own: Ctx, clock: Clock, have: u32, now: u64): bool {
-  if ((to.queue | to.ipiPending) != 0 || to.online == 0) return false;
-  if (load<u32>(asidSlot(to, to.asid), 4) != have) return false;
-  const below = to.task == 0 ? own : ctxAt(m, to.task - 1);
-  if ((own.running | below.irqOff) != 0) return false;
-  if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED || clock.now > now) return false;
-  const busy = below.running != 0;
-  if (!busy && clock.jobHead == clock.jobTail) return true;
-  return staysQueued(m, cpu, clock, busy);
-}
-
 /**
  * Chooses the targets of a request as csd.send does: they are left in the initiator's IPI set.
  * How many, or 0 if there is none or one of them is not usual; then the set is empty.
  */
 function choose(
-  m: usize, self: u32, row: Cpu, mm: u32, flags: u32, have: u32, now: u64,
+  m: usize, self: u32, mask: usize, set: usize, mm: u32, flags: u32, have: u32, now: u64,
 ): u32 {
-  const mask = maskAt(m, mm - 1);
-  const set = ipiSet(m, row);
   const words = hdr(m, abi.H_MASK_WORDS);
   const owns = changetype<usize>(ctxAt(m, hdr(m, abi.H_TASKS)));
   const rows = changetype<usize>(cpuAt(m, 0));
@@ -125,10 +143,15 @@ function choose(
     while (left != 0) {
       const cpu = (w << 5) + ctz(left);
       const to = changetype<Cpu>(rows + cpu * stride);
-      if (to.loadedMm == mm && to.lazy == 0) {
-        const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
+      if (runs(to, mm)) {
         const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
-        if (!isUsual(m, cpu, to, own, clock, have, now)) break;
+        const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
+        const below = ctxBelow(m, to, own);
+        if (!takesIrq(to, own, below, clock, have, now)) break;
+        const running = below.running != 0;
+        if (running || clock.jobHead != clock.jobTail) {
+          if (!staysQueued(m, cpu, clock, running)) break;
+        }
       } else {
         if (!isFiltered(m, to, mm, flags)) break;
         kept &= ~(1 << (cpu & 31));
@@ -147,10 +170,9 @@ function choose(
 
 /** What all targets of the IPI set have in common when their handlers are over; empties the set. */
 function deliver(
-  m: usize, row: Cpu, start: u64, end: u64, stride: u64, gen: u32, pages: u64, arrival: u64,
+  m: usize, set: usize, start: u64, end: u64, stride: u64, gen: u32, pages: u64, arrival: u64,
   done: u64,
 ): void {
-  const set = ipiSet(m, row);
   const words = hdr(m, abi.H_MASK_WORDS);
   const rows = changetype<usize>(cpuAt(m, 0));
   const rowStride = hdr(m, abi.H_CPU_STRIDE);
@@ -162,7 +184,7 @@ function deliver(
   const ways = hdr(m, abi.H_TLB_WAYS);
   const bits = hdr(m, abi.H_INDEX_BITS);
   const huge = hdr(m, abi.H_HUGE_SEEN) != 0;
-  const pagesAndNs = i64x2.replace_lane(i64x2.splat(pages), 1, done - arrival);
+  const pagesAndNs = pair(pages, done - arrival);
   for (let w: u32 = 0; w < words; w++) {
     let left = load<u32>(set + (w << 2));
     store<u32>(set + (w << 2), 0);
@@ -170,155 +192,237 @@ function deliver(
       const cpu = (w << 5) + ctz(left);
       const to = changetype<Cpu>(rows + cpu * rowStride);
       const asid = to.asid;
-      const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
       const tlb = tlbs + <usize>cpu * tlbStride;
       cacheDropPages(tlb, sets, ways, bits, start, end, stride, asid, huge);
+      const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
       if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
-      store<u32>(asidSlot(to, asid), gen, 4);
-      clock.ipiAt = arrival;
-      clock.now = done;
       const counter = counters + ((cpu * abi.CT_WORDS) << 3);
-      bump(counter, abi.CT_FLUSH_REMOTE, 1);
-      const both = counter + (abi.CT_FLUSH_PAGES << 3); // and CT_STOLEN_NS behind it
-      v128.store(both, i64x2.add(v128.load(both), pagesAndNs));
+      leaveHandler(to, asid, clock, counter, gen, pagesAndNs, arrival, done);
     }
   }
 }
 
-/** Is the initiator as it mostly is? */
-// @ts-ignore: decorator
-@inline
-function isUsualInitiator(m: usize, self: u32, row: Cpu, clock: Clock, mm: u32): bool {
-  const both = abi.SHORT_DRAIN | abi.SHORT_FLUSH;
-  if ((hdr(m, abi.H_SHORTCUTS) & both) != both || hdr(m, abi.H_LOG_MASK) != 0) return false;
-  if ((hdr(m, abi.H_OPTIONS) & ~KNOWN_OPTIONS) != 0 || self >= hdr(m, abi.H_CPUS)) return false;
-  if (mm == 0 || row.loadedMm != mm || row.lazy != 0) return false;
-  if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;
-  if (!maskHas<Plain>(maskAt(m, mm - 1), self)) return false;
-  // While it waits, a context switch may start over it.
-  return clock.jobHead == clock.jobTail || !jobIsSwitch<Plain>(m, self);
-}
-
-/** notify.next after the last subscriber. */
-// @ts-ignore: decorator
-@inline
-function leaveNotification(ctx: Ctx): void {
-  ctx.dev = 0;
-  ctx.event = 0;
-  ctx.hStart = 0;
-  ctx.hEnd = 0;
-}
-
-/** Is it time to also tell CPUs that run something else? `now`: when flush.others begins. */
-// @ts-ignore: decorator
-@inline
-function isTrimDue(m: usize, request: Mm, now: u64): bool {
-  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) == 0) return false;
+/** Is it time to also tell CPUs that run something else? */
+function isTrimDue(m: usize, request: Mm, clock: Clock): bool {
+  const now = clock.now + load<u32>(m + hdr(m, abi.H_OFF_COST) + (abi.OP_FLUSH_PREP << 2));
   return <u32>(now / 1000000) >= request.trimAtMs;
 }
 
-/** The flush itself, on either side, in ns; u32 as Clock.charge is. */
+/** INFO_* of a request, as flush.prep completes them. */
 // @ts-ignore: decorator
 @inline
-function flushNs(costs: usize, op: i32, pages: u64): u32 {
-  return price(costs, op) + price(costs, abi.COST_FLUSH_FIXED) +
-    price(costs, abi.COST_FLUSH_PAGE) * <u32>pages;
-}
-
-/** A turn of the send loop that queues a csd. */
-// @ts-ignore: decorator
-@inline
-function turnNs(costs: usize): u32 {
-  return price(costs, abi.OP_CSD_SEND) + price(costs, abi.COST_CSD);
-}
-
-/** From the beginning of flush.prep to the end of ipi.send, with `n` targets. */
-// @ts-ignore: decorator
-@inline
-function sendNs(costs: usize, n: u32): u64 {
-  return <u64>price(costs, abi.OP_FLUSH_PREP) + price(costs, abi.OP_FLUSH_OTHERS) +
-    <u64>n * turnNs(costs) + price(costs, abi.OP_CSD_SEND) +
-    (price(costs, abi.OP_IPI_SEND) + price(costs, abi.COST_IPI));
-}
-
-/** The initiator's side: what decoding the request would leave behind but its time. */
-// @ts-ignore: decorator
-@inline
-function settle(
-  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, n: u32, asked: u32, pages: u64, ns: u64,
-): void {
-  ctx.cursor = 0;
-  ctx.flag = 0;
-  clock.ackAt = 0;
-  clock.wantKey = 1; // it was parked for its acks
-  clock.flushSince = clock.now;
-  const counters = countersAt(m, self);
-  bump(counters, abi.CT_FLUSH_LOCAL, 1);
-  bump(counters, abi.CT_FLUSH_PAGES, pages);
-  bump(counters, abi.CT_CSD, n);
-  bump(counters, abi.CT_IPI, n);
-  bump(counters, abi.CT_FILTERED, asked - n);
-  bump(counters, abi.CT_SEND, 1);
-  bump(counters, abi.CT_FLUSHES, 1);
-  bump(counters, abi.CT_LATENCY_NS, ns);
+function infoFlags(ctx: Ctx, flags: u32): u32 {
+  const gathered = ctx.gFlags;
+  if ((gathered & abi.GF_FREED) == 0) return flags;
+  return flags | abi.INFO_FREED | ((gathered & abi.GF_SMALL) == 0 ? abi.INFO_HUGE : 0);
 }
 
 /**
- * Carries out the request [start, end) of CPU `self` if it is usual and over before `horizon`.
- * `kind` is operand c of its flush.prep (BULK_*). False: nothing was changed.
+ * The initiator's side: what decoding the request to `n` CPUs would leave behind but an empty TLB.
+ * `slot`: of its ASID; `p`: its counters.
  */
-export function flushWhole(
-  m: usize, self: u32, ctx: Ctx, kind: u32, start: u64, end: u64, flags: u32, horizon: u64,
-): bool {
-  const row = cpuAt(m, self);
-  const clock = clockAt(m, self);
-  const mm: u32 = ctx.mm;
-  if (!isUsualInitiator(m, self, row, clock, mm)) return false;
-  const request = mmAt(m, mm - 1);
-  const have = request.tlbGen;
-  const slot = asidSlot(row, row.asid);
-  if (load<u32>(slot, 4) != have) return false;
-  if ((ctx.gFlags & abi.GF_FREED) != 0) {
-    flags |= abi.INFO_FREED | ((ctx.gFlags & abi.GF_SMALL) == 0 ? abi.INFO_HUGE : 0);
+// @ts-ignore: decorator
+@inline
+function settle(
+  m: usize, ctx: Ctx, clock: Clock, request: Mm, slot: usize, p: usize, kind: u32, n: u32,
+  budget: u32, have: u32, pages: u64, since: u64, over: u64,
+): void {
+  setHdr(m, abi.H_BUDGET, budget - hdr(m, abi.H_WHOLE_STEPS) - STEPS_TARGET * n);
+  request.tlbGen = have + 1;
+  store<u32>(slot, have + 1, 4);
+  clock.flushSince = since;
+  clock.wantKey = 1; // it was parked for its acks
+  clock.now = over;
+  ctx.cursor = 0;
+  ctx.flag = 0;
+  if ((kind & abi.BULK_NOTIFY) != 0) {
+    // As notify.next leaves it after the last subscriber.
+    ctx.dev = 0;
+    ctx.event = 0;
+    ctx.hStart = 0;
+    ctx.hEnd = 0;
   }
+  store<u64>(p, load<u64>(p, abi.CT_FLUSH_LOCAL << 3) + 1, abi.CT_FLUSH_LOCAL << 3);
+  store<u64>(p, load<u64>(p, abi.CT_FLUSH_PAGES << 3) + pages, abi.CT_FLUSH_PAGES << 3);
+  // Together with CT_IPI.
+  v128.store(p, i64x2.add(v128.load(p, abi.CT_CSD << 3), i64x2.splat(n)), abi.CT_CSD << 3);
+  store<u64>(p, load<u64>(p, abi.CT_SEND << 3) + 1, abi.CT_SEND << 3);
+  // Together with CT_LATENCY_NS.
+  v128.store(p, i64x2.add(v128.load(p, abi.CT_FLUSHES << 3), pair(1, over - since)),
+    abi.CT_FLUSHES << 3);
+}
+
+/** A request of a usual initiator, of any kind, to any number of CPUs. */
+function flushMany(
+  m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, mask: usize, horizon: u64,
+): bool {
+  const kind = <u32>(word >> 24) & 0xff;
+  const start = reg(ctx, <u32>(word >> 8) & 0xff);
+  const end = reg(ctx, <u32>(word >> 16) & 0xff);
+  const flags = infoFlags(ctx, <u32>(word >> 32));
+  if ((flags & abi.INFO_FULL) != 0) return false;
   const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
   const pages = (end - start) >> bits;
-  if ((flags & abi.INFO_FULL) != 0 || pages > <u64>hdr(m, abi.H_CEILING)) return false;
-  const notify = (kind & abi.BULK_NOTIFY) != 0;
-  if (notify && request.subscribers != 0) return false;
-
-  // The time line. It is first drawn for everybody in the mask, which is the longest it can be.
-  const costs = m + hdr(m, abi.H_OFF_COST);
-  const asked = countOthers(maskAt(m, mm - 1), hdr(m, abi.H_MASK_WORDS), self);
+  if (pages > <u64>hdr(m, abi.H_CEILING)) return false;
+  if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, pages)) {
+    if (!drawTimes(m, kind, pages)) return false;
+  }
+  const asked = countOthers(mask, hdr(m, abi.H_MASK_WORDS), self);
   const budget = hdr(m, abi.H_BUDGET);
-  if (budget < STEPS + STEPS_NOTIFY + STEPS_TARGET * asked) return false;
+  if (budget < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET * asked) return false;
+  // If nobody is filtered: the longest it can be.
   const since = clock.now;
-  if (isTrimDue(m, request, since + price(costs, abi.OP_FLUSH_PREP))) return false;
-  const local = <u64>flushNs(costs, abi.OP_FLUSH_LOCAL, pages);
-  const before = (kind & abi.BULK_LOCAL_FIRST) != 0 ? local : 0;
-  const taken = <u64>price(costs, abi.COST_DELIVER) + price(costs, abi.OP_CSQ_TAKE) +
-    flushNs(costs, abi.OP_CSD_RUN, pages) + price(costs, abi.OP_CSD_UNLOCK);
-  const last = <u64>price(costs, abi.OP_END);
-  const acked = taken + price(costs, abi.COST_ACK);
-  const rest = <u64>price(costs, abi.OP_CSD_WAIT) + price(costs, abi.OP_FLUSH_DONE) +
-    (notify ? <u64>price(costs, abi.OP_NOTIFY_BEGIN) + price(costs, abi.OP_NOTIFY_NEXT) : 0);
-  const sentMost = since + before + sendNs(costs, asked);
-  if (later(sentMost + acked + local, clock.ackAt) + last + rest >= horizon) return false;
-
-  const n = choose(m, self, row, mm, flags, have, since);
+  const turn = <u64>hdr(m, abi.H_WHOLE_TURN);
+  const last = max<u32>(hdr(m, abi.H_WHOLE_OVER), hdr(m, abi.H_WHOLE_TAKEN));
+  if (since + asked * turn + last >= horizon) return false;
+  const row = cpuAt(m, self);
+  const set = ipiSet(m, row);
+  const request = mmAt(m, ctx.mm - 1);
+  const have = request.tlbGen;
+  const n = choose(m, self, mask, set, ctx.mm, flags, have, since);
   if (n == 0) return false;
-  const sent = sentMost - <u64>(asked - n) * turnNs(costs);
-  const acks = later(clock.ackAt, sent + acked);
-  const over = later(sent + local - before, acks) + rest;
-  setHdr(m, abi.H_BUDGET, budget - STEPS - STEPS_TARGET * n - (notify ? STEPS_NOTIFY : 0));
-  request.tlbGen = have + 1;
+
+  const queued = since + n * turn;
   const stride = (<u64>1) << bits;
-  flushPages(m, self, clock, row.asid, start, end, stride);
-  store<u32>(slot, have + 1, 4);
-  deliver(m, row, start, end, stride, have + 1, pages,
-    sent + price(costs, abi.COST_DELIVER), sent + taken + last);
-  settle(m, self, ctx, row, clock, n, asked, pages, over - since);
-  if (notify) leaveNotification(ctx);
-  clock.now = over;
+  const asid = row.asid;
+  cacheDropPages(tlbAt(m, self), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
+    hdr(m, abi.H_INDEX_BITS), start, end, stride, asid, hdr(m, abi.H_HUGE_SEEN) != 0);
+  settle(m, ctx, clock, request, asidSlot(row, asid), countersAt(m, self), kind, n, budget, have,
+    pages, since, queued + hdr(m, abi.H_WHOLE_OVER));
+  if (asked != n) count(m, self, abi.CT_FILTERED, asked - n);
+  if (clock.walkFills != 0) flushWalks(m, self, clock, asid);
+  deliver(m, set, start, end, stride, have + 1, pages, queued + hdr(m, abi.H_WHOLE_ARRIVAL),
+    queued + hdr(m, abi.H_WHOLE_TAKEN));
   return true;
+}
+
+/**
+ * One page to one CPU, as of two threads: without loops, since what comes once a request counts
+ * most here. `cpu` is the other one of the mask. False, and nothing was changed: not that simple.
+ */
+// @ts-ignore: decorator
+@inline
+function flushOne(
+  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, word: u64, mm: u32, request: Mm,
+  have: u32, cpu: u32, horizon: u64,
+): bool {
+  const kind = <u32>(word >> 24) & 0xff;
+  if (((<u32>(word >> 32) & ~abi.INFO_FREED) | (ctx.gFlags & abi.GF_FREED)) != 0) return false;
+  const start = reg(ctx, <u32>(word >> 8) & 0xff);
+  if (reg(ctx, <u32>(word >> 16) & 0xff) - start != 1) return false;
+  if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, 1)) return false;
+  if (hdr(m, abi.H_HUGE_SEEN) != 0) return false;
+  const budget = hdr(m, abi.H_BUDGET);
+  if (budget < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET) return false;
+  const since = clock.now;
+  const queued = since + hdr(m, abi.H_WHOLE_TURN);
+  const over = queued + hdr(m, abi.H_WHOLE_OVER);
+  if (over >= horizon) return false;
+  const done = queued + hdr(m, abi.H_WHOLE_TAKEN);
+  if (done >= horizon) return false;
+  // Rows of both are so many rows apart.
+  const apart = cpu - self;
+  const to = changetype<Cpu>(changetype<usize>(row) + apart * hdr(m, abi.H_CPU_STRIDE));
+  if (!runs(to, mm)) return false;
+  const other = changetype<Clock>(changetype<usize>(clock) + apart * offsetof<Clock>());
+  const own = cpuCtxAt(m, cpu);
+  const below = ctxBelow(m, to, own);
+  if (!takesIrq(to, own, below, other, have, since)) return false;
+  if ((below.running | (other.jobHead ^ other.jobTail)) != 0) return false;
+
+  const asid = row.asid;
+  const otherAsid = to.asid;
+  const tlb = tlbAt(m, self);
+  cacheDropTwo(tlb, asid, tlb + apart * hdr(m, abi.H_TLB_STRIDE), otherAsid,
+    hdr(m, abi.H_TLB_SETS), start);
+  const counters = countersAt(m, self);
+  settle(m, ctx, clock, request, asidSlot(row, asid), counters, kind, 1, budget, have, 1, since,
+    over);
+  const arrival = queued + hdr(m, abi.H_WHOLE_ARRIVAL);
+  leaveHandler(to, otherAsid, other, counters + ((apart * abi.CT_WORDS) << 3), have + 1,
+    pair(1, done - arrival), arrival, done);
+  if (clock.walkFills != 0) flushWalks(m, self, clock, asid);
+  if (other.walkFills != 0) flushWalks(m, cpu, other, otherAsid);
+  return true;
+}
+
+/**
+ * Carries out the request of CPU `self` whose flush.prep is `word`, if it is usual and over before
+ * `horizon`. False: nothing was changed.
+ */
+// @ts-ignore: decorator
+@inline
+function flushWhole(
+  m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, horizon: u64,
+): bool {
+  if (self >= hdr(m, abi.H_WHOLE)) return false;
+  const row = cpuAt(m, self);
+  const mm: u32 = ctx.mm;
+  if (!runs(row, mm)) return false;
+  if (mm == 0) return false;
+  const request = mmAt(m, mm - 1);
+  const have = request.tlbGen;
+  if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;
+  if (load<u32>(asidSlot(row, row.asid), 4) != have) return false;
+  // An ack that nobody waited for.
+  if (clock.ackAt != 0) return false;
+  // While it waits, a context switch may start over it.
+  if (clock.jobHead != clock.jobTail) {
+    if (jobIsSwitch<Plain>(m, self)) return false;
+  }
+  if (((word >> 24) & abi.BULK_NOTIFY) != 0) {
+    if (request.subscribers != 0) return false;
+  }
+  const rare = hdr(m, abi.H_WHOLE_RARE);
+  if ((rare & abi.WHOLE_TRIM) != 0) {
+    if (isTrimDue(m, request, clock)) return false;
+  }
+  const mask = maskAt(m, mm - 1);
+  if ((rare & abi.WHOLE_LARGE) == 0) {
+    const bits = load<u32>(mask);
+    if (((bits >> self) & 1) == 0) return false;
+    const others = bits & ~(1 << self);
+    if (popcnt(others) == 1) {
+      const cpu = ctz(others);
+      if (flushOne(m, self, ctx, row, clock, word, mm, request, have, cpu, horizon)) return true;
+    }
+  } else if (!maskHas<Plain>(mask, self)) return false;
+  return flushMany(m, self, ctx, clock, word, mask, horizon);
+}
+
+/** Instructions of the program above. */
+// @ts-ignore: decorator
+@inline
+function bulkLength(kind: u32): u32 {
+  return (kind & abi.BULK_NOTIFY) != 0 ? 14 : 12;
+}
+
+/**
+ * Carries out the requests from `pc` on that can be, as long as nothing but loops comes between
+ * them. Returns where decoding has to go on.
+ */
+export function runWhole(
+  m: usize, self: u32, ctx: Ctx, clock: Clock, code: usize, pc: u32, horizon: u64,
+): u32 {
+  const costs = m + hdr(m, abi.H_OFF_COST);
+  for (;;) {
+    const word = load<u64>(code + ((<usize>pc) << 3));
+    const op = <i32>(word & 0xff);
+    if (op == abi.OP_FLUSH_PREP) {
+      const kind = <u32>(word >> 24) & 0xff;
+      if (kind == 0) return pc;
+      if (!flushWhole(m, self, ctx, clock, word, horizon)) return pc;
+      pc += bulkLength(kind);
+    } else if (op == abi.OP_DJNZ) {
+      const a = <u32>(word >> 8) & 0xff;
+      const left = reg(ctx, a) - 1;
+      setReg(ctx, a, left);
+      pc = left != 0 ? <u32>(word >> 32) : pc + 1;
+      clock.now += load<u32>(costs + (abi.OP_DJNZ << 2));
+    } else if (op == abi.OP_NOP) {
+      pc++;
+      clock.now += load<u32>(costs + (abi.OP_NOP << 2));
+    } else return pc;
+  }
+  return pc;
 }

@@ -67,12 +67,11 @@ export function entryHuge(e: Entry): bool {
   return (e.tag & HUGE) != 0;
 }
 
-/** Which of the two entries from `p` on are `want`: all-ones in its lane. */
+/** Which of the entries with these rows are `want`: all-ones in its lane. */
 // @ts-ignore: decorator
 @inline
-function isPair(p: usize, hard: v128, want: v128): v128 {
-  const tags = v128.shuffle<u64>(v128.load(p), v128.load(p, 16), 0, 2);
-  return i64x2.eq(v128.and(tags, hard), want);
+function isPair(one: v128, other: v128, hard: v128, want: v128): v128 {
+  return i64x2.eq(v128.and(v128.shuffle<u64>(one, other, 0, 2), hard), want);
 }
 
 /** Way by way. */
@@ -82,6 +81,28 @@ function findOneByOne(set: usize, ways: u32, tag: u64): usize {
     if ((load<u64>(p) & ~SOFT) == tag) return p;
   }
   return 0;
+}
+
+/** Which of twelve ways are `want`: as isPair. Constant offsets are folded into the loads. */
+// @ts-ignore: decorator
+@inline
+function hitsOf12(p: usize, hard: v128, want: v128): v128 {
+  return v128.or(
+    v128.or(
+      v128.or(
+        isPair(v128.load(p), v128.load(p, 16), hard, want),
+        isPair(v128.load(p, 32), v128.load(p, 48), hard, want),
+      ),
+      v128.or(
+        isPair(v128.load(p, 64), v128.load(p, 80), hard, want),
+        isPair(v128.load(p, 96), v128.load(p, 112), hard, want),
+      ),
+    ),
+    v128.or(
+      isPair(v128.load(p, 128), v128.load(p, 144), hard, want),
+      isPair(v128.load(p, 160), v128.load(p, 176), hard, want),
+    ),
+  );
 }
 
 /**
@@ -97,18 +118,12 @@ function find(set: usize, ways: u32, tag: u64): usize {
   let p = set;
   let left = ways;
   if (left >= 12) {
-    hits = v128.or(
-      v128.or(
-        v128.or(isPair(p, hard, want), isPair(p + 32, hard, want)),
-        v128.or(isPair(p + 64, hard, want), isPair(p + 96, hard, want)),
-      ),
-      v128.or(isPair(p + 128, hard, want), isPair(p + 160, hard, want)),
-    );
+    hits = hitsOf12(p, hard, want);
     p += 192;
     left -= 12;
   }
   for (; left >= 2; left -= 2) {
-    hits = v128.or(hits, isPair(p, hard, want));
+    hits = v128.or(hits, isPair(v128.load(p), v128.load(p, 16), hard, want));
     p += 32;
   }
   if (!v128.any_true(hits) && (left == 0 || (load<u64>(p) & ~SOFT) != tag)) return 0;
@@ -161,18 +176,34 @@ function drop(p: usize): void {
   store<u64>(p, 0, 8);
 }
 
+/** Drops what holds `tag`, in a set of any size. */
+function dropAny(set: usize, ways: u32, tag: u64): void {
+  const hit = find(set, ways, tag);
+  if (hit != 0) drop(hit);
+}
+
+/** The same. A miss in a set of the usual size, the most common case, is decided here. */
+// @ts-ignore: decorator
+@inline
+function dropTag(set: usize, ways: u32, tag: u64): void {
+  if (ways != USUAL_WAYS || v128.any_true(hitsOf12(set, i64x2.splat(~SOFT), i64x2.splat(tag)))) {
+    dropAny(set, ways, tag);
+  }
+}
+
 /** INVLPG: drops what translates `vpn` under `asid`, of either size if `huge` ones exist. */
 // @ts-ignore: decorator
 @inline
 function dropPage(
   base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32, huge: bool,
 ): void {
-  const small = find(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
-  if (small != 0) drop(small);
-  if (!huge) return;
+  dropTag(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
+  if (huge) dropHuge(base, sets, ways, bits, vpn, asid);
+}
+
+function dropHuge(base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32): void {
   const first = (vpn >> bits) << bits;
-  const large = find(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
-  if (large != 0) drop(large);
+  dropAny(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
 }
 
 /** INVLPG for each page of [start, end), `stride` pages apart. */
@@ -185,6 +216,20 @@ export function cacheDropPages(
   for (let vpn = start; vpn < end; vpn += stride) {
     dropPage(base, sets, ways, bits, vpn, asid, huge);
   }
+}
+
+/** Ways of the usual TLB. */
+export const USUAL_WAYS: u32 = 12;
+
+/** INVLPG of one small page in two TLBs with that many ways that hold no huge entries. */
+// @ts-ignore: decorator
+@inline
+export function cacheDropTwo(
+  one: usize, asid: u32, other: usize, otherAsid: u32, sets: u32, vpn: u64,
+): void {
+  const offset = setOf(0, sets, USUAL_WAYS, vpn);
+  dropTag(one + offset, USUAL_WAYS, makeTag(vpn, asid, false));
+  dropTag(other + offset, USUAL_WAYS, makeTag(vpn, otherAsid, false));
 }
 
 /** Drops the entry at `p` if it is of `asid`. True: it is of another one. */

@@ -11,7 +11,7 @@
  */
 import * as abi from "../src/core/abi";
 import { get32, isShared, Plain } from "./atomics";
-import { bulkLength, flushWhole } from "./bulk";
+import { runWhole } from "./bulk";
 import { LOG_SLACK } from "./log";
 import { csdSendLoop } from "./call-queue";
 import { charge } from "./charge";
@@ -222,12 +222,13 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
       ctx.pc = <u16>pc;
       return abi.ST_OK;
     }
-    if (op == abi.OP_FLUSH_PREP && c != 0 &&
-        flushWhole(m, actor, ctx, c, reg(ctx, a), reg(ctx, b), imm,
-          min<u64>(horizon, clock.yieldAt))) {
-      pc += bulkLength(c);
-      spins = 0;
-      continue;
+    if (op == abi.OP_FLUSH_PREP && c != 0) {
+      const next = runWhole(m, actor, ctx, clock, code, pc, min<u64>(horizon, clock.yieldAt));
+      if (next != pc) {
+        pc = next;
+        spins = 0;
+        continue;
+      }
     }
     const left = hdr(m, abi.H_BUDGET);
     if (left == 0 || hdr(m, abi.H_LOG_LEN) > room) {

@@ -9,6 +9,7 @@
  */
 import * as abi from "../src/core/abi";
 import { get32, Plain } from "./atomics";
+import { prepareWhole } from "./bulk-time";
 import { drainWhole } from "./drain";
 import { jobIsSwitch, jobsLeft, jobTime, startJob } from "./jobs";
 import { latrTick, tickAt } from "./latr";
@@ -149,6 +150,7 @@ function runTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
 export function timedRun(m: usize, until: u64, budget: u32): i32 {
   const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;
   setHdr(m, abi.H_BUDGET, budget);
+  prepareWhole(m);
   for (;;) {
     const run = nextToRun(m);
     const irq = nextIrq(m);

@@ -117,6 +117,15 @@ export const H_OFF_VCPU = 87; // OPT_PREEMPT: per CPU VCPU_* u32
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
+// Timed, of the running timedAdvance: see assembly/bulk-time.ts.
+export const H_WHOLE = 120; // CPUs whose flush requests may be carried out whole: all, or none
+export const H_WHOLE_SHAPE = 121; // BULK_* | pages << 3 of the request that the next are about, or 0
+export const H_WHOLE_TURN = 122; // ns to queue the csd of one target
+export const H_WHOLE_ARRIVAL = 123; // its interrupts arrive, ns from its beginning but those turns
+export const H_WHOLE_TAKEN = 124; // its handlers are over
+export const H_WHOLE_OVER = 125; // it is over
+export const H_WHOLE_STEPS = 126; // visible micro-ops of it, without its targets
+export const H_WHOLE_RARE = 127; // WHOLE_*: what most machines are not
 export const H_WORDS = 128;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
@@ -124,6 +133,9 @@ export const SHORT_FLUSH = 4; // requests whose flush.prep has BULK_* in operand
 export const BULK_SEND_FIRST = 1; // send, flush locally, wait
 export const BULK_LOCAL_FIRST = 2; // flush locally, send, wait
 export const BULK_NOTIFY = 4; // the secondary TLBs are notified before flush.done
+export const BULK_BITS = 3;
+export const WHOLE_TRIM = 1; // cpumasks are trimmed when that is due
+export const WHOLE_LARGE = 2; // more than 32 CPUs, or a TLB of another shape than the usual one
 
 // ── options: each is a named assumption that a verdict prints ───────────────────────────────
 export const OPT_DELAYED_IPI = 1; // a pending interrupt may be taken any number of steps later

@@ -20,7 +20,7 @@ import * as abi from "../../src/core/abi.js";
 import { BASE } from "../../src/core/core.js";
 import { codeWithBulk } from "../../src/kernel/bulk.js";
 import { buildImage } from "../../src/kernel/image.js";
-import { RandomLoad } from "./random-load.js";
+import { BULK_POLICIES, RandomLoad } from "./random-load.js";
 
 const FILE = "test/kernel/bulk.test.ts";
 const only = process.env["SHOOTDOWN_SEED"];
@@ -197,13 +197,17 @@ describe("a flush request is carried out in one go", () => {
 
   it.each([
     ["everything is usual", {}, 0, true],
+    ["there are two CPUs", { cpus: 2 }, 0, true],
+    ["there are many CPUs", { cpus: 33 }, 0, true],
+    ...BULK_POLICIES.map((policy) => [`the policy is ${policy}`, { policy }, 0, true] as const),
+    ["CPUs may be preempted", { policy: "concurrent" }, abi.OPT_PREEMPT, false],
     ["the handler is not the standard one", { policy: "ack-first" }, 0, false],
-    ["an option is set whose meaning it does not know", {}, 1 << 20, false],
+    ["an option is set whose meaning it does not know", {}, 1 << 30, false],
     ["events are recorded", { record: EVERY_KIND }, 0, false],
   ])("only if nobody could tell: %s", async (_, changed, option, isTaken) => {
     let noticed = 0;
     for (let seed = 1n; seed <= 12n; seed++) {
-      const load = new RandomLoad(seed, { cpus: 8, ...changed });
+      const load = new RandomLoad(seed, { cpus: 8, policy: "concurrent", ...changed });
       const machines = [];
       for (const isMistaken of [false, true]) {
         const machine = await load.machine("record" in changed ? changed.record : []);
@@ -244,7 +248,21 @@ describe("a request is decoded when a CPU", () => {
       kit.flush(start, end),
     ],
   );
-  const catalogue = Catalogue.standard.with({ operations: [reclaim, reclaimAtOnce] });
+  /** Sends without waiting, and requests another flush `ns` later. */
+  const impatient = operation(
+    "test-impatient",
+    ["start", "end", "ns"],
+    { summary: "flushes again before the acks are here", source: "test", settles: "none" },
+    (kit, { start, end, ns }) => [
+      op("flush.prep", { a: start, b: end }),
+      when(op("flush.others"), [whilst(op("csd.send"), []), op("ipi.send"), op("flush.local")]),
+      op("flush.done"),
+      op("delay", { a: ns }),
+      kit.flush(start, end),
+    ],
+  );
+  const operations = [reclaim, reclaimAtOnce, impatient];
+  const catalogue = Catalogue.standard.with({ operations });
 
   /** CPU 1 ran the first mm once, and runs the second one now. */
   function sendElsewhere(machine: Machine): void {
@@ -252,7 +270,8 @@ describe("a request is decoded when a CPU", () => {
     machine.place(1, 4);
   }
 
-  async function threeCpus(prices: Record<string, number>): Promise<Machine> {
+  /** Of the first mm; CPU 0 is one of them. */
+  async function machineOf(cpus: number, prices: Record<string, number>): Promise<Machine> {
     const priced: CostProfile["prices"] = Object.fromEntries(
       Object.entries(prices).map(([name, ns]) => [name, { ns, source: "test" }]),
     );
@@ -260,12 +279,12 @@ describe("a request is decoded when a CPU", () => {
     const machine = await Machine.create({
       catalogue,
       profile,
-      geometry: { cpus: 3, tasks: 6, mms: 2, devices: 0, frames: 256, tables: 16, vmas: 8 },
+      geometry: { cpus, tasks: 6, mms: 2, devices: 0, frames: 256, tables: 16, vmas: 8 },
     });
     const mm = machine.newMm();
     machine.mapNow(mm, PAGE, PAGE + 8, 3);
-    for (let cpu = 0; cpu < 3; cpu++) machine.place(cpu, machine.newTask(mm));
-    for (let cpu = 0; cpu < 3; cpu++) machine.newTask(null);
+    for (let cpu = 0; cpu < cpus; cpu++) machine.place(cpu, machine.newTask(mm));
+    for (let cpu = 0; cpu < cpus; cpu++) machine.newTask(null);
     return machine;
   }
 
@@ -274,8 +293,9 @@ describe("a request is decoded when a CPU", () => {
     prices: Record<string, number>,
     prepare: (machine: Machine) => void,
     again = true,
+    cpus = 3,
   ): Promise<void> {
-    const machines = [await threeCpus(prices), await threeCpus(prices)];
+    const machines = [await machineOf(cpus, prices), await machineOf(cpus, prices)];
     machines[1].core.header[abi.H_SHORTCUTS] = 0;
     const range = { start: PAGE, end: PAGE + 1 };
     for (const machine of machines) {
@@ -329,6 +349,33 @@ describe("a request is decoded when a CPU", () => {
     await expectSame({ walk: 200_000 }, (machine) => {
       machine.submit(2, "write", { vpn: PAGE + 1 }, { at: 10_000 });
     });
+  });
+
+  it.each([2, 3])(
+    "initiates it before an earlier one is acknowledged, of %i CPUs",
+    async (cpus) => {
+      const prepare = (machine: Machine): void => {
+        const range = { start: PAGE, end: PAGE + 1, ns: 20_000 };
+        machine.submit(0, "test-impatient", range, { at: 50_000 });
+      };
+      await expectSame({ ack: 5_000_000 }, prepare, true, cpus);
+    },
+  );
+
+  it.each([2, 3])("initiates it where prices are too high to be added up, of %i", async (cpus) => {
+    const high = ["flush.prep", "flush.others", "ipi.send", "deliver", "csq.take"];
+    await expectSame(Object.fromEntries(high.map((name) => [name, 1e9])), () => {}, true, cpus);
+  });
+
+  it("has other prices than the last time", async () => {
+    const prepare = (machine: Machine): void => {
+      machine.submit(0, "madvise", { start: PAGE, end: PAGE + 1 }, { at: 10_000 });
+      machine.advance();
+      const costs = machine.core.at(abi.H_OFF_COST) / 4;
+      machine.core.u32[costs + abi.COST_DELIVER] += 1_000;
+      machine.core.u32[costs + abi.OP_CSD_RUN] += 100;
+    };
+    await expectSame({}, prepare, true, 2);
   });
 
   it("initiates it in lazy mode", async () => {

@@ -16,6 +16,20 @@ const TABLES = 4;
 const TASKS_PER_CPU = 3;
 const source = "for tests only";
 
+/** Policies whose requests are carried out in one go; those that most machines have more often. */
+export const BULK_POLICIES = [
+  "concurrent",
+  "concurrent",
+  "sync",
+  "sync",
+  "batched",
+  "tell-lazy",
+  "tell-all",
+  "pv-flush",
+  "pv-flush-lost",
+  "skip-switching",
+];
+
 /** Flush requests in a row, as the kit writes them. */
 const storm = operation(
   "test-storm",
@@ -101,8 +115,8 @@ export class RandomLoad {
   /** @param fixed - what is not left to chance */
   constructor(seed: bigint, fixed: { cpus?: number; policy?: string } = {}) {
     this.random = new Random(seed);
-    const cpus = this.oneOf([2, 2, 3, 5, 8, 17, 33, 64, 100, 128]);
-    const policy = this.oneOf(["concurrent", "sync"]);
+    const cpus = this.oneOf([2, 2, 2, 3, 4, 8, 17, 31, 32, 33, 64, 128]);
+    const policy = this.oneOf(BULK_POLICIES);
     this.cpus = fixed.cpus ?? cpus;
     this.policy = fixed.policy ?? policy;
     this.era = this.oneOf(["coupled", "coupled", "deduplicated"]);
@@ -114,7 +128,7 @@ export class RandomLoad {
     this.hasDevice = this.chance(5);
     // The last CPU: csd.send passes over it.
     this.hasOffline = this.chance(6);
-    this.ways = this.oneOf([2, 4, 6, 12]);
+    this.ways = this.oneOf([2, 4, 12, 12, 12, 14]);
     this.running = Array.from({ length: this.cpus }, (_, cpu) => this.firstTask(cpu));
     this.first = this.running.slice();
     this.jobs = this.randomJobs();
