@@ -44,7 +44,7 @@ function word(cpu: Cpu, offset: usize): usize {
 /** Linux's tlb_is_not_lazy and should_flush_tlb: does this target need to be told? */
 function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   const options = hdr(m, abi.H_OPTIONS);
-  if ((info.infoFlags & abi.INFO_FREED) != 0) return true;
+  if ((info.infoFlags & (abi.INFO_FREED | abi.INFO_KERNEL)) != 0) return true;
   if ((options & abi.OPT_TELL_ALL) != 0) return true;
   const spares = (options & abi.OPT_LAZY_SKIP) != 0 && (options & abi.OPT_TELL_LAZY) == 0;
   if (spares && get32<F>(word(target, offsetof<Cpu>("lazy"))) != 0) {
@@ -71,14 +71,15 @@ function push<F>(to: Cpu, csd: usize, id: u32): bool {
   return false;
 }
 
-/** Requests that free page tables are always waited for to their end. */
+/** Requests that free page tables, or are for kernel pages, are waited for to their end. */
 // @ts-ignore: decorator
 @inline
 function typeOf(m: usize, info: Cpu): u32 {
   const options = hdr(m, abi.H_OPTIONS);
   if ((options & abi.OPT_ASYNC) == 0) return 0;
   const all = (options & abi.OPT_ASYNC_ALL) != 0;
-  return all || (info.infoFlags & abi.INFO_FREED) == 0 ? abi.CSD_ASYNC : 0;
+  const isSync = (info.infoFlags & (abi.INFO_FREED | abi.INFO_KERNEL)) != 0;
+  return all || !isSync ? abi.CSD_ASYNC : 0;
 }
 
 function copyRequest(csd: usize, info: Cpu): void {

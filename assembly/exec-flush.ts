@@ -27,6 +27,15 @@ import { blocked, wakeWaiters } from "./wake";
 function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flags: u32): void {
   const row = cpuAt(m, actor);
   const mm = ctx.mm;
+  if ((flags & abi.INFO_KERNEL) != 0) {
+    const all = end - start > <u64>hdr(m, abi.H_CEILING);
+    row.infoMm = abi.INFO_KERNEL_MM;
+    row.infoStart = all ? 0 : start;
+    row.infoEnd = all ? ALL : end;
+    row.infoFlags = flags | (all ? abi.INFO_FULL : 0);
+    clockAt(m, actor).flushSince = clockAt(m, actor).now;
+    return;
+  }
   const gen = changetype<usize>(mmAt(m, mm - 1)) + offsetof<Mm>("tlbGen");
   row.infoMm = mm;
   row.infoGen = add32<F>(gen, 1) + 1;
@@ -46,7 +55,7 @@ function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flag
 
 /** Once a second per mm, a shootdown also visits CPUs that run something else. */
 function trimWhenDue(m: usize, actor: u32, info: Cpu): void {
-  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) == 0 || info.infoMm == abi.INFO_ANY_MM) return;
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) == 0 || info.infoMm >= <u32>abi.INFO_KERNEL_MM) return;
   const mm = mmAt(m, info.infoMm - 1);
   const nowMs = <u32>(clockAt(m, actor).now / 1000000);
   if (nowMs < mm.trimAtMs) return;

@@ -160,6 +160,16 @@ export class View {
     return { ctxId: this.word(p), tlbGen: this.word(p + 4) };
   }
 
+  /**
+   * Slots of a CPU whose user half is flushed before user code runs in it; with page-table
+   * isolation. A slot is a bit, 2^slot.
+   */
+  marks(cpu: number): bigint {
+    if ((this.header(abi.H_OPTIONS) & abi.OPT_PTI) === 0) return 0n;
+    const p = this.core.at(abi.H_OFF_PTI) + cpu * abi.PTI_BYTES;
+    return (BigInt(this.word(p + 4)) << 32n) | BigInt(this.word(p));
+  }
+
   /** csd of a pair: the next one in its list (id + 1), who locked it (index + 1), acknowledged. */
   csd(id: number): { next: number; locked: number; acked: boolean } {
     const p = this.core.at(abi.H_OFF_CSD) + id * this.header(abi.H_CSD_STRIDE);

@@ -138,6 +138,9 @@ export const OP_NAMES = {
   "cpu.offline": abi.OP_CPU_OFFLINE,
   "pv.note": abi.OP_PV_NOTE,
   "pv.flag": abi.OP_PV_FLAG,
+  "pti.enter": abi.OP_PTI_ENTER,
+  "pti.exit": abi.OP_PTI_EXIT,
+  "kernel.access": abi.OP_KERNEL_ACCESS,
 } as const;
 
 /** Name of a micro-op. */
@@ -150,6 +153,7 @@ export const COST_NAMES = {
   flushFixed: abi.COST_FLUSH_FIXED,
   flushPage: abi.COST_FLUSH_PAGE,
   flushFull: abi.COST_FLUSH_FULL,
+  flushUser: abi.COST_FLUSH_USER,
   freePage: abi.COST_FREE_PAGE,
   walk: abi.COST_WALK,
   devZap: abi.COST_DEV_ZAP,

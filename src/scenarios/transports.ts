@@ -271,7 +271,7 @@ const reclaimDowngrade: Scenario = {
 };
 
 /** What every policy without its wait, its interrupts or its payload gets wrong. */
-const BROKEN_ANYWAY = {
+export const BROKEN_ANYWAY = {
   "early-ack-pointer": "UAF",
   "no-wait": "UAF",
   "ack-first": "UAF",

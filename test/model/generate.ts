@@ -70,13 +70,16 @@ const named = (
 const ACCESS = ["read", "write", "read", "write", "write"];
 const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
-const NEW = ["reclaim", "reclaim", "cpu-offline"];
+const NEW = ["reclaim", "reclaim", "cpu-offline", "copy.from.user", "copy.to.user"];
 const UNSOUND = [
   "mremap-late-flush",
   "test-early-table-free",
   "munmap-tables-first",
   "madvise-irqs-off",
   "cpu-offline-undrained",
+  // Their tables are those of a process here, whose own munmap does not tell all CPUs.
+  "kernel.read",
+  "kernel.unmap",
 ];
 const EXTRA = ["test-huge-fault", "test-signal"];
 const CALLS = CALL_OPERATIONS.map(({ name }) => name);
@@ -205,7 +208,9 @@ export class Run {
       this.core.writeU64(this.core.at(abi.H_OFF_WATCH_VPN) + k * 16 + 8, mm);
     });
     const { options, merge } = this;
-    this.model = new Model({ geometry: g, options, merge, code, handlerPc, watch });
+    const ptiPages = random.pick([0, 1, 1, 2]);
+    this.core.header[abi.H_PTI_PAGES] = ptiPages;
+    this.model = new Model({ geometry: g, options, merge, code, handlerPc, watch, ptiPages });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
     const mms = random.between(1, g.mms);
@@ -274,7 +279,11 @@ export class Run {
       case "write":
       case "fault.read":
       case "fault.write":
+      case "copy.from.user":
+      case "copy.to.user":
         return [this.page()];
+      case "kernel.read":
+        return [this.page(), random.between(1, this.geometry.mms)];
       case "mmap":
         return [0, Math.max(1, this.pages >> 1), random.pick(PROTS)];
       case "mprotect":

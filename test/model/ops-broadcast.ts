@@ -1,25 +1,32 @@
 /** Invalidations that hardware broadcasts (shootdown 1.8). */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
+import { dropUser, dropUserPages } from "./ops-arch.js";
 import { dropPages, flushSlot } from "./ops-flush.js";
 import type { Cpu, Info, Model } from "./state.js";
 
 /** BCAST_SEND and BCAST_WAIT. */
 export function runBroadcast(model: Model, cpu: Cpu, i: Instruction): number {
   if (i.op === abi.OP_BCAST_WAIT) return cpu.broadcast.size > 0 ? abi.ST_WAIT : abi.ST_OK;
-  if (!cpu.info || !model.has(abi.OPT_BROADCAST)) return abi.ST_BAD_PROGRAM;
+  if (!cpu.info || typeof cpu.info.mm === "string" || !model.has(abi.OPT_BROADCAST))
+    return abi.ST_BAD_PROGRAM;
   for (const { index } of model.cpus) cpu.broadcast.add(index);
   return abi.ST_OK;
 }
 
 /** In every slot that holds the mm, loaded or not. */
 function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
-  const mm = info.mm === "any" ? null : model.mms[info.mm];
+  const mm = typeof info.mm === "string" ? null : model.mms[info.mm];
   if (!mm) return;
   cpu.slots.forEach((slot, asid) => {
     if (slot.ctxId !== mm.ctxId) return;
-    if ((info.flags & abi.INFO_FULL) !== 0) flushSlot(cpu, asid);
-    else dropPages(model, cpu, asid, info);
+    if ((info.flags & abi.INFO_FULL) !== 0) {
+      flushSlot(model, cpu, asid);
+      dropUser(cpu, asid);
+    } else {
+      dropPages(model, cpu, asid, info);
+      dropUserPages(model, cpu, { ...info, flags: info.flags & ~abi.INFO_USER_LATER }, asid);
+    }
     slot.tlbGen = Math.max(slot.tlbGen, info.gen);
     model.count(cpu.index, abi.CT_BROADCAST);
   });

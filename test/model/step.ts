@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import { decode, type Instruction } from "../../src/program/disassembler.js";
 import { isLocal } from "../../src/program/ops.js";
 import { lookUp } from "./caches.js";
+import { halfOf, placeUser, runArch } from "./ops-arch.js";
 import { runBatched } from "./ops-batched.js";
 import { applyBroadcast, runBroadcast } from "./ops-broadcast.js";
 import { runControl } from "./ops-control.js";
@@ -103,6 +104,7 @@ function finish(model: Model, c: Context): number {
 function runPolicy(model: Model, actor: number, c: Context, i: Instruction): number {
   const cpu = model.cpus[actor];
   if (!cpu) return abi.ST_BAD_PROGRAM;
+  if (i.op > abi.OP_PV_FLAG) return runArch(model, cpu, c, i);
   if (i.op < abi.OP_BCAST_SEND) return runBatched(model, cpu, c, i);
   if (i.op < abi.OP_LATR_POST) return runBroadcast(model, cpu, i);
   if (i.op < abi.OP_CPU_OFFLINE) return runLatr(model, cpu, c, i);
@@ -158,7 +160,7 @@ function speculate(model: Model, actor: number, k: number): number {
   const cpu = model.cpus[actor];
   if (cpu) {
     if (cpu.loaded !== page.mm) return abi.ST_IDLE;
-    if (lookUp(cpu.tlb, page.vpn, cpu.asid, model.bits)) return abi.ST_IDLE;
+    if (lookUp(cpu.tlb, page.vpn, halfOf(cpu), model.bits)) return abi.ST_IDLE;
     const { changed } = cpuWalk(model, cpu, page.mm, page.vpn, false);
     return changed ? abi.ST_OK : abi.ST_IDLE;
   }
@@ -202,11 +204,13 @@ export const setUp = {
       cpu.lazy = cpu.loaded !== "init";
     } else if (cpu.loaded === mm) {
       cpu.lazy = false;
+      placeUser(model, cpu);
     } else {
       cpu.loaded = mm;
       cpu.lazy = false;
       model.mm(mm).cpumask.add(cpuIndex);
-      flushSlot(cpu, cpu.asid);
+      flushSlot(model, cpu, cpu.asid);
+      placeUser(model, cpu);
       cpu.slots[cpu.asid] = { ctxId: model.mm(mm).ctxId, tlbGen: model.mm(mm).tlbGen };
     }
   },

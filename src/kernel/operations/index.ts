@@ -2,8 +2,19 @@
 import type { Operation } from "../operation.js";
 import { runChild } from "./child.js";
 import { compute } from "./compute.js";
-import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
+import {
+  copyFromUser,
+  copyToUser,
+  faultHuge,
+  faultRead,
+  faultWrite,
+  load,
+  read,
+  store,
+  write,
+} from "./fault.js";
 import { inferAbsent, inferAnon, inferFile, inferShare, inferZero, switchAway } from "./infer.js";
+import { kernelRead, kernelUnmap } from "./kernel-pages.js";
 import { madvise, madviseFree, madviseReclaim } from "./madvise.js";
 import { mmap } from "./map.js";
 import { migrate, migrateCopyFirst } from "./migrate.js";
@@ -60,4 +71,8 @@ export const OPERATIONS: readonly Operation[] = [
   migrate,
   migrateCopyFirst,
   runChild,
+  copyFromUser,
+  copyToUser,
+  kernelRead,
+  kernelUnmap,
 ];

@@ -173,6 +173,7 @@ export const idle = operation(
     summary: "this CPU enters lazy TLB mode, as when an idle or kernel thread runs",
     source: "shootdown.md 1.6, enterLazy",
     settles: "none",
+    mode: "idle",
   },
   () => [op("sw.lazy", { note: "lazy TLB mode" })],
 );

@@ -12,6 +12,7 @@ import {
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
 import { fullOnly } from "./full-only.js";
+import { inContext, inContextBlind, inContextLate, pti, ptiTrust } from "./isolated.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
@@ -33,6 +34,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   tellLazy,
   tellAll,
   pvFlush,
+  pti,
+  inContext,
   noWait,
   ackFirst,
   noIpi,
@@ -51,4 +54,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   latrOwnLate,
   pvFlushBlind,
   pvFlushLost,
+  inContextBlind,
+  inContextLate,
+  ptiTrust,
 ];
