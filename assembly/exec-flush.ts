@@ -121,7 +121,7 @@ export function execFlush<F>(
       return abi.ST_OK;
     }
     case abi.OP_CSD_SEND: return csdSend<F>(m, actor, ctx);
-    case abi.OP_IPI_SEND: ipiSend<F>(m, actor); return abi.ST_OK;
+    case abi.OP_IPI_SEND: ipiSend<F>(m, actor, ctx, imm != 0); return abi.ST_OK;
     case abi.OP_CSD_WAIT: {
       const p = changetype<usize>(row) + offsetof<Cpu>("waitCount");
       if (get32<F>(p) != 0) return blocked(m, actor, 1);
@@ -130,7 +130,7 @@ export function execFlush<F>(
     }
     case abi.OP_FLUSH_DONE: flushDone(m, actor); return abi.ST_OK;
     case abi.OP_CSQ_TAKE: {
-      csqTake<F>(m, row, ctx);
+      csqTake<F>(m, actor, row, ctx);
       if (imm != 0) csqSort<F>(m, ctx);
       return abi.ST_OK;
     }

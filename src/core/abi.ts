@@ -120,7 +120,7 @@ export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPU
 export const H_OFF_PTI = 112; // OPT_PTI: per CPU PTI_BYTES, then per task u32: 1 in the kernel
 export const H_OFF_EVERY = 113; // mask of all CPUs: a flush of kernel pages is for them
 export const H_PTI_PAGES = 114; // INFO_USER_LATER: longer ranges leave the user half to the exit
-export const H_OFF_POLL = 115; // OPT_POLL: per CPU u32, 1 while its idle loop polls
+export const H_OFF_POLL = 115; // OPT_POLL: per CPU u32, 1 while its idle loop polls, 2: wanted
 export const H_OFF_GLOBAL = 116; // OPT_GLOBAL_ASIDS: per mm {asid u32, transition u32, asked u32}
 export const H_GLOBAL_ASIDS = 117; // how many there are, at most 63
 export const H_GLOBAL_CPUS = 118; // an mm active on more CPUs gets one
@@ -385,6 +385,9 @@ export const OP_PV_FLAG = 131; // mutant: those that were noted shall flush when
 export const OP_PTI_ENTER = 173; // the kernel is entered: its half is loaded
 export const OP_PTI_EXIT = 174; // back to user mode, if the task came from there; imm PTI_*
 export const OP_KERNEL_ACCESS = 175; // the kernel reads its own page r[a], of the tables of mm r[b]
+export const OP_POLL_BEGIN = 176; // the idle loop polls
+export const OP_POLL_END = 177; // it does not any more; F = it is wanted
+export const OP_POLL_NOTE = 178; // mutant: note who polls
 export const OP_COUNT = 184;
 export const PTI_BYTES = 16; // of a CPU: {marks u64, isUser u32, othersSuspect u32}
 export const PTI_LOAD = 1; // load the user half
@@ -423,6 +426,7 @@ export const COST_CSD_REMOTE = 214;
 export const COST_DELIVER_REMOTE = 215;
 export const COST_ACK_REMOTE = 216;
 export const COST_FLUSH_USER = 230; // per page of the user half, flushed by address
+export const COST_POLL = 231; // until an idle loop that polls sees that it is wanted
 export const COST_WORDS = 256;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────
@@ -459,6 +463,7 @@ export const CT_ALLOCS = 29; // frames allocated
 export const CT_EARLY_FLUSH = 30; // gather batch was full
 export const CT_DEV_ZAP = 31; // device flush commands
 export const CT_BROADCAST = 32; // broadcast invalidations that found their mm here
+export const CT_SPARED = 33; // interrupts that were not sent because the target polls
 export const CT_WORDS = 40;
 
 // ── event log: 32 bytes {u64 time, u16 actor, u8 kind, u8 code, u32 task, u64 a, u64 b} ─────

@@ -157,6 +157,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_VCPU, (options & abi.OPT_PREEMPT) !== 0 ? g.cpus * 4 : 0);
   const halves = (options & abi.OPT_PTI) !== 0 ? g.cpus * abi.PTI_BYTES + g.tasks * 4 : 0;
   region(abi.H_OFF_PTI, halves);
+  region(abi.H_OFF_POLL, (options & abi.OPT_POLL) !== 0 ? g.cpus * 4 : 0);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);
   region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);

@@ -146,7 +146,10 @@ const queueReachable: Invariant = {
           seen.add(id);
         }
       }
-      const isComing = cpuField(view, cpu, "ipiPending") !== 0 || aboutToBeInterrupted(view, cpu);
+      const isComing =
+        cpuField(view, cpu, "ipiPending") !== 0 ||
+        aboutToBeInterrupted(view, cpu) ||
+        view.isWanted(cpu);
       if (queue !== 0 && !isComing) report(`CPU ${cpu} has a queue and no interrupt is coming`);
     }
     for (let id = 0; id < limit; id++) {

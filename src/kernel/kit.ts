@@ -87,6 +87,22 @@ export class Kit {
     return this.policy.isolation?.exit ?? [];
   }
 
+  /** Into the idle loop, lazily. */
+  get enterIdle(): Program {
+    const poll = this.policy.polls === true ? [op("poll.begin", { note: "idle: poll" })] : [];
+    return [op("sw.lazy", { note: "lazy TLB mode" }), poll];
+  }
+
+  /** Out of it, if the CPU was there: what it was wanted for comes first. */
+  get leaveIdle(): Program {
+    if (this.policy.polls !== true) return [];
+    return [
+      op("irq.off"),
+      when(op("poll.end", { note: "idle: poll no more" }), this.policy.handler),
+      op("irq.on"),
+    ];
+  }
+
   /** A flush of the kernel's own pages [a, b), which every CPU carries out. */
   flushKernel(a: Reg, b: Reg): Program {
     const imm = abi.INFO_KERNEL | (this.policy.isolation?.kernelInfo ?? 0);

@@ -45,6 +45,8 @@ export interface FlushPolicy {
   readonly parks?: "withheld" | "reused";
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
+  /** Idle CPUs poll for work, so that nobody has to interrupt them. */
+  readonly polls?: boolean;
   /** The machine has page-table isolation: kernel and user halves (policies/isolated.ts). */
   readonly isolation?: Isolation;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */

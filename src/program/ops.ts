@@ -141,6 +141,9 @@ export const OP_NAMES = {
   "pti.enter": abi.OP_PTI_ENTER,
   "pti.exit": abi.OP_PTI_EXIT,
   "kernel.access": abi.OP_KERNEL_ACCESS,
+  "poll.begin": abi.OP_POLL_BEGIN,
+  "poll.end": abi.OP_POLL_END,
+  "poll.note": abi.OP_POLL_NOTE,
 } as const;
 
 /** Name of a micro-op. */
@@ -154,6 +157,7 @@ export const COST_NAMES = {
   flushPage: abi.COST_FLUSH_PAGE,
   flushFull: abi.COST_FLUSH_FULL,
   flushUser: abi.COST_FLUSH_USER,
+  poll: abi.COST_POLL,
   freePage: abi.COST_FREE_PAGE,
   walk: abi.COST_WALK,
   devZap: abi.COST_DEV_ZAP,

@@ -1,5 +1,6 @@
 /** The scenarios that come with the library. */
 import type { Scenario } from "./scenario.js";
+import { IDLE_SCENARIOS } from "./idle.js";
 import { ISOLATION_SCENARIOS } from "./isolation.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
 import { migrateCopyFirstUser, WORKLOAD_SCENARIOS } from "./workloads.js";
@@ -471,6 +472,7 @@ export const SCENARIOS: readonly Scenario[] = [
   hugeEntry,
   ...TRANSPORT_SCENARIOS,
   ...ISOLATION_SCENARIOS,
+  ...IDLE_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

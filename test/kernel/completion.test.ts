@@ -93,6 +93,8 @@ describe("what policies give", () => {
     "in-context-blind": [DATA("G0"), TABLES("G0")],
     "in-context-late": [TABLES("G2")],
     "pti-trust-others": [],
+    "idle-poll": [],
+    "idle-poll-stale": [],
   };
 
   test("is known for every policy of the catalogue", () => {

@@ -376,6 +376,10 @@ class Comparison {
       if (model.has(abi.OPT_PREEMPT)) this.word("vcpu", index, vcpus + index * 4, state);
     }
     if (model.has(abi.OPT_PTI)) this.halves();
+    for (const { index, poll } of model.has(abi.OPT_POLL) ? model.cpus : []) {
+      const at = core.at(abi.H_OFF_POLL) + index * 4;
+      this.word("poll", index, at, ["no", "polls", "wanted"].indexOf(poll));
+    }
     const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);
     this.word("parked", 0, BASE + abi.H_PARKED_PAGES * 4, parked);
   }

@@ -91,6 +91,7 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
   if (policy.batching !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }
+  if (policy.polls === true) return ["idle", "idle", "use.mm", "use.mm", "munmap", "munmap"];
   if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...touch, "munmap", "munmap", "mmap"];
   return [];
 }
@@ -304,6 +305,8 @@ export class Run {
       }
       case "test-signal":
         return [random.between(1, 3)];
+      case "idle":
+        return [];
       case "cpu-offline":
       case "cpu-offline-undrained":
         return random.chance(15) ? [] : null;
@@ -367,7 +370,7 @@ export class Run {
     }
     if (model.taskMm[task] === null) return;
     const name = random.pick(this.operations);
-    const args = this.argsOf(name);
+    const args = name === "use.mm" ? [model.taskMm[task] + 1] : this.argsOf(name);
     if (args) this.launch(actor, task, image.entries.get(name)!, args, name);
     if (random.chance(5)) {
       const ms = random.below(4000);
@@ -421,7 +424,8 @@ export class Run {
     if (this.stuck.has(actor)) actor = random.below(actors);
     const idle = !model.contexts[stepper.currentContext(model, actor)];
     if (idle && !this.stuck.has(actor) && random.chance(90)) this.begin(actor);
-    const pending = model.cpus[actor]?.ipiPending === true;
+    const cpu = model.cpus[actor];
+    const pending = cpu !== undefined && (cpu.ipiPending || cpu.poll === "wanted");
     return { actor, choice: this.choice(actor, pending) };
   }
 

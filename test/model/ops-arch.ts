@@ -96,6 +96,36 @@ function exit(model: Model, cpu: Cpu, c: Context, how: number): void {
   if ((how & abi.PTI_FLUSH) !== 0 && cpu.marks.has(cpu.asid)) dropUser(cpu, cpu.asid);
 }
 
+function runPoll(model: Model, cpu: Cpu, c: Context, op: number): number {
+  if (!model.has(abi.OPT_POLL)) return abi.ST_BAD_PROGRAM;
+  if (op === abi.OP_POLL_BEGIN) {
+    cpu.poll = "polls";
+  } else if (op === abi.OP_POLL_END) {
+    c.flag = cpu.poll === "wanted";
+    cpu.poll = "no";
+  } else {
+    const polling = model.cpus.filter(({ poll }) => poll !== "no");
+    c.seq = polling.reduce((bits, { index }) => bits | (1 << index), 0);
+  }
+  return abi.ST_OK;
+}
+
+/** IPI_SEND: those that poll are told by their word, or believed to be. */
+export function interrupt(model: Model, cpu: Cpu, c: Context, blind: boolean): void {
+  for (const index of cpu.ipiSet) {
+    const target = model.cpus[index];
+    const noted = blind && ((c.seq >> index) & 1) !== 0;
+    if (model.has(abi.OPT_POLL) && (target.poll !== "no" || noted)) {
+      if (target.poll === "polls") target.poll = "wanted";
+      model.count(cpu.index, abi.CT_SPARED);
+    } else {
+      target.ipiPending = true;
+      model.count(cpu.index, abi.CT_IPI);
+    }
+  }
+  cpu.ipiSet.clear();
+}
+
 /** OP_PTI_ENTER and what follows it. */
 export function runArch(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   switch (i.op) {
@@ -108,6 +138,10 @@ export function runArch(model: Model, cpu: Cpu, c: Context, i: Instruction): num
       if (!model.has(abi.OPT_PTI)) return abi.ST_BAD_PROGRAM;
       exit(model, cpu, c, i.imm);
       return abi.ST_OK;
+    case abi.OP_POLL_BEGIN:
+    case abi.OP_POLL_END:
+    case abi.OP_POLL_NOTE:
+      return runPoll(model, cpu, c, i.op);
     case abi.OP_KERNEL_ACCESS: {
       const mm = Number(c.r[i.b]) - 1;
       if (mm < 0 || mm >= model.mms.length) return abi.ST_BAD_PROGRAM;

@@ -2,7 +2,7 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
-import { distrustOthers, dropUserPages, flushHalves, flushKernel } from "./ops-arch.js";
+import { distrustOthers, dropUserPages, flushHalves, flushKernel, interrupt } from "./ops-arch.js";
 import { requestMask } from "./ops-batched.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
 
@@ -215,9 +215,7 @@ export function runFlush(model: Model, actor: number, c: Context, i: Instruction
     case abi.OP_CSD_SEND:
       return send(model, cpu, c);
     case abi.OP_IPI_SEND:
-      for (const target of cpu.ipiSet) model.cpus[target].ipiPending = true;
-      model.count(actor, abi.CT_IPI, cpu.ipiSet.size);
-      cpu.ipiSet.clear();
+      interrupt(model, cpu, c, i.imm !== 0);
       return abi.ST_OK;
     case abi.OP_CSD_WAIT:
       return waitsFor(model, cpu) > 0 ? abi.ST_WAIT : abi.ST_OK;

@@ -56,6 +56,7 @@ function acknowledge(model: Model, cpu: Cpu, c: Context, all: boolean): void {
 
 function take(model: Model, cpu: Cpu, c: Context, syncFirst: boolean): void {
   cpu.ipiPending = false;
+  if (cpu.poll === "wanted") cpu.poll = "polls";
   c.taken = cpu.queue;
   cpu.queue = [];
   c.flag = c.taken.length > 0;

@@ -254,6 +254,14 @@ const MUTANTS: readonly Row[] = [
     mended: { options: { policy: "pti" } },
   },
   {
+    kind: "policies",
+    name: "idle-poll-stale",
+    scenario: "idle-poller",
+    options: { policy: "idle-poll-stale" },
+    names: /^(NoDeadlock|QueueReachable)$/,
+    mended: { options: { policy: "idle-poll" } },
+  },
+  {
     kind: "consumers",
     name: "mirroring-no-retry",
     scenario: "fault-race",

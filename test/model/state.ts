@@ -125,6 +125,8 @@ export interface Cpu {
   readonly marks: Set<number>;
   isUser: boolean;
   othersSuspect: boolean;
+  /** Its idle loop polls; it polls and is wanted. */
+  poll: "no" | "polls" | "wanted";
   tlb: Cache;
   pwc: WalkCache;
 }
@@ -318,6 +320,7 @@ export class Model {
         marks: new Set(),
         isUser: false,
         othersSuspect: false,
+        poll: "no",
         tlb: newCache(g.tlbSets, g.tlbWays),
         pwc: pwc(),
       });

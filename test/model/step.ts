@@ -90,7 +90,8 @@ export function startActor(model: Model, actor: number, pc: number, args: number
 
 function canInterrupt(model: Model, actor: number): boolean {
   const cpu = model.cpus[actor];
-  if (!cpu?.ipiPending || !cpu.online || model.contexts[model.geometry.tasks + actor]) return false;
+  if (!cpu || !(cpu.ipiPending || cpu.poll === "wanted") || !cpu.online) return false;
+  if (model.contexts[model.geometry.tasks + actor]) return false;
   return cpu.task === null || model.contexts[cpu.task]?.irqOff !== true;
 }
 

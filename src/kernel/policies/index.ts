@@ -12,6 +12,7 @@ import {
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
 import { fullOnly } from "./full-only.js";
+import { idlePoll, idlePollStale } from "./idle-poll.js";
 import { inContext, inContextBlind, inContextLate, pti, ptiTrust } from "./isolated.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
@@ -36,6 +37,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   pvFlush,
   pti,
   inContext,
+  idlePoll,
   noWait,
   ackFirst,
   noIpi,
@@ -57,4 +59,5 @@ export const POLICIES: readonly FlushPolicy[] = [
   inContextBlind,
   inContextLate,
   ptiTrust,
+  idlePollStale,
 ];

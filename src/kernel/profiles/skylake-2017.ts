@@ -33,6 +33,7 @@ const prices: Readonly<Record<string, Price>> = {
   freePage: { ns: 55, source: HASWELL },
   "gather.begin": { ns: 15, source: HASWELL },
   "gather.end": { ns: 10, source: HASWELL },
+  poll: { ns: 60, source: "shootdown.md 3.1 [W5]: cache-line round trip 40 to 80 ns" },
   broadcast: { ns: 40, source: "assumed: as haswell-2019; no figure is published" },
   broadcastSync: { ns: 400, source: "assumed: as haswell-2019; no figure is published" },
   park: { ns: 132, source: "shootdown.md 3.1: LATR, saving a state (recalled)" },
@@ -41,8 +42,7 @@ const prices: Readonly<Record<string, Price>> = {
   devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
 };
 
-const CR3 =
-  "assumed: a CR3 write that keeps its PCID, 160 cycles; no figure is published";
+const CR3 = "assumed: a CR3 write that keeps its PCID, 160 cycles; none is published";
 
 /**
  * One INVLPG a page. What the other half costs under policies with page-table isolation is apart:
