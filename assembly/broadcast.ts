@@ -14,6 +14,7 @@ import {
   asidSlot, bump, clockAt, countersAt, cpuAt, hdr, mmAt,
 } from "./machine";
 import { maskHas, maskNext, maskUnset } from "./mask";
+import { dropUser, dropUserPages } from "./pti";
 import { Cpu, Ctx } from "./rows";
 import { blocked } from "./wake";
 
@@ -65,8 +66,10 @@ function apply<F>(m: usize, cpu: u32, info: Cpu): void {
     const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
     if ((info.infoFlags & abi.INFO_FULL) != 0) {
       flushSlot(m, cpu, i);
+      dropUser(m, cpu, i);
     } else {
       flushPages(m, cpu, clockAt(m, cpu), i, info.infoStart, info.infoEnd, (<u64>1) << bits);
+      dropUserPages(m, cpu, i, info.infoStart, info.infoEnd, bits, 0);
     }
     bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
     // Requests are applied in any order, but each before its sender goes on: a slot that skipped
@@ -78,7 +81,8 @@ function apply<F>(m: usize, cpu: u32, info: Cpu): void {
 /** BCAST_SEND */
 export function broadcast<F>(m: usize, self: u32): i32 {
   const row = cpuAt(m, self);
-  if (row.infoMm == 0 || (hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) {
+  const none = row.infoMm == 0 || row.infoMm >= <u32>abi.INFO_KERNEL_MM;
+  if (none || (hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) {
     return abi.ST_BAD_PROGRAM;
   }
   issue<F>(m, self, row);

@@ -21,6 +21,7 @@ import {
 } from "./machine";
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
+import { answered, wants } from "./poll";
 import { surcharge } from "./sockets";
 import { cpuAccess } from "./user-access";
 import { marked } from "./vcpu";
@@ -44,7 +45,7 @@ function word(cpu: Cpu, offset: usize): usize {
 /** Linux's tlb_is_not_lazy and should_flush_tlb: does this target need to be told? */
 function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   const options = hdr(m, abi.H_OPTIONS);
-  if ((info.infoFlags & abi.INFO_FREED) != 0) return true;
+  if ((info.infoFlags & (abi.INFO_FREED | abi.INFO_KERNEL)) != 0) return true;
   if ((options & abi.OPT_TELL_ALL) != 0) return true;
   const spares = (options & abi.OPT_LAZY_SKIP) != 0 && (options & abi.OPT_TELL_LAZY) == 0;
   if (spares && get32<F>(word(target, offsetof<Cpu>("lazy"))) != 0) {
@@ -71,14 +72,15 @@ function push<F>(to: Cpu, csd: usize, id: u32): bool {
   return false;
 }
 
-/** Requests that free page tables are always waited for to their end. */
+/** Requests that free page tables, or are for kernel pages, are waited for to their end. */
 // @ts-ignore: decorator
 @inline
 function typeOf(m: usize, info: Cpu): u32 {
   const options = hdr(m, abi.H_OPTIONS);
   if ((options & abi.OPT_ASYNC) == 0) return 0;
   const all = (options & abi.OPT_ASYNC_ALL) != 0;
-  return all || (info.infoFlags & abi.INFO_FREED) == 0 ? abi.CSD_ASYNC : 0;
+  const isSync = (info.infoFlags & (abi.INFO_FREED | abi.INFO_KERNEL)) != 0;
+  return all || !isSync ? abi.CSD_ASYNC : 0;
 }
 
 function copyRequest(csd: usize, info: Cpu): void {
@@ -216,24 +218,35 @@ export function csdSendLoop(m: usize, self: u32, ctx: Ctx, horizon: u64): i32 {
   return status;
 }
 
-/** Interrupts every CPU of the IPI set. In the timed driver it arrives after COST_DELIVER. */
-export function ipiSend<F>(m: usize, self: u32): void {
+/**
+ * Interrupts every CPU of the IPI set but those that poll. In the timed driver it arrives after
+ * COST_DELIVER. `blind`: a mutant that goes by what it has noted before.
+ */
+export function ipiSend<F>(m: usize, self: u32, ctx: Ctx, blind: bool): void {
   const row = cpuAt(m, self);
   const words = hdr(m, abi.H_MASK_WORDS);
   const set = ipiSet(m, row);
   let next = maskNext<u32>(set, words, 0);
   if (next < 0) return;
-  charge(m, self, abi.COST_IPI, 1);
-  const arrival = after(m, self, abi.COST_DELIVER);
   const near = hdr(m, abi.H_SOCKET_CPUS) == 0;
+  const price = cost(m, abi.COST_IPI);
+  const clock = clockAt(m, self);
+  const arrival = after(m, self, abi.COST_DELIVER) + price;
   let n: u32 = 0;
   for (; next >= 0; next = maskNext<u32>(set, words, <u32>next + 1)) {
+    if (wants<F>(m, ctx, next, blind)) {
+      wakeByIpi<F>(m, next, after(m, self, abi.COST_POLL));
+      count(m, self, abi.CT_SPARED, 1);
+      continue;
+    }
     put32<F>(word(cpuAt(m, next), offsetof<Cpu>("ipiPending")), 1);
     const crossing = near ? 0 : surcharge(m, self, <u32>next, abi.COST_DELIVER_REMOTE);
     wakeByIpi<F>(m, next, arrival + crossing);
     n++;
   }
   for (let w: u32 = 0; w < words; w++) store<u32>(set + (w << 2), 0);
+  if (n == 0) return;
+  clock.charge += price;
   count(m, self, abi.CT_IPI, n);
   logEvent(m, self, abi.EV_IPI, 0, n, 0);
 }
@@ -241,7 +254,8 @@ export function ipiSend<F>(m: usize, self: u32): void {
 /** Target: takes the whole queue; afterwards ctx.list is oldest first. */
 // @ts-ignore: decorator
 @inline
-export function csqTake<F>(m: usize, row: Cpu, ctx: Ctx): void {
+export function csqTake<F>(m: usize, cpu: u32, row: Cpu, ctx: Ctx): void {
+  answered<F>(m, cpu);
   put32<F>(word(row, offsetof<Cpu>("ipiPending")), 0);
   let id = swap32<F>(word(row, offsetof<Cpu>("queue")), 0);
   let oldest: u32 = 0;

@@ -27,6 +27,15 @@ import { blocked, wakeWaiters } from "./wake";
 function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flags: u32): void {
   const row = cpuAt(m, actor);
   const mm = ctx.mm;
+  if ((flags & abi.INFO_KERNEL) != 0) {
+    const all = end - start > <u64>hdr(m, abi.H_CEILING);
+    row.infoMm = abi.INFO_KERNEL_MM;
+    row.infoStart = all ? 0 : start;
+    row.infoEnd = all ? ALL : end;
+    row.infoFlags = flags | (all ? abi.INFO_FULL : 0);
+    clockAt(m, actor).flushSince = clockAt(m, actor).now;
+    return;
+  }
   const gen = changetype<usize>(mmAt(m, mm - 1)) + offsetof<Mm>("tlbGen");
   row.infoMm = mm;
   row.infoGen = (flags & abi.INFO_SLOTS) != 0 ? get32<F>(gen) : add32<F>(gen, 1) + 1;
@@ -46,7 +55,7 @@ function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flag
 
 /** Once a second per mm, a shootdown also visits CPUs that run something else. */
 function trimWhenDue(m: usize, actor: u32, info: Cpu): void {
-  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) == 0 || info.infoMm == abi.INFO_ANY_MM) return;
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_TRIM) == 0 || info.infoMm >= <u32>abi.INFO_KERNEL_MM) return;
   const mm = mmAt(m, info.infoMm - 1);
   const nowMs = <u32>(clockAt(m, actor).now / 1000000);
   if (nowMs < mm.trimAtMs) return;
@@ -112,7 +121,7 @@ export function execFlush<F>(
       return abi.ST_OK;
     }
     case abi.OP_CSD_SEND: return csdSend<F>(m, actor, ctx);
-    case abi.OP_IPI_SEND: ipiSend<F>(m, actor); return abi.ST_OK;
+    case abi.OP_IPI_SEND: ipiSend<F>(m, actor, ctx, imm != 0); return abi.ST_OK;
     case abi.OP_CSD_WAIT: {
       const p = changetype<usize>(row) + offsetof<Cpu>("waitCount");
       if (get32<F>(p) != 0) return blocked(m, actor, 1);
@@ -121,7 +130,7 @@ export function execFlush<F>(
     }
     case abi.OP_FLUSH_DONE: flushDone(m, actor); return abi.ST_OK;
     case abi.OP_CSQ_TAKE: {
-      csqTake<F>(m, row, ctx);
+      csqTake<F>(m, actor, row, ctx);
       if (imm != 0) csqSort<F>(m, ctx);
       return abi.ST_OK;
     }

@@ -4,6 +4,7 @@ import { batchesOf, execBatched, requestMask } from "./batched";
 import { broadcast, broadcastAdd, broadcastWait } from "./broadcast";
 import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
 import { clean, collectMapped } from "./dirty";
+import { execArch } from "./exec-arch";
 import { reg, setReg } from "./exec-control";
 import { clearSlots, cpuOffline } from "./flush";
 import { latrPost, latrSweep, latrWait } from "./latr";
@@ -16,6 +17,7 @@ export function execTransport<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
 ): i32 {
   if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
+  if (op >= abi.OP_PTI_ENTER) return execArch<F>(m, actor, ctx, op, reg(ctx, a), reg(ctx, b), imm);
   if (op == abi.OP_PV_NOTE) {
     if (cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;
     notePreempted<F>(m, actor, ctx, requestMask(m, cpuAt(m, actor)));

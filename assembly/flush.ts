@@ -10,11 +10,13 @@
 import * as abi from "../src/core/abi";
 import { get32, get64, put32 } from "./atomics";
 import { cacheDropAsid, cacheDropPages } from "./cache";
+import { charge } from "./charge";
 import { logEvent } from "./log";
 import {
   asidSlot, bump, clockAt, countersAt, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt,
 } from "./machine";
 import { maskUnset } from "./mask";
+import { distrustOthers, dropKernelPages, dropUserPages, flushHalves } from "./pti";
 import { Clock, Cpu, Mm } from "./rows";
 
 /** All-ones: "everything" in logged page counts and in range ends. */
@@ -26,10 +28,11 @@ export function genOf<F>(m: usize, mm: u32): u32 {
   return get32<F>(changetype<usize>(mmAt(m, mm)) + offsetof<Mm>("tlbGen"));
 }
 
-/** Everything of one ASID slot: TLB and paging-structure cache. */
+/** Everything of one ASID slot: TLB and paging-structure cache. A user half is only marked. */
 export function flushSlot(m: usize, cpu: u32, slot: u32): void {
   cacheDropAsid(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS) * hdr(m, abi.H_TLB_WAYS), slot);
   cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), slot);
+  flushHalves(m, cpu, slot);
 }
 
 /** INVLPG for each page: also drops the whole paging-structure cache of the ASID (Intel SDM). */
@@ -59,6 +62,7 @@ function leave<F>(m: usize, cpu: u32, row: Cpu): void {
   cacheDropAsid(pwcAt(m, cpu), hdr(m, abi.H_PWC_ENTRIES), row.asid);
   put32<F>(changetype<usize>(row) + offsetof<Cpu>("loadedMm"), abi.LOADED_INIT);
   put32<F>(changetype<usize>(row) + offsetof<Cpu>("lazy"), 0);
+  distrustOthers(m, cpu, row);
   const n = hdr(m, abi.H_ASIDS);
   for (let i: u32 = 0; i < n; i++) {
     if (load<u32>(asidSlot(row, i)) == abi.INIT_CTX_ID) {
@@ -94,7 +98,7 @@ export function cpuOffline<F>(m: usize, cpu: u32): void {
  */
 export function clearSlots<F>(m: usize, self: u32): i32 {
   const info = cpuAt(m, self);
-  if (info.infoMm == 0 || info.infoMm == abi.INFO_ANY_MM) return abi.ST_BAD_PROGRAM;
+  if (info.infoMm == 0 || info.infoMm >= <u32>abi.INFO_KERNEL_MM) return abi.ST_BAD_PROGRAM;
   const id = mmAt(m, info.infoMm - 1).ctxId;
   const n = hdr(m, abi.H_ASIDS);
   for (let cpu: u32 = 0; cpu < hdr(m, abi.H_CPUS); cpu++) {
@@ -129,6 +133,10 @@ export function flushRequest<F>(
   const clock = clockAt(m, cpu);
   const counters = countersAt(m, cpu);
   if (mm == 0) return;
+  if (mm == abi.INFO_KERNEL_MM) {
+    flushKernel(m, cpu, row, start, end, flags, local);
+    return;
+  }
   const loaded = row.loadedMm;
   const any = mm == abi.INFO_ANY_MM;
   if (any && (loaded == abi.LOADED_INIT || loaded == abi.LOADED_SWITCHING)) return;
@@ -164,6 +172,7 @@ export function flushRequest<F>(
   const isNext = gen == have + 1 || (flags & abi.INFO_NEWEST) != 0;
   if (ranged && ((isNext && gen == want) || !plain)) {
     flushPages(m, cpu, clock, asid, start, end, (<u64>1) << bits);
+    ns += dropUserPages(m, cpu, asid, start, end, bits, flags);
     bump(counters, abi.CT_FLUSH_PAGES, pages);
     ns += load<u32>(costs + (abi.COST_FLUSH_PAGE << 2)) * <u32>pages;
   } else {
@@ -176,4 +185,19 @@ export function flushRequest<F>(
   logEvent(m, cpu, local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE, 0, pages, loaded);
   // A slot that was cleared stays so: another request may have cleared it for itself.
   if (plain) store<u32>(slot, want, 4);
+}
+
+/** A flush of kernel pages, which every CPU carries out, whatever it runs. */
+function flushKernel(
+  m: usize, cpu: u32, row: Cpu, start: u64, end: u64, flags: u32, local: bool,
+): void {
+  const full = (flags & abi.INFO_FULL) != 0;
+  const counters = countersAt(m, cpu);
+  dropKernelPages(m, cpu, row, start, end, flags);
+  bump(counters, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE, 1);
+  bump(counters, full ? abi.CT_FLUSH_FULL : abi.CT_FLUSH_PAGES, full ? 1 : end - start);
+  charge(m, cpu, abi.COST_FLUSH_FIXED, 1);
+  charge(m, cpu, full ? abi.COST_FLUSH_FULL : abi.COST_FLUSH_PAGE, full ? 1 : <u32>(end - start));
+  const pages = full ? ALL : end - start;
+  logEvent(m, cpu, local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE, 0, pages, 0);
 }

@@ -16,6 +16,7 @@ import {
 import { maskSet } from "./mask";
 import { leafPlace } from "./page-table";
 import { initPools } from "./pools";
+import { placeUser } from "./pti";
 import { NOT_QUEUED } from "./queue";
 import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
 import { canInterrupt, currentCtx, startActor, step } from "./step";
@@ -35,6 +36,7 @@ export function machineInit(m: usize): i32 {
   for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
     const cpu = cpuAt(m, i);
     cpu.online = 1;
+    maskSet<Plain>(m + hdr(m, abi.H_OFF_EVERY), i);
     // A CPU comes up on init_mm in slot 0; the next mm takes slot 1.
     store<u32>(asidSlot(cpu, 0), abi.INIT_CTX_ID);
     cpu.nextAsid = hdr(m, abi.H_ASIDS) > 1 ? 1 : 0;
@@ -60,6 +62,7 @@ export function machineRunTask(m: usize, cpu: u32, task: u32, mm: u32): void {
     row.lazy = row.loadedMm != 0 ? 1 : 0;
     return;
   }
+  placeUser(m, cpu);
   if (row.loadedMm == mm) {
     row.lazy = 0;
     return;
@@ -69,6 +72,7 @@ export function machineRunTask(m: usize, cpu: u32, task: u32, mm: u32): void {
   maskSet<Plain>(maskAt(m, mm - 1), cpu);
   const slot = asidSlot(row, row.asid);
   flushSlot(m, cpu, row.asid);
+  placeUser(m, cpu);
   store<u32>(slot, mmAt(m, mm - 1).ctxId);
   store<u32>(slot, mmAt(m, mm - 1).tlbGen, 4);
 }

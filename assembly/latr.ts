@@ -172,7 +172,7 @@ export function latrPost<F>(m: usize, self: u32, ctx: Ctx, how: u32): i32 {
   const info = cpuAt(m, self);
   ctx.flag = 0;
   if (info.infoMm == 0 || (hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return abi.ST_BAD_PROGRAM;
-  if (info.infoMm == abi.INFO_ANY_MM || ctx.gCount > roomOf(m)) return abi.ST_OK;
+  if (info.infoMm >= <u32>abi.INFO_KERNEL_MM || ctx.gCount > roomOf(m)) return abi.ST_OK;
   if (any ? (info.infoFlags & abi.INFO_FREED) != 0 : !mayWait(m, ctx, info)) return abi.ST_OK;
   const e = freeEntry(m, self);
   if ((how & abi.LATR_TEST) != 0) {

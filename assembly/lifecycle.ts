@@ -5,6 +5,7 @@ import { devRelease } from "./device";
 import { latrForget } from "./latr";
 import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt } from "./machine";
 import { lockPools, putTable, takeTable, unlockPools } from "./pools";
+import { bornInUser } from "./pti";
 import { Cpu, Mm, Task } from "./rows";
 import { vmaReset } from "./vma";
 
@@ -63,6 +64,7 @@ export function freeMm<F>(m: usize, cpu: u32, mm: u32): i32 {
 /** TASK_MM: moves a task to another mm (index + 1, 0: none). Returns nothing is ever freed here. */
 export function setTaskMm<F>(m: usize, task: u32, mm: u32): void {
   put32<F>(changetype<usize>(taskAt(m, task)) + offsetof<Task>("mm"), mm);
+  if (mm != 0) bornInUser(m, task);
   if (mm != 0) add32<F>(changetype<usize>(mmAt(m, mm - 1)) + offsetof<Mm>("users"), 1);
 }
 

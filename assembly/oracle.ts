@@ -97,7 +97,7 @@ function observe<F>(m: usize, actor: u32, k: u32, pfn: u32, write: bool, vpn: u6
 function condemnCache(m: usize, base: usize, entries: u32, mm: u32, slot: u32, ctx: Ctx): void {
   for (let i: u32 = 0; i < entries; i++) {
     const e = changetype<Entry>(base + <usize>i * offsetof<Entry>());
-    if (e.tag == 0 || entryAsid(e) != slot) continue;
+    if (e.tag == 0 || (entryAsid(e) & ~abi.ASID_USER) != slot) continue;
     const vpn = entryVpn(e);
     if (vpn < ctx.opStart || vpn >= ctx.opEnd) continue;
     const pte = softWalk<Plain>(m, mm, vpn);

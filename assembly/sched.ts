@@ -12,6 +12,7 @@ import { ALL, flushSlot, genOf } from "./flush";
 import { logEvent } from "./log";
 import { asidSlot, count, cpuAt, hdr, maskAt, mmAt } from "./machine";
 import { maskSet } from "./mask";
+import { distrustOthers } from "./pti";
 import { Cpu, Ctx } from "./rows";
 
 // @ts-ignore: decorator
@@ -49,6 +50,7 @@ export function markSwitch<F>(m: usize, cpu: u32, mm: u32): void {
 /** SW_GEN: chooses the ASID slot and reads the generation. ctx.r11 keeps it; F = flush needed. */
 export function chooseSlot<F>(m: usize, cpu: u32, ctx: Ctx, mm: u32): void {
   const row = cpuAt(m, cpu);
+  distrustOthers(m, cpu, row);
   const id = mmAt(m, mm - 1).ctxId;
   const want = genOf<F>(m, mm - 1);
   const n = hdr(m, abi.H_ASIDS);

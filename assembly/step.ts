@@ -22,6 +22,7 @@ import { execMemory } from "./exec-memory";
 import { execTransport } from "./exec-transport";
 import { startCtx } from "./jobs";
 import { nmi } from "./nmi";
+import { isWanted } from "./poll";
 import { nextToRun, timeOf } from "./queue";
 import { applyBroadcast } from "./broadcast";
 import { cacheFind, walkSum } from "./cache";
@@ -50,7 +51,7 @@ export function currentCtx(m: usize, actor: u32): Ctx {
 /** May this CPU take its pending interrupt now? */
 export function canInterrupt<F>(m: usize, cpu: u32): bool {
   const row = cpuAt(m, cpu);
-  if (get32<F>(changetype<usize>(row) + offsetof<Cpu>("ipiPending")) == 0) return false;
+  if (!isWanted<F>(m, cpu, row)) return false;
   if (cpuCtxAt(m, cpu).running != 0 || row.online == 0) return false;
   return row.task == 0 || ctxAt(m, row.task - 1).irqOff == 0;
 }

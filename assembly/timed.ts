@@ -17,6 +17,7 @@ import { logEvent, LOG_SLACK } from "./log";
 import { clockAt, count, cpuAt, cpuCtxAt, ctxAt, hdr, setHdr } from "./machine";
 import { Clock, Cpu, Ctx } from "./rows";
 import { canInterrupt, currentCtx, enterHandler, runAhead } from "./step";
+import { isWanted } from "./poll";
 import {
   actorOf, nextIrq, nextToRun, NOT_QUEUED, NOTHING, queueActor, queueIrq, queuesInit, takeIrq,
   takeToRun, timeOf,
@@ -65,7 +66,7 @@ function armBusy(m: usize, actor: u32, clock: Clock, ctx: Ctx): void {
 function armIrq(m: usize, actor: u32): void {
   if (!isCpu(m, actor)) return;
   const row = cpuAt(m, actor);
-  if (get32<Plain>(changetype<usize>(row) + offsetof<Cpu>("ipiPending")) == 0) return;
+  if (!isWanted<Plain>(m, actor, row)) return;
   if (!canInterrupt<Plain>(m, actor)) return;
   const clock = clockAt(m, actor);
   queueIrq(m, actor, later(clock.now, clock.ipiAt));
@@ -79,7 +80,8 @@ function irqTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
     const row = cpuAt(m, actor);
     const own = cpuCtxAt(m, actor);
     const below = row.task == 0 ? own : ctxAt(m, row.task - 1);
-    if (row.ipiPending == 0 || own.running != 0 || below.irqOff != 0 || row.online == 0) {
+    const isFree = own.running == 0 && below.irqOff == 0 && row.online != 0;
+    if (!isFree || !isWanted<Plain>(m, actor, row)) {
       return abi.ST_OK;
     }
     if (clock.now > time) {

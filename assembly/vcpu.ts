@@ -9,6 +9,7 @@ import { get32, or32, put32 } from "./atomics";
 import { flushSlot } from "./flush";
 import { hdr } from "./machine";
 import { maskHas } from "./mask";
+import { dropUser } from "./pti";
 import { Ctx } from "./rows";
 
 // @ts-ignore: decorator
@@ -41,7 +42,10 @@ export function preemptOrResume(m: usize, cpu: u32): i32 {
     return abi.ST_OK;
   }
   if ((state & abi.VCPU_FLUSH) != 0 && !can(m, abi.OPT_PV_LOST)) {
-    for (let slot: u32 = 0; slot < hdr(m, abi.H_ASIDS); slot++) flushSlot(m, cpu, slot);
+    for (let slot: u32 = 0; slot < hdr(m, abi.H_ASIDS); slot++) {
+      flushSlot(m, cpu, slot);
+      dropUser(m, cpu, slot);
+    }
   }
   store<u32>(vcpuAt(m, cpu), 0);
   return abi.ST_OK;

@@ -11,6 +11,7 @@ const INDEX = {
   sends: abi.CT_SEND,
   messages: abi.CT_CSD,
   ipis: abi.CT_IPI,
+  spared: abi.CT_SPARED,
   coalesced: abi.CT_COALESCED,
   filtered: abi.CT_FILTERED,
   wrongCpu: abi.CT_WRONG_CPU,

@@ -6,7 +6,7 @@ export type { Era, Site } from "./kernel/era.js";
 export type { Script, ScriptStep } from "./kernel/image.js";
 export { Kit, type RangeEvent } from "./kernel/kit.js";
 export { operation, type Operation } from "./kernel/operation.js";
-export type { FlushPolicy } from "./kernel/policy.js";
+export type { FlushPolicy, Isolation } from "./kernel/policy.js";
 export { COMPLETION, type Completion, type Completions } from "./kernel/completion.js";
 export { type CompletionGap, completionGaps, formatGaps } from "./kernel/completion-gaps.js";
 export {
@@ -14,6 +14,7 @@ export {
   type TransportKnobs,
   type TransportPolicy,
 } from "./kernel/policies/transport.js";
+export { isolated, type IsolationKnobs } from "./kernel/policies/isolated.js";
 export type { CostProfile, Price } from "./kernel/profile.js";
 export { checkProfile } from "./kernel/profile-file.js";
 export {

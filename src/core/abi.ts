@@ -117,6 +117,14 @@ export const H_OFF_VCPU = 87; // OPT_PREEMPT: per CPU VCPU_* u32
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
+export const H_OFF_PTI = 112; // OPT_PTI: per CPU PTI_BYTES, then per task u32: 1 in the kernel
+export const H_OFF_EVERY = 113; // mask of all CPUs: a flush of kernel pages is for them
+export const H_PTI_PAGES = 114; // INFO_USER_LATER: longer ranges leave the user half to the exit
+export const H_OFF_POLL = 115; // OPT_POLL: per CPU u32, 1 while its idle loop polls, 2: wanted
+export const H_OFF_GLOBAL = 116; // OPT_GLOBAL_ASIDS: per mm {asid u32, transition u32, asked u32}
+export const H_GLOBAL_ASIDS = 117; // how many there are, at most 63
+export const H_GLOBAL_CPUS = 118; // an mm active on more CPUs gets one
+export const H_GLOBAL_EVERY = 119; // asked at every so many-th shootdown of an mm
 // Timed, of the running timedAdvance: see assembly/bulk-time.ts.
 export const H_WHOLE = 120; // CPUs whose flush requests may be carried out whole: all, or none
 export const H_WHOLE_SHAPE = 121; // BULK_* | pages << 3 of the request that the next are about, or 0
@@ -159,6 +167,9 @@ export const OPT_PV_BLIND = 524288; // mutant: … whether or not they have been
 export const OPT_PV_LOST = 1048576; // mutant: … which nobody does
 export const OPT_DIRTY = 2097152; // stores of CPUs set dirty bits, which TLBs cache
 export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
+export const OPT_PTI = 268435456; // page-table isolation: user and kernel halves (1 << 28)
+export const OPT_POLL = 536870912; // idle CPUs poll for work (1 << 29)
+export const OPT_GLOBAL_ASIDS = 1073741824; // mms may have an ASID that is the same everywhere
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
 // ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
@@ -194,12 +205,16 @@ export const GF_FREED = 2; // page tables were unhooked
 export const GF_NESTED = 4; // the range fields were reset to all-ones
 export const GF_SMALL = 8; // an entry of the last level was cleared: the stride is a 4 KiB page
 export const INFO_ANY_MM = 0xfffe; // infoMm of a batch: whatever mm a target runs
+export const INFO_KERNEL_MM = 0xfffd; // infoMm of a flush of kernel pages: for every CPU
 export const INFO_FREED = 1;
 export const INFO_FULL = 2;
 export const INFO_HUGE = 4; // stride is a huge page: nothing smaller was cleared
 export const INFO_TRIM = 8; // tell also CPUs that run another mm, so that they leave the cpumask
 export const INFO_NEWEST = 256; // mutant: its range is enough if it is the newest, whatever was before
 export const INFO_SLOTS = 512; // it has no generation: targets flush, other slots are cleared
+export const INFO_KERNEL = 16; // pages of the kernel's own
+export const INFO_TRUST = 32; // mutant: … and nobody suspects the ASIDs that are not loaded
+export const INFO_USER_LATER = 64; // long ranges leave the user half to the exit to user mode
 export const LOADED_INIT = 0;
 export const LOADED_SWITCHING = 0xffff;
 export const INIT_CTX_ID = 0xffffffff; // ASID slot of init_mm
@@ -388,7 +403,19 @@ export const OP_SLOTS_CLEAR = 133; // other CPUs flush before they use the reque
 export const OP_BCAST_ADD = 134; // broadcast [r[a], r[b]), wait later; imm 1: F = there is one
 export const OP_PTE_COLLECT = 135; // the page at r[a] is written out, unless it is writable again
 export const OP_BATCH_MARK = 136; // ctx.mm has one more deferral, in no task's batch
-export const OP_COUNT = 142;
+export const OP_PTI_ENTER = 173; // the kernel is entered: its half is loaded
+export const OP_PTI_EXIT = 174; // back to user mode, if the task came from there; imm PTI_*
+export const OP_KERNEL_ACCESS = 175; // the kernel reads its own page r[a], of the tables of mm r[b]
+export const OP_POLL_BEGIN = 176; // the idle loop polls
+export const OP_POLL_END = 177; // it does not any more; F = it is wanted
+export const OP_POLL_NOTE = 178; // mutant: note who polls
+export const OP_COUNT = 184;
+export const PTI_BYTES = 16; // of a CPU: {marks u64, isUser u32, othersSuspect u32}
+export const PTI_LOAD = 1; // load the user half
+export const PTI_FLUSH = 2; // flush it if it is marked
+export const ASID_USER = 128; // bit of a tag: user half
+export const ASID_KERNEL = 192; // bits of a tag: kernel pages, cached in this ASID
+export const ASID_EVERY = 127; // tag of kernel pages without PTI: valid in every ASID
 export const VCPU_PREEMPTED = 1;
 export const VCPU_FLUSH = 2; // on the next entry
 export const LATR_ANY = 1;
@@ -420,6 +447,8 @@ export const COST_BCAST_SYNC = 204; // until all CPUs have applied it
 export const COST_CSD_REMOTE = 214;
 export const COST_DELIVER_REMOTE = 215;
 export const COST_ACK_REMOTE = 216;
+export const COST_FLUSH_USER = 230; // per page of the user half, flushed by address
+export const COST_POLL = 231; // until an idle loop that polls sees that it is wanted
 export const COST_WORDS = 256;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────
@@ -456,6 +485,7 @@ export const CT_ALLOCS = 29; // frames allocated
 export const CT_EARLY_FLUSH = 30; // gather batch was full
 export const CT_DEV_ZAP = 31; // device flush commands
 export const CT_BROADCAST = 32; // broadcast invalidations that found their mm here
+export const CT_SPARED = 33; // interrupts that were not sent because the target polls
 export const CT_WORDS = 40;
 
 // ── event log: 32 bytes {u64 time, u16 actor, u8 kind, u8 code, u32 task, u64 a, u64 b} ─────

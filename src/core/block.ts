@@ -49,6 +49,12 @@ const LATR_BYTES = 32;
 /** Frames an entry has room for: unmappings of more are not put off. */
 const LATR_FRAMES = 64;
 
+/**
+ * Pages of the user half that are flushed by address although they may be left to the exit: up to
+ * there INVPCID costs less than what a full flush makes the CPU walk again. Explored machines: one.
+ */
+const PTI_PAGES = 8;
+
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
 
@@ -112,6 +118,8 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_CODE, codeLength * INSTRUCTION_BYTES);
   region(abi.H_OFF_COST, abi.COST_WORDS * 4);
   region(abi.H_OFF_WATCH_VPN, g.watch * 16);
+  region(abi.H_OFF_EVERY, maskWords * 4);
+  header[abi.H_PTI_PAGES] = g.logRecords > 0 ? PTI_PAGES : 1;
   region(abi.H_OFF_COUNTER, actors * abi.CT_WORDS * 8, 64);
   region(abi.H_OFF_CLOCK, actors * CLOCK.size, 64);
   header[abi.H_VMA_NODES] = nodesOfVmas(g.vmas);
@@ -147,6 +155,9 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   const entries = g.cpus * header[abi.H_LATR_RING];
   region(abi.H_OFF_LATR, entries * header[abi.H_LATR_STRIDE]);
   region(abi.H_OFF_VCPU, (options & abi.OPT_PREEMPT) !== 0 ? g.cpus * 4 : 0);
+  const halves = (options & abi.OPT_PTI) !== 0 ? g.cpus * abi.PTI_BYTES + g.tasks * 4 : 0;
+  region(abi.H_OFF_PTI, halves);
+  region(abi.H_OFF_POLL, (options & abi.OPT_POLL) !== 0 ? g.cpus * 4 : 0);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);
   region(abi.H_OFF_PWC, actors * g.pwcEntries * ENTRY.size);

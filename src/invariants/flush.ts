@@ -146,7 +146,10 @@ const queueReachable: Invariant = {
           seen.add(id);
         }
       }
-      const isComing = cpuField(view, cpu, "ipiPending") !== 0 || aboutToBeInterrupted(view, cpu);
+      const isComing =
+        cpuField(view, cpu, "ipiPending") !== 0 ||
+        aboutToBeInterrupted(view, cpu) ||
+        view.isWanted(cpu);
       if (queue !== 0 && !isComing) report(`CPU ${cpu} has a queue and no interrupt is coming`);
     }
     for (let id = 0; id < limit; id++) {
@@ -228,8 +231,12 @@ const noStaleAfterQuiesce: Invariant = {
   check(view, report) {
     for (let cpu = 0; cpu < view.cpus; cpu++) {
       const trusted = trustedSlots(view, cpu);
+      const marks = view.marks(cpu);
       for (const e of view.tlb(cpu)) {
-        const mm = trusted.get(e.asid);
+        const slot = e.asid % abi.ASID_USER;
+        // What is marked goes before anybody can use it.
+        if (e.asid !== slot && ((marks >> BigInt(slot)) & 1n) === 1n) continue;
+        const mm = trusted.get(slot);
         if (mm !== undefined) checkFresh(view, `CPU ${cpu}`, mm, e, report);
       }
     }

@@ -161,6 +161,24 @@ export class View {
     return { ctxId: this.word(p), tlbGen: this.word(p + 4) };
   }
 
+  /**
+   * Slots of a CPU whose user half is flushed before user code runs in it; with page-table
+   * isolation. A slot is a bit, 2^slot.
+   */
+  marks(cpu: number): bigint {
+    if ((this.header(abi.H_OPTIONS) & abi.OPT_PTI) === 0) return 0n;
+    const p = this.core.at(abi.H_OFF_PTI) + cpu * abi.PTI_BYTES;
+    return (BigInt(this.word(p + 4)) << 32n) | BigInt(this.word(p));
+  }
+
+  /** Does the CPU see in its idle loop that it is wanted, or leave the loop because of it? */
+  isWanted(cpu: number): boolean {
+    if ((this.header(abi.H_OPTIONS) & abi.OPT_POLL) === 0) return false;
+    if (this.word(this.core.at(abi.H_OFF_POLL) + cpu * 4) === 2) return true;
+    const task = this.core.read(CPU, this.core.cpu(cpu), "task");
+    return task !== 0 && this.ctx(task - 1, "irqOff") !== 0;
+  }
+
   /** csd of a pair: the next one in its list (id + 1), who locked it (index + 1), acknowledged. */
   csd(id: number): { next: number; locked: number; acked: boolean } {
     const p = this.core.at(abi.H_OFF_CSD) + id * this.header(abi.H_CSD_STRIDE);

@@ -6,6 +6,7 @@ import * as abi from "../core/abi.js";
 import { op, type Program, type Reg, repeat, unless, when, whilst } from "../program/notation.js";
 import { Registers } from "../program/registers.js";
 import type { Era, Site } from "./era.js";
+import { flushLocal, send, wait } from "./policies/parts.js";
 import type { FlushPolicy } from "./policy.js";
 
 /** Why a bracket is opened (notifiers.md 2.1). */
@@ -76,12 +77,49 @@ export class Kit {
     ];
   }
 
+  /** From user mode into the kernel. */
+  get enter(): Program {
+    return this.policy.isolation ? [op("pti.enter", { note: "load kernel half" })] : [];
+  }
+
+  /** From the kernel back to user mode, if the task came from there. */
+  get leave(): Program {
+    return this.policy.isolation?.exit ?? [];
+  }
+
+  /** Into the idle loop, lazily. */
+  get enterIdle(): Program {
+    const poll = this.policy.polls === true ? [op("poll.begin", { note: "idle: poll" })] : [];
+    return [op("sw.lazy", { note: "lazy TLB mode" }), poll];
+  }
+
+  /** Out of it, if the CPU was there: what it was wanted for comes first. */
+  get leaveIdle(): Program {
+    if (this.policy.polls !== true) return [];
+    return [
+      op("irq.off"),
+      when(op("poll.end", { note: "idle: poll no more" }), this.policy.handler),
+      op("irq.on"),
+    ];
+  }
+
+  /** A flush of the kernel's own pages [a, b), which every CPU carries out. */
+  flushKernel(a: Reg, b: Reg): Program {
+    const imm = abi.INFO_KERNEL | (this.policy.isolation?.kernelInfo ?? 0);
+    return [
+      op("flush.prep", { a, b, imm, note: "a flush for all CPUs" }),
+      when(op("flush.others"), [send, flushLocal, wait], [flushLocal]),
+      op("flush.done"),
+    ];
+  }
+
   /**
    * A CPU flush of [a, b) of the current mm, complete when it is over.
-   * @param info - INFO_* bits: INFO_FREED also tells CPUs that hold the mm lazily
+   * @param given - INFO_* bits: INFO_FREED also tells CPUs that hold the mm lazily
    */
-  flush(a: Reg, b: Reg, info = 0): Program {
-    const { fullOnly, info: always = 0 } = this.policy;
+  flush(a: Reg, b: Reg, given = 0): Program {
+    const { fullOnly, info: always = 0, isolation } = this.policy;
+    const info = given | always | (isolation?.info ?? 0);
     return [
       op("flush.prep", {
         a,

@@ -10,6 +10,12 @@ import type { Kit } from "./kit.js";
 /** What an operation's parameters mean to the STALE oracle: the range it promises to settle. */
 export type Promise = "range" | "page" | "all" | "none";
 
+/**
+ * Where an operation runs: in the kernel, and then back to user mode; in user mode, entering the
+ * kernel by itself; or it ends in the idle loop, which is in the kernel.
+ */
+export type Mode = "kernel" | "user" | "idle";
+
 /** A kernel operation. */
 export interface Operation {
   readonly name: string;
@@ -35,6 +41,8 @@ interface Options {
   readonly onCpu?: boolean;
   readonly mutant?: boolean;
   readonly needs?: Partial<Completions>;
+  /** `kernel` by default. */
+  readonly mode?: Mode;
 }
 
 /** Pages are freed, moved or lose permissions; tables stay. */
@@ -80,9 +88,12 @@ export function operation<const P extends readonly string[]>(
     build: (kit) => {
       const list = params.map((param) => kit.regs.param(param));
       const regs = Object.fromEntries(params.map((param, i) => [param, list[i]])) as Regs<P>;
+      const mode = options.mode ?? "kernel";
       return [
+        mode === "user" ? [] : kit.enter,
         marked(kit, name, options.settles, list, () => build(kit, regs)),
         options.settles === "none" ? [] : op("unmark", { imm: 1, note: `${name} returns` }),
+        mode === "kernel" ? kit.leave : [],
       ];
     },
   };

@@ -6,6 +6,16 @@
 import type { Program } from "../program/notation.js";
 import type { Completions } from "./completion.js";
 
+/** How the two halves of an isolated machine are left and loaded (shootdown.md 1.2). */
+export interface Isolation {
+  /** On the way back to user mode, from system calls, faults and context switches. */
+  readonly exit: Program;
+  /** INFO_* bits of every flush request. */
+  readonly info: number;
+  /** INFO_* bits of every flush of kernel pages. */
+  readonly kernelInfo: number;
+}
+
 /** How shootdowns are carried out. */
 export interface FlushPolicy {
   readonly name: string;
@@ -40,6 +50,10 @@ export interface FlushPolicy {
   readonly fullOnly?: boolean;
   /** INFO_* bits that each of its requests carries besides: how targets treat generations. */
   readonly info?: number;
+  /** Idle CPUs poll for work, so that nobody has to interrupt them. */
+  readonly polls?: boolean;
+  /** The machine has page-table isolation: kernel and user halves (policies/isolated.ts). */
+  readonly isolation?: Isolation;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */
   readonly options?: number;
 }

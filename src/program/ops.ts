@@ -143,6 +143,12 @@ export const OP_NAMES = {
   "bcast.add": abi.OP_BCAST_ADD,
   "pte.collect": abi.OP_PTE_COLLECT,
   "batch.mark": abi.OP_BATCH_MARK,
+  "pti.enter": abi.OP_PTI_ENTER,
+  "pti.exit": abi.OP_PTI_EXIT,
+  "kernel.access": abi.OP_KERNEL_ACCESS,
+  "poll.begin": abi.OP_POLL_BEGIN,
+  "poll.end": abi.OP_POLL_END,
+  "poll.note": abi.OP_POLL_NOTE,
 } as const;
 
 /** Name of a micro-op. */
@@ -155,6 +161,8 @@ export const COST_NAMES = {
   flushFixed: abi.COST_FLUSH_FIXED,
   flushPage: abi.COST_FLUSH_PAGE,
   flushFull: abi.COST_FLUSH_FULL,
+  flushUser: abi.COST_FLUSH_USER,
+  poll: abi.COST_POLL,
   freePage: abi.COST_FREE_PAGE,
   walk: abi.COST_WALK,
   devZap: abi.COST_DEV_ZAP,

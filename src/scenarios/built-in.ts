@@ -5,6 +5,8 @@ import { GENERATION_SCENARIOS } from "./generations.js";
 import { INTERRUPTS_OFF_SCENARIOS } from "./interrupts-off.js";
 import { MOVE_SCENARIOS } from "./moves.js";
 import type { Scenario, Verdict } from "./scenario.js";
+import { IDLE_SCENARIOS } from "./idle.js";
+import { ISOLATION_SCENARIOS } from "./isolation.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
 import { migrateCopyFirstUser, WORKLOAD_SCENARIOS } from "./workloads.js";
 import { WRITE_BACK_SCENARIOS } from "./write-back.js";
@@ -486,6 +488,8 @@ export const SCENARIOS: readonly Scenario[] = [
   ...GENERATION_SCENARIOS,
   ...INTERRUPTS_OFF_SCENARIOS,
   ...MOVE_SCENARIOS,
+  ...ISOLATION_SCENARIOS,
+  ...IDLE_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

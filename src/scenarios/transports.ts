@@ -11,7 +11,7 @@ const RW = 3;
 const ANY = { "*": { "*": "SAFE" } } as const;
 
 /** What every policy without its wait, its interrupts or its payload gets wrong. */
-const BROKEN_ANYWAY = {
+export const BROKEN_ANYWAY = {
   "early-ack-pointer": "UAF",
   "no-wait": "UAF",
   "ack-first": "UAF",

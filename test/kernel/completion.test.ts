@@ -88,6 +88,13 @@ describe("what policies give", () => {
     "pv-flush": [],
     "pv-flush-blind": [DATA("G0"), TABLES("G0")],
     "pv-flush-lost": [DATA("G0"), TABLES("G0")],
+    pti: [],
+    "in-context": [],
+    "in-context-blind": [DATA("G0"), TABLES("G0")],
+    "in-context-late": [TABLES("G2")],
+    "pti-trust-others": [],
+    "idle-poll": [],
+    "idle-poll-stale": [],
   };
 
   test("is known for every policy of the catalogue", () => {

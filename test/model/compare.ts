@@ -49,8 +49,10 @@ function walkTag(e: CachedTable): bigint {
   return 1n | (BigInt(e.level) << 1n) | (BigInt(e.asid) << 4n) | (e.prefix << 12n);
 }
 
-const mmWord = (info: Readonly<Info>): number =>
-  info.mm === "any" ? abi.INFO_ANY_MM : info.mm + 1;
+function mmWord({ mm }: Readonly<Info>): number {
+  if (typeof mm === "number") return mm + 1;
+  return mm === "any" ? abi.INFO_ANY_MM : abi.INFO_KERNEL_MM;
+}
 
 /** A request, or nothing, as its five words are kept. */
 function infoWords(info: Readonly<Info> | null): readonly [number, number, bigint, bigint, number] {
@@ -373,8 +375,29 @@ class Comparison {
         (cpu.preempted ? abi.VCPU_PREEMPTED : 0) | (cpu.flushOnResume ? abi.VCPU_FLUSH : 0);
       if (model.has(abi.OPT_PREEMPT)) this.word("vcpu", index, vcpus + index * 4, state);
     }
+    if (model.has(abi.OPT_PTI)) this.halves();
+    for (const { index, poll } of model.has(abi.OPT_POLL) ? model.cpus : []) {
+      const at = core.at(abi.H_OFF_POLL) + index * 4;
+      this.word("poll", index, at, ["no", "polls", "wanted"].indexOf(poll));
+    }
     const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);
     this.word("parked", 0, BASE + abi.H_PARKED_PAGES * 4, parked);
+  }
+
+  private halves(): void {
+    const { core, model } = this;
+    const base = core.at(abi.H_OFF_PTI);
+    for (const { index, marks, isUser, othersSuspect } of model.cpus) {
+      const p = base + index * abi.PTI_BYTES;
+      const word = [...marks].reduce((bits, asid) => bits | (1n << BigInt(asid)), 0n);
+      this.long("pti.marks", index, p, word);
+      this.word("pti.isUser", index, p + 8, Number(isUser));
+      this.word("pti.suspect", index, p + 12, Number(othersSuspect));
+    }
+    const tasks = base + model.cpus.length * abi.PTI_BYTES;
+    model.inKernel.forEach((is, task) => {
+      this.word("pti.inKernel", task, tasks + task * 4, Number(is));
+    });
   }
 
   /** Explored machines have rings of one entry. */

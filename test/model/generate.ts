@@ -70,7 +70,16 @@ const named = (
 const ACCESS = ["read", "write", "read", "write", "write"];
 const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
-const NEW = ["reclaim", "reclaim", "cpu-offline", "reclaim.nested", "writeback", "writeback"];
+const NEW = [
+  "reclaim",
+  "reclaim",
+  "cpu-offline",
+  "reclaim.nested",
+  "writeback",
+  "writeback",
+  "copy.from.user",
+  "copy.to.user",
+];
 const PUT_OFF = [
   "discard",
   "discard.held",
@@ -90,6 +99,9 @@ const UNSOUND = [
   "madvise-uncounted",
   "madvise.free-uncounted",
   "munmap-irqs-off",
+  // Their tables are those of a process here, whose own munmap does not tell all CPUs.
+  "kernel.read",
+  "kernel.unmap",
 ];
 const EXTRA = ["test-huge-fault", "test-signal"];
 const CALLS = CALL_OPERATIONS.map(({ name }) => name);
@@ -101,6 +113,7 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
   if (policy.batching !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }
+  if (policy.polls === true) return ["idle", "idle", "use.mm", "use.mm", "munmap", "munmap"];
   if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...touch, "munmap", "munmap", "mmap"];
   return [];
 }
@@ -220,7 +233,9 @@ export class Run {
       this.core.writeU64(this.core.at(abi.H_OFF_WATCH_VPN) + k * 16 + 8, mm);
     });
     const { options, merge } = this;
-    this.model = new Model({ geometry: g, options, merge, code, handlerPc, watch });
+    const ptiPages = random.pick([0, 1, 1, 2]);
+    this.core.header[abi.H_PTI_PAGES] = ptiPages;
+    this.model = new Model({ geometry: g, options, merge, code, handlerPc, watch, ptiPages });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
     const mms = random.between(1, g.mms);
@@ -295,6 +310,11 @@ export class Run {
         return [this.page()];
       case "reclaim.nested":
         return [start, random.between(start, end), end];
+      case "copy.from.user":
+      case "copy.to.user":
+        return [this.page()];
+      case "kernel.read":
+        return [this.page(), random.between(1, this.geometry.mms)];
       case "mmap":
         return [0, Math.max(1, this.pages >> 1), random.pick(PROTS)];
       case "mprotect":
@@ -315,6 +335,8 @@ export class Run {
       }
       case "test-signal":
         return [random.between(1, 3)];
+      case "idle":
+        return [];
       case "cpu-offline":
       case "cpu-offline-undrained":
         return random.chance(15) ? [] : null;
@@ -378,7 +400,7 @@ export class Run {
     }
     if (model.taskMm[task] === null) return;
     const name = random.pick(this.operations);
-    const args = this.argsOf(name);
+    const args = name === "use.mm" ? [model.taskMm[task] + 1] : this.argsOf(name);
     if (args) this.launch(actor, task, image.entries.get(name)!, args, name);
     if (random.chance(5)) {
       const ms = random.below(4000);
@@ -432,7 +454,8 @@ export class Run {
     if (this.stuck.has(actor)) actor = random.below(actors);
     const idle = !model.contexts[stepper.currentContext(model, actor)];
     if (idle && !this.stuck.has(actor) && random.chance(90)) this.begin(actor);
-    const pending = model.cpus[actor]?.ipiPending === true;
+    const cpu = model.cpus[actor];
+    const pending = cpu !== undefined && (cpu.ipiPending || cpu.poll === "wanted");
     return { actor, choice: this.choice(actor, pending) };
   }
 

@@ -13,6 +13,7 @@ import {
 
 /** The CPUs that a request is for. */
 export function requestMask(model: Model, cpu: Cpu, info: Readonly<Info>): Set<number> {
+  if (info.mm === "kernel") return new Set(model.cpus.map(({ index }) => index));
   return info.mm === "any" ? model.batches[cpu.task!].mask : model.mm(info.mm).cpumask;
 }
 

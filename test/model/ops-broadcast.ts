@@ -1,6 +1,7 @@
 /** Invalidations that hardware broadcasts (shootdown 1.8). */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
+import { dropUser, dropUserPages } from "./ops-arch.js";
 import { dropPages, flushSlot } from "./ops-flush.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
 
@@ -24,7 +25,8 @@ function add(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
 export function runBroadcast(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   if (i.op === abi.OP_BCAST_ADD) return add(model, cpu, c, i);
   if (i.op === abi.OP_BCAST_WAIT) return cpu.broadcast.size > 0 ? abi.ST_WAIT : abi.ST_OK;
-  if (!cpu.info || !model.has(abi.OPT_BROADCAST)) return abi.ST_BAD_PROGRAM;
+  if (!cpu.info || typeof cpu.info.mm === "string" || !model.has(abi.OPT_BROADCAST))
+    return abi.ST_BAD_PROGRAM;
   for (const { index } of model.cpus) cpu.broadcast.add(index);
   return abi.ST_OK;
 }
@@ -33,7 +35,7 @@ export function runBroadcast(model: Model, cpu: Cpu, c: Context, i: Instruction)
 function applyAll(model: Model, cpu: Cpu): void {
   cpu.slots.forEach((slot, asid) => {
     if (slot.ctxId === 0 || slot.ctxId === abi.INIT_CTX_ID) return;
-    flushSlot(cpu, asid);
+    flushSlot(model, cpu, asid);
     slot.tlbGen = model.mms.find((mm) => mm?.ctxId === slot.ctxId)?.tlbGen ?? slot.tlbGen;
     model.count(cpu.index, abi.CT_BROADCAST);
   });
@@ -45,12 +47,17 @@ function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
     applyAll(model, cpu);
     return;
   }
-  const mm = model.mms[info.mm];
+  const mm = info.mm === "kernel" ? null : model.mms[info.mm];
   if (!mm) return;
   cpu.slots.forEach((slot, asid) => {
     if (slot.ctxId !== mm.ctxId) return;
-    if ((info.flags & abi.INFO_FULL) !== 0) flushSlot(cpu, asid);
-    else dropPages(model, cpu, asid, info);
+    if ((info.flags & abi.INFO_FULL) !== 0) {
+      flushSlot(model, cpu, asid);
+      dropUser(cpu, asid);
+    } else {
+      dropPages(model, cpu, asid, info);
+      dropUserPages(model, cpu, { ...info, flags: info.flags & ~abi.INFO_USER_LATER }, asid);
+    }
     slot.tlbGen = Math.max(slot.tlbGen, info.gen);
     model.count(cpu.index, abi.CT_BROADCAST);
   });

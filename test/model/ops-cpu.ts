@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
 import { setDirty } from "./ops-dirty.js";
+import { distrustOthers, halfOf } from "./ops-arch.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
 import { forgetMm } from "./ops-latr.js";
@@ -10,8 +11,15 @@ import type { Context, Cpu, Model } from "./state.js";
 import { hardWalk, has, putTable, takeTable } from "./tables.js";
 
 /** Walks and fills: usable for the access, and whether anything is different now. */
-export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: boolean) {
-  const { pte, changed } = hardWalk(model, cpu.index, cpu.pwc, model.mm(mm), cpu.asid, vpn);
+export function cpuWalk(
+  model: Model,
+  cpu: Cpu,
+  mm: number,
+  vpn: bigint,
+  write: boolean,
+  asid = halfOf(cpu),
+) {
+  const { pte, changed } = hardWalk(model, cpu.index, cpu.pwc, model.mm(mm), asid, vpn);
   if (!pte || (write && !has(pte, abi.PTE_W))) return { usable: false, changed };
   const isTracked = model.has(abi.OPT_DIRTY);
   if (isTracked && write) setDirty(model, mm, vpn);
@@ -19,7 +27,7 @@ export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: 
     cpu.tlb,
     {
       vpn,
-      asid: cpu.asid,
+      asid,
       huge: has(pte, abi.PTE_HUGE),
       writable: has(pte, abi.PTE_W),
       frame: pte.to,
@@ -33,17 +41,29 @@ export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: 
 
 export function access(model: Model, cpu: Cpu, vpn: bigint, write: boolean): boolean {
   if (typeof cpu.loaded !== "number") return false;
-  let hit = lookUp(cpu.tlb, vpn, cpu.asid, model.bits);
+  return accessOf(model, cpu, cpu.loaded, halfOf(cpu), vpn, write);
+}
+
+/** The same for pages of `mm` that are cached under `asid`. */
+export function accessOf(
+  model: Model,
+  cpu: Cpu,
+  mm: number,
+  asid: number,
+  vpn: bigint,
+  write: boolean,
+): boolean {
+  let hit = lookUp(cpu.tlb, vpn, asid, model.bits);
   // A store through what is not known to be dirty walks, to set the bit.
   const isKnown = hit !== null && hit.writable && (!model.has(abi.OPT_DIRTY) || hit.dirty === true);
   if (hit && (!write || isKnown)) {
     model.count(cpu.index, abi.CT_TLB_HIT);
   } else {
     model.count(cpu.index, abi.CT_TLB_MISS);
-    if (!cpuWalk(model, cpu, cpu.loaded, vpn, write).usable) return false;
-    hit = lookUp(cpu.tlb, vpn, cpu.asid, model.bits);
+    if (!cpuWalk(model, cpu, mm, vpn, write, asid).usable) return false;
+    hit = lookUp(cpu.tlb, vpn, asid, model.bits);
   }
-  checkAccess(model, cpu.index, cpu.loaded, hit!, vpn, write);
+  checkAccess(model, cpu.index, mm, hit!, vpn, write);
   return true;
 }
 
@@ -53,13 +73,14 @@ function unlazy(model: Model, cpu: Cpu): void {
   const slot = cpu.slots[cpu.asid];
   const { tlbGen } = model.mm(cpu.loaded as number);
   if (slot.tlbGen === tlbGen) return;
-  flushSlot(cpu, cpu.asid);
+  flushSlot(model, cpu, cpu.asid);
   slot.tlbGen = tlbGen;
   model.count(cpu.index, abi.CT_SWITCH_FLUSH);
 }
 
 function chooseSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
   const mm = model.mm(index);
+  distrustOthers(cpu);
   const known = cpu.slots.findIndex((slot) => slot.ctxId === mm.ctxId);
   c.r[11] = BigInt(mm.tlbGen);
   c.flag = known < 0 || cpu.slots[known].tlbGen < mm.tlbGen;
@@ -68,7 +89,7 @@ function chooseSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
 
 function loadSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
   if (c.flag) {
-    flushSlot(cpu, cpu.asid);
+    flushSlot(model, cpu, cpu.asid);
     cpu.slots[cpu.asid] = { ctxId: model.mm(index).ctxId, tlbGen: Number(c.r[11]) };
     model.count(cpu.index, abi.CT_SWITCH_FLUSH);
   }
@@ -117,6 +138,7 @@ function freeMm(model: Model, actor: number, c: Context): number {
 
 export function setTaskMm(model: Model, task: number, mm: number | null): void {
   model.taskMm[task] = mm;
+  if (mm !== null && !model.contexts[task]) model.inKernel[task] = false;
   if (mm !== null) model.mm(mm).users++;
 }
 

@@ -2,27 +2,30 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
+import { distrustOthers, dropUserPages, flushHalves, flushKernel, interrupt } from "./ops-arch.js";
 import { requestMask } from "./ops-batched.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
 
 /** Everything an ASID slot holds. */
-export function flushSlot(cpu: Cpu, asid: number): void {
+export function flushSlot(model: Model, cpu: Cpu, asid: number): void {
   dropWhere(cpu.tlb, (entry) => entry.asid === asid);
   dropTables(cpu.pwc, asid);
+  if (model.has(abi.OPT_PTI)) flushHalves(cpu, asid);
 }
 
 /** To init_mm, as an ordinary switch: it may take another mm's slot. */
-export function leave(cpu: Cpu): void {
+export function leave(model: Model, cpu: Cpu): void {
   dropTables(cpu.pwc, cpu.asid);
   cpu.loaded = "init";
   cpu.lazy = false;
+  distrustOthers(cpu);
   const known = cpu.slots.findIndex((slot) => slot.ctxId === abi.INIT_CTX_ID);
   if (known >= 0) {
     cpu.asid = known;
     return;
   }
   cpu.asid = takeSlot(cpu);
-  flushSlot(cpu, cpu.asid);
+  flushSlot(model, cpu, cpu.asid);
   cpu.slots[cpu.asid] = { ctxId: abi.INIT_CTX_ID, tlbGen: 0 };
 }
 
@@ -44,6 +47,10 @@ export function dropPages(model: Model, cpu: Cpu, asid: number, info: Readonly<I
 }
 
 export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: boolean): void {
+  if (info.mm === "kernel") {
+    flushKernel(model, cpu, info, local);
+    return;
+  }
   // For any mm: whatever runs here. What does not run compares generations when it does.
   const isAny = info.mm === "any";
   if (isAny && typeof cpu.loaded !== "number") return;
@@ -54,7 +61,7 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
     return;
   }
   if (cpu.lazy) {
-    leave(cpu);
+    leave(model, cpu);
     return;
   }
   const slot = cpu.slots[cpu.asid];
@@ -72,9 +79,10 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
   if ((info.flags & abi.INFO_FULL) === 0 && isRangeEnough) {
     const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
     dropPages(model, cpu, cpu.asid, info);
+    dropUserPages(model, cpu, info, cpu.asid);
     model.count(cpu.index, abi.CT_FLUSH_PAGES, Number((info.end - info.start) >> bits));
   } else {
-    flushSlot(cpu, cpu.asid);
+    flushSlot(model, cpu, cpu.asid);
     model.count(cpu.index, abi.CT_FLUSH_FULL);
   }
   if (isPlain) slot.tlbGen = newest;
@@ -82,7 +90,7 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
 
 /** SLOTS_CLEAR: all others flush before they use the request's mm again. */
 export function clearSlots(model: Model, cpu: Cpu): number {
-  if (!cpu.info || cpu.info.mm === "any") return abi.ST_BAD_PROGRAM;
+  if (!cpu.info || typeof cpu.info.mm === "string") return abi.ST_BAD_PROGRAM;
   const { ctxId } = model.mm(cpu.info.mm);
   for (const other of model.cpus) {
     if (other === cpu) continue;
@@ -94,6 +102,17 @@ export function clearSlots(model: Model, cpu: Cpu): number {
 function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   if (c.mm === null || cpu.info) return abi.ST_BAD_PROGRAM;
   const [start, end] = [c.r[i.a], c.r[i.b]];
+  if ((i.imm & abi.INFO_KERNEL) !== 0) {
+    const all = ((end - start) & ALL) > BigInt(model.geometry.ceiling);
+    cpu.info = {
+      mm: "kernel",
+      gen: 0,
+      start: all ? 0n : start,
+      end: all ? ALL : end,
+      flags: i.imm | (all ? abi.INFO_FULL : 0),
+    };
+    return abi.ST_OK;
+  }
   const mm = model.mm(c.mm);
   let flags = i.imm;
   if ((flags & abi.INFO_SLOTS) === 0) mm.tlbGen++;
@@ -116,7 +135,7 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
 
 /** B2: does this CPU have to be told? */
 function isTarget(model: Model, target: Cpu, info: Info): boolean {
-  if ((info.flags & abi.INFO_FREED) !== 0) return true;
+  if ((info.flags & abi.INFO_FREED) !== 0 || info.mm === "kernel") return true;
   if (model.has(abi.OPT_TELL_ALL)) return true;
   const spares = model.has(abi.OPT_LAZY_SKIP) && !model.has(abi.OPT_TELL_LAZY);
   if (spares && target.lazy) return false;
@@ -130,7 +149,7 @@ function others(model: Model, cpu: Cpu, c: Context): void {
   c.flag = [...requestMask(model, cpu, info)].some((other) => other !== cpu.index);
   if (!c.flag) return;
   const nowMs = model.nowMs[cpu.index];
-  const mm = info.mm === "any" ? null : model.mm(info.mm);
+  const mm = typeof info.mm === "string" ? null : model.mm(info.mm);
   if (mm && model.has(abi.OPT_TRIM) && nowMs >= mm.trimAtMs) {
     info.flags |= abi.INFO_TRIM;
     mm.trimAtMs = nowMs + 1000;
@@ -169,7 +188,8 @@ function send(model: Model, cpu: Cpu, c: Context): number {
   c.cursor = target ? target.index + 1 : 0;
   c.flag = target !== null;
   if (!target) return abi.ST_OK;
-  const isEarly = (info.flags & abi.INFO_FREED) === 0 || model.has(abi.OPT_ASYNC_ALL);
+  const isPlain = (info.flags & abi.INFO_FREED) === 0 && info.mm !== "kernel";
+  const isEarly = isPlain || model.has(abi.OPT_ASYNC_ALL);
   model.csds.set(lockName(cpu.index, target.index), {
     async: model.has(abi.OPT_ASYNC) && isEarly,
     acked: false,
@@ -209,9 +229,7 @@ export function runFlush(model: Model, actor: number, c: Context, i: Instruction
     case abi.OP_CSD_SEND:
       return send(model, cpu, c);
     case abi.OP_IPI_SEND:
-      for (const target of cpu.ipiSet) model.cpus[target].ipiPending = true;
-      model.count(actor, abi.CT_IPI, cpu.ipiSet.size);
-      cpu.ipiSet.clear();
+      interrupt(model, cpu, c, i.imm !== 0);
       return abi.ST_OK;
     case abi.OP_CSD_WAIT:
       return waitsFor(model, cpu) > 0 ? abi.ST_WAIT : abi.ST_OK;

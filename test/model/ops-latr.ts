@@ -52,7 +52,7 @@ function post(model: Model, cpu: Cpu, c: Context, how: number): number {
   c.flag = false;
   if (!info || !model.has(abi.OPT_LATR)) return abi.ST_BAD_PROGRAM;
   const { mm } = info;
-  if (mm === "any" || !mayWait(model, c, info, how) || cpu.latr) return abi.ST_OK;
+  if (typeof mm === "string" || !mayWait(model, c, info, how) || cpu.latr) return abi.ST_OK;
   if ((how & abi.LATR_TEST) !== 0) {
     c.flag = true;
     return abi.ST_OK;

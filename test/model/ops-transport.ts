@@ -56,6 +56,7 @@ function acknowledge(model: Model, cpu: Cpu, c: Context, all: boolean): void {
 
 function take(model: Model, cpu: Cpu, c: Context, syncFirst: boolean): void {
   cpu.ipiPending = false;
+  if (cpu.poll === "wanted") cpu.poll = "polls";
   c.taken = cpu.queue;
   cpu.queue = [];
   c.flag = c.taken.length > 0;
@@ -148,11 +149,11 @@ export function interruptUnmasked(model: Model, actor: number, k: number): numbe
   const before = contents(cpu);
   const known = model.hazard;
   if (cpu.reached && model.has(abi.OPT_GUARD_FLUSH)) {
-    flushSlot(cpu, cpu.asid);
+    flushSlot(model, cpu, cpu.asid);
     cpu.slots[cpu.asid].tlbGen = model.mm(page.mm).tlbGen;
   }
   const find = () => lookUp(cpu.tlb, page.vpn, cpu.asid, model.bits);
-  if (find() ?? cpuWalk(model, cpu, page.mm, page.vpn, false).usable) {
+  if (find() ?? cpuWalk(model, cpu, page.mm, page.vpn, false, cpu.asid).usable) {
     judge(model, actor, page.mm, find()!, page.vpn, false);
   }
   return model.hazard !== known || contents(cpu) !== before ? abi.ST_OK : abi.ST_IDLE;

@@ -1,6 +1,7 @@
 /** CPUs that a hypervisor preempts and resumes (shootdown P22), and CPUs that go offline (1.4). */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
+import { dropUser } from "./ops-arch.js";
 import { requestMask } from "./ops-batched.js";
 import { flushSlot, leave } from "./ops-flush.js";
 import type { Context, Cpu, Model } from "./state.js";
@@ -10,7 +11,10 @@ export function preemptOrResume(model: Model, actor: number): number {
   const cpu = model.cpus[actor];
   if (!cpu || !model.has(abi.OPT_PREEMPT)) return abi.ST_IDLE;
   if (cpu.preempted && cpu.flushOnResume && !model.has(abi.OPT_PV_LOST)) {
-    cpu.slots.forEach((_, asid) => flushSlot(cpu, asid));
+    cpu.slots.forEach((_, asid) => {
+      flushSlot(model, cpu, asid);
+      dropUser(cpu, asid);
+    });
   }
   cpu.preempted = !cpu.preempted;
   cpu.flushOnResume = false;
@@ -21,7 +25,7 @@ function goOffline(model: Model, cpu: Cpu): void {
   cpu.online = false;
   if (typeof cpu.loaded !== "number") return;
   model.mm(cpu.loaded).cpumask.delete(cpu.index);
-  leave(cpu);
+  leave(model, cpu);
 }
 
 /** Which targets are preempted; one bit each. */

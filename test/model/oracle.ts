@@ -61,7 +61,8 @@ export function condemn(model: Model, c: Context): void {
   const sweep = (cache: Cache, asid: number): void => {
     for (const set of cache.sets) {
       set.forEach((entry, way) => {
-        if (entry === null || entry.asid !== asid) return;
+        // Of either half.
+        if (entry === null || entry.asid % abi.ASID_USER !== asid) return;
         if (entry.vpn < c.opStart || entry.vpn >= c.opEnd) return;
         const pte = softWalk(model, mm, entry.vpn);
         const same = pte !== null && pte.to === entry.frame;

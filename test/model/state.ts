@@ -70,8 +70,8 @@ export interface WalkCache {
 }
 
 export interface Info {
-  /** `any`: that of a batch, for whatever mm a target runs. */
-  mm: number | "any";
+  /** `any`: that of a batch, for whatever mm a target runs; `kernel`: of kernel pages. */
+  mm: number | "any" | "kernel";
   gen: number;
   start: bigint;
   end: bigint;
@@ -123,6 +123,12 @@ export interface Cpu {
   broadcast: Set<number>;
   /** What this CPU leaves others to sweep. */
   latr: LatrEntry | null;
+  /** With page-table isolation: slots to be flushed, which half is loaded, who is suspect. */
+  readonly marks: Set<number>;
+  isUser: boolean;
+  othersSuspect: boolean;
+  /** Its idle loop polls; it polls and is wanted. */
+  poll: "no" | "polls" | "wanted";
   tlb: Cache;
   pwc: WalkCache;
 }
@@ -223,6 +229,8 @@ export interface ModelOptions {
   readonly code: Uint32Array;
   readonly handlerPc: number;
   readonly watch: readonly { readonly vpn: number; readonly mm: number }[];
+  /** Ranges of more pages may leave their user half to the next exit. */
+  readonly ptiPages?: number;
 }
 
 function newCache(sets: number, ways: number): Cache {
@@ -239,6 +247,7 @@ export class Model {
   readonly merge: boolean;
   readonly code: Uint32Array;
   readonly handlerPc: number;
+  readonly ptiPages: number;
   readonly frames: Frame[] = [];
   readonly tables: Table[] = [];
   /** Free ids, the next one to be handed out last. */
@@ -250,6 +259,8 @@ export class Model {
   readonly taskMm: (number | null)[];
   /** Per task. */
   readonly batches: Batch[];
+  /** Per task: it goes on in the kernel, not in user mode. */
+  readonly inKernel: boolean[];
   /** Tasks first, then one per CPU, then one per device. */
   readonly contexts: (Context | null)[];
   /** csd that are locked, by "initiator>target". */
@@ -271,6 +282,7 @@ export class Model {
     this.merge = from.merge;
     this.code = from.code;
     this.handlerPc = from.handlerPc;
+    this.ptiPages = from.ptiPages ?? 1;
     for (let i = 0; i < g.frames; i++) {
       this.frames.push({ gen: 0, refs: i === 0 ? 1 : 0, value: 0, rmap: null });
       if (i > 0) this.freeFrames.unshift(i);
@@ -307,6 +319,10 @@ export class Model {
         flushOnResume: false,
         broadcast: new Set(),
         latr: null,
+        marks: new Set(),
+        isUser: false,
+        othersSuspect: false,
+        poll: "no",
         tlb: newCache(g.tlbSets, g.tlbWays),
         pwc: pwc(),
       });
@@ -327,6 +343,7 @@ export class Model {
     }
     this.mms = new Array<Mm | null>(g.mms).fill(null);
     this.taskMm = new Array<number | null>(g.tasks).fill(null);
+    this.inKernel = this.taskMm.map(() => false);
     this.batches = this.taskMm.map(() => ({ required: false, mask: new Set() }));
     this.contexts = new Array<Context | null>(g.tasks + actors).fill(null);
     this.watched = from.watch.map(({ vpn, mm }) => ({

@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import { decode, type Instruction } from "../../src/program/disassembler.js";
 import { isLocal } from "../../src/program/ops.js";
 import { lookUp } from "./caches.js";
+import { halfOf, placeUser, runArch } from "./ops-arch.js";
 import { runBatched } from "./ops-batched.js";
 import { applyBroadcast, runBroadcast } from "./ops-broadcast.js";
 import { runControl } from "./ops-control.js";
@@ -90,7 +91,8 @@ export function startActor(model: Model, actor: number, pc: number, args: number
 
 function canInterrupt(model: Model, actor: number): boolean {
   const cpu = model.cpus[actor];
-  if (!cpu?.ipiPending || !cpu.online || model.contexts[model.geometry.tasks + actor]) return false;
+  if (!cpu || !(cpu.ipiPending || cpu.poll === "wanted") || !cpu.online) return false;
+  if (model.contexts[model.geometry.tasks + actor]) return false;
   return cpu.task === null || model.contexts[cpu.task]?.irqOff !== true;
 }
 
@@ -107,6 +109,7 @@ function runPolicy(model: Model, actor: number, c: Context, i: Instruction): num
   if (i.op === abi.OP_PTE_CLEAN || i.op === abi.OP_PTE_COLLECT) return runDirty(model, c, i);
   if (i.op === abi.OP_SLOTS_CLEAR) return clearSlots(model, cpu);
   if (i.op === abi.OP_BCAST_ADD) return runBroadcast(model, cpu, c, i);
+  if (i.op >= abi.OP_PTI_ENTER) return runArch(model, cpu, c, i);
   if (i.op < abi.OP_BCAST_SEND || i.op === abi.OP_BATCH_MARK) return runBatched(model, cpu, c, i);
   if (i.op < abi.OP_LATR_POST) return runBroadcast(model, cpu, c, i);
   if (i.op < abi.OP_CPU_OFFLINE) return runLatr(model, cpu, c, i);
@@ -162,7 +165,7 @@ function speculate(model: Model, actor: number, k: number): number {
   const cpu = model.cpus[actor];
   if (cpu) {
     if (cpu.loaded !== page.mm) return abi.ST_IDLE;
-    if (lookUp(cpu.tlb, page.vpn, cpu.asid, model.bits)) return abi.ST_IDLE;
+    if (lookUp(cpu.tlb, page.vpn, halfOf(cpu), model.bits)) return abi.ST_IDLE;
     const { changed } = cpuWalk(model, cpu, page.mm, page.vpn, false);
     return changed ? abi.ST_OK : abi.ST_IDLE;
   }
@@ -206,11 +209,13 @@ export const setUp = {
       cpu.lazy = cpu.loaded !== "init";
     } else if (cpu.loaded === mm) {
       cpu.lazy = false;
+      placeUser(model, cpu);
     } else {
       cpu.loaded = mm;
       cpu.lazy = false;
       model.mm(mm).cpumask.add(cpuIndex);
-      flushSlot(cpu, cpu.asid);
+      flushSlot(model, cpu, cpu.asid);
+      placeUser(model, cpu);
       cpu.slots[cpu.asid] = { ctxId: model.mm(mm).ctxId, tlbGen: model.mm(mm).tlbGen };
     }
   },

@@ -30,7 +30,9 @@ export const runChild = operation(
         op("irq.on"),
         op("ctx.mm", { a: mm }),
       ]),
+      kit.leave,
       touch(kit, vpn, false),
+      kit.enter,
       op("sw.lazy", { note: "child exits: keep CR3, lazily" }),
       kit.regs.scope(["none"], (none) => [
         kit.set(none, 0),

@@ -13,6 +13,7 @@ export const compute = operation(
     summary: "`loads` user-mode loads, round and round [start, end), `gap` ns before each",
     source: "the time between two system calls of a thread; faults are not served",
     settles: "none",
+    mode: "user",
   },
   (kit, { start, end, loads, gap }) =>
     kit.regs.scope(["at", "none"], (at, none) => [

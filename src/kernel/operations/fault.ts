@@ -149,16 +149,19 @@ function faultOperation(name: string, write: boolean) {
   );
 }
 
-/** One access, faulting until it succeeds or is refused. */
-export function touch(kit: Kit, vpn: Reg, write: boolean): Program {
+/** One access, faulting until it succeeds or is refused; from user mode or within the kernel. */
+export function touch(kit: Kit, vpn: Reg, write: boolean, mode = "user"): Program {
+  const [enter, exit] = mode === "user" ? [kit.enter, kit.leave] : [[], []];
   const id = operationId(write ? "fault.write" : "fault.read");
   return kit.regs.scope(["prot", "next"], (prot, next) => [
     repeat([
       unless(op("cpu.access", { a: vpn, imm: write ? 1 : 0 }), [
+        enter,
         op("addi", { a: next, b: vpn, imm: 1 }),
         op("mark", { a: vpn, b: next, imm: id, note: "page fault" }),
         handleFault(kit, vpn, prot, write),
         op("unmark", { note: "fault returns" }),
+        exit,
         unless(op("bits", { a: prot, imm: abi.PROT_READ | abi.PROT_WRITE }), [leave]),
         again,
       ]),
@@ -176,6 +179,7 @@ export const read = operation(
     summary: "user-mode load from page `vpn`",
     source: "shootdown.md 4.3",
     settles: "none",
+    mode: "user",
   },
   (kit, { vpn }) => touch(kit, vpn, false),
 );
@@ -187,6 +191,7 @@ export const write = operation(
     summary: "user-mode store to page `vpn`",
     source: "shootdown.md 4.3",
     settles: "none",
+    mode: "user",
     needs: NEEDS_DATA,
   },
   (kit, { vpn }) => touch(kit, vpn, true),
@@ -200,6 +205,7 @@ function single(name: string, write: boolean) {
       summary: `one user-mode ${write ? "store" : "load"}, page \`vpn\`; a fault is not served`,
       source: "shootdown.md 4.3",
       settles: "none",
+      mode: "user",
     },
     (_kit, { vpn }) => [op("cpu.access", { a: vpn, imm: write ? 1 : 0 })],
   );
@@ -207,6 +213,24 @@ function single(name: string, write: boolean) {
 
 export const load = single("load", false);
 export const store = single("store", true);
+
+/** The kernel's own access to user memory, with whatever half it runs in. */
+function byKernel(name: string, write: boolean) {
+  return operation(
+    name,
+    ["vpn"],
+    {
+      summary: `the kernel ${write ? "writes" : "reads"} user page \`vpn\` for a system call`,
+      source: "Linux copy_to_user and copy_from_user; shootdown.md 1.1 G2",
+      settles: "none",
+      ...(write ? { needs: NEEDS_DATA } : {}),
+    },
+    (kit, { vpn }) => touch(kit, vpn, write, "kernel"),
+  );
+}
+
+export const copyFromUser = byKernel("copy.from.user", false);
+export const copyToUser = byKernel("copy.to.user", true);
 
 export const faultHuge = operation(
   "fault.huge",

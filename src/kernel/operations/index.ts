@@ -10,8 +10,19 @@ import {
   faultChecked,
   faultFresh,
 } from "./discard.js";
-import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
+import {
+  copyFromUser,
+  copyToUser,
+  faultHuge,
+  faultRead,
+  faultWrite,
+  load,
+  read,
+  store,
+  write,
+} from "./fault.js";
 import { inferAbsent, inferAnon, inferFile, inferShare, inferZero, switchAway } from "./infer.js";
+import { kernelRead, kernelUnmap } from "./kernel-pages.js";
 import { madvise, madviseFree, madviseReclaim } from "./madvise.js";
 import { munmapIrqsOff, storeIrqsOff } from "./irqs-off.js";
 import { mmap } from "./map.js";
@@ -83,4 +94,8 @@ export const OPERATIONS: readonly Operation[] = [
   madviseFreeUncounted,
   storeIrqsOff,
   munmapIrqsOff,
+  copyFromUser,
+  copyToUser,
+  kernelRead,
+  kernelUnmap,
 ];

@@ -151,6 +151,7 @@ export const contextSwitch = operation(
   },
   (kit, { next }) =>
     kit.regs.scope(["mm", "none"], (mm, none) => [
+      kit.leaveIdle,
       kit.set(none, 0),
       op("task.get", { a: mm, b: next }),
       when(
@@ -173,8 +174,9 @@ export const idle = operation(
     summary: "this CPU enters lazy TLB mode, as when an idle or kernel thread runs",
     source: "shootdown.md 1.6, enterLazy",
     settles: "none",
+    mode: "idle",
   },
-  () => [op("sw.lazy", { note: "lazy TLB mode" })],
+  (kit) => kit.enterIdle,
 );
 
 export const useMm = operation(
@@ -185,7 +187,8 @@ export const useMm = operation(
     source: "shootdown.md 1.6 F1 to F3",
     settles: "none",
   },
-  (_kit, { mm }) => [
+  (kit, { mm }) => [
+    kit.leaveIdle,
     op("irq.off", { note: "interrupts off" }),
     when(op("sw.begin", { a: mm }), switchMm(mm), [
       op("sw.unlazy", { note: "back from lazy: flush if behind" }),

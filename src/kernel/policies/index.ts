@@ -14,6 +14,8 @@ import {
 } from "./early-ack-mutants.js";
 import { fullOnly } from "./full-only.js";
 import { clearedSlots, clearedSlotsLate, newestOnly } from "./generations.js";
+import { idlePoll, idlePollStale } from "./idle-poll.js";
+import { inContext, inContextBlind, inContextLate, pti, ptiTrust } from "./isolated.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
@@ -38,6 +40,9 @@ export const POLICIES: readonly FlushPolicy[] = [
   broadcastBatched,
   broadcastIssued,
   clearedSlots,
+  pti,
+  inContext,
+  idlePoll,
   noWait,
   ackFirst,
   noIpi,
@@ -60,4 +65,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   broadcastBarrier,
   newestOnly,
   clearedSlotsLate,
+  inContextBlind,
+  inContextLate,
+  ptiTrust,
+  idlePollStale,
 ];

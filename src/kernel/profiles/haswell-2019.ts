@@ -39,6 +39,7 @@ export const haswell2019: CostProfile = {
     park: { ns: 132, source: "shootdown.md 3.1: LATR, saving a state (recalled)" },
     sweep: { ns: 158, source: "shootdown.md 3.1: LATR, a sweep (recalled)" },
     tick: { ns: 1_000_000, source: "assumed: CONFIG_HZ 1000" },
+    poll: { ns: 60, source: "shootdown.md 3.1 [W5]: cache-line round trip 40 to 80 ns" },
     broadcast: { ns: 40, source: "assumed: no figure is published for INVLPGB or TLBI" },
     broadcastSync: { ns: 400, source: "assumed: TLBSYNC or DSB, a few cross-core round trips" },
     devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },

@@ -33,6 +33,7 @@ const prices: Readonly<Record<string, Price>> = {
   freePage: { ns: 55, source: HASWELL },
   "gather.begin": { ns: 15, source: HASWELL },
   "gather.end": { ns: 10, source: HASWELL },
+  poll: { ns: 60, source: "shootdown.md 3.1 [W5]: cache-line round trip 40 to 80 ns" },
   broadcast: { ns: 40, source: "assumed: as haswell-2019; no figure is published" },
   broadcastSync: { ns: 400, source: "assumed: as haswell-2019; no figure is published" },
   park: { ns: 132, source: "shootdown.md 3.1: LATR, saving a state (recalled)" },
@@ -41,20 +42,28 @@ const prices: Readonly<Record<string, Price>> = {
   devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
 };
 
-/** Without page-table isolation: one INVLPG a page. */
+const CR3 = "assumed: a CR3 write that keeps its PCID, 160 cycles; none is published";
+
+/**
+ * One INVLPG a page. What the other half costs under policies with page-table isolation is apart:
+ * INVPCID, and a CR3 write each way.
+ */
 export const skylake2017: CostProfile = {
   name: "skylake-2017",
-  title: "Skylake desktop, bare metal, PTI off",
+  title: "Skylake desktop, bare metal; the prices of PTI are apart",
   source: K14,
   prices: {
     ...prices,
     flushFixed: { ns: 79, source: `${K14}: 317 cycles, ${CLOCK}` },
     flushPage: { ns: 49, source: `${K14}: 196.5 cycles a page, INVLPG, ${CLOCK}` },
+    flushUser: { ns: 87, source: `${K14}: 544 - 196.5 cycles a page, INVPCID, ${CLOCK}` },
+    "pti.enter": { ns: 40, source: CR3 },
+    "pti.exit": { ns: 40, source: CR3 },
   },
 };
 
 /**
- * With it: INVPCID for the user half of each page too. Interrupts also pay CR3 writes, for which
+ * With it, for policies that know nothing of it: INVPCID for the user half of each page too. Interrupts also pay CR3 writes, for which
  * there is no clean figure: they are in `deliver` as far as haswell-2019, which had PTI, has them.
  */
 export const skylake2017Pti: CostProfile = {

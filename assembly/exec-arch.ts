@@ -1,0 +1,26 @@
+/** Micro-ops of what architectures have of their own. Only CPUs run these. */
+import * as abi from "../src/core/abi";
+import { hdr } from "./machine";
+import { execPoll } from "./poll";
+import { hasPti, ptiEnter, ptiExit } from "./pti";
+import { Ctx } from "./rows";
+import { kernelAccess } from "./user-access";
+
+/** OP_PTI_ENTER and what follows it. */
+export function execArch<F>(
+  m: usize, actor: u32, ctx: Ctx, op: i32, a: u64, b: u64, imm: u32,
+): i32 {
+  if (op == abi.OP_PTI_ENTER || op == abi.OP_PTI_EXIT) {
+    if (!hasPti(m)) return abi.ST_BAD_PROGRAM;
+    if (op == abi.OP_PTI_ENTER) ptiEnter(m, actor, ctx);
+    else ptiExit<F>(m, actor, ctx, imm);
+    return abi.ST_OK;
+  }
+  if (op >= abi.OP_POLL_BEGIN && op <= abi.OP_POLL_NOTE) return execPoll<F>(m, actor, ctx, op);
+  if (op == abi.OP_KERNEL_ACCESS) {
+    if (b == 0 || b > <u64>hdr(m, abi.H_MMS)) return abi.ST_BAD_PROGRAM;
+    ctx.flag = kernelAccess<F>(m, actor, <u32>b - 1, a) ? 1 : 0;
+    return abi.ST_OK;
+  }
+  return abi.ST_BAD_PROGRAM;
+}
