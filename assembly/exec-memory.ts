@@ -2,6 +2,7 @@
 import * as abi from "../src/core/abi";
 import { cas64, get32, get64, put32, put64 } from "./atomics";
 import { frameAt, mmAt, setHdr, tableAt } from "./machine";
+import { deferOwn } from "./deferral";
 import { reg, setReg } from "./exec-control";
 import {
   freeTables, gatherAdd, gatherBegin, gatherEnd, gatherFree, gatherNested, gatherWiden,
@@ -127,10 +128,11 @@ function setHuge<F>(m: usize, ctx: Ctx, vpn: u64, flags: u32): i32 {
   return abi.ST_OK;
 }
 
-function allocFrame<F>(m: usize, actor: u32, ctx: Ctx): i32 {
+function allocFrame<F>(m: usize, actor: u32, ctx: Ctx, how: u32): i32 {
   if (!lockPools<F>(m)) return abi.ST_WAIT;
   const pfn = takeFrame(m, actor);
   if (pfn >= 0) {
+    if ((how & abi.ALLOC_KEEP) == 0) deferOwn<F>(m, pfn);
     frameAt(m, pfn).refs = 1;
     ctx.frame = <u32>pfn;
   }
@@ -225,7 +227,7 @@ export function execMemory<F>(
     case abi.OP_PTE_HUGE: return setHuge<F>(m, ctx, x, imm);
     case abi.OP_PTE_SPLIT: return splitHuge<F>(m, ctx, mm, x);
 
-    case abi.OP_FRAME_ALLOC: return allocFrame<F>(m, actor, ctx);
+    case abi.OP_FRAME_ALLOC: return allocFrame<F>(m, actor, ctx, imm);
     case abi.OP_FRAME_GET: refFrame<F>(m, ctx.frame); return abi.ST_OK;
     case abi.OP_FRAME_COPY: {
       const value = get32<F>(valueAt(m, frameOf(ctx.pte)));

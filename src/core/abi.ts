@@ -117,6 +117,12 @@ export const H_OFF_VCPU = 87; // OPT_PREEMPT: per CPU VCPU_* u32
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
+export const H_OFF_DEFER = 93; // OPT_DEFER: {newest gen u32, next key u32, oldest key u32, 0}
+export const H_OFF_DEFER_LIST = 94; // per mm {head u32, tail u32} of freed frames not flushed for
+export const H_OFF_DEFER_KEY = 95; // per frame the key of its deferral, u32; 0: none
+export const H_OFF_DEFER_RING = 96; // deferrals: a ring, the place is the key modulo its length
+export const H_DEFER_RING = 97; // its length
+export const H_DEFER_STRIDE = 98; // bytes of a deferral
 export const H_WORDS = 128;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
@@ -145,6 +151,7 @@ export const OPT_PREEMPT = 131072; // a hypervisor may preempt and resume CPUs a
 export const OPT_PV_FLUSH = 262144; // preempted CPUs are not told, they flush when they are resumed
 export const OPT_PV_BLIND = 524288; // mutant: … whether or not they have been resumed meanwhile
 export const OPT_PV_LOST = 1048576; // mutant: … which nobody does
+export const OPT_DEFER = 4194304; // frames are freed unflushed, and flushed for when taken
 export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
@@ -367,7 +374,19 @@ export const OP_LATR_WAIT = 128; // WAIT while an entry of ctx.mm overlaps [r[a]
 export const OP_CPU_OFFLINE = 129; // this CPU goes: it leaves its mm, and nobody tells it anything
 export const OP_PV_NOTE = 130; // mutant: note which targets are preempted
 export const OP_PV_FLAG = 131; // mutant: those that were noted shall flush when they are resumed
-export const OP_COUNT = 132;
+export const OP_DEFER_MAY = 142; // F = the flush of what was cleared may be put off; imm DEFER_*
+export const OP_DEFER_ADD = 143; // page r[a], the entry in ctx.pte, joins this context's deferral
+export const OP_DEFER_CLOSE = 144; // nothing more joins it
+export const OP_DEFER_STAMP = 145; // r[a] = newest generation of the deferrals
+export const OP_DEFER_PENDING = 146; // F = one of ctx.mm overlaps [r[a], r[b]); r[c] as DEFER_STAMP
+export const OP_DEFER_DONE = 147; // those up to r[a] are flushed: ctx.mm's; imm 1: on batch's CPUs
+export const OP_DEFER_TAKE = 148; // F = ctx.frame must be flushed for first: the batch; r[a]: stamp
+export const OP_DEFER_OWN = 149; // ctx.frame's old content is gone: generation + 1
+export const OP_DEFER_WIPE = 150; // mutant: the gathered frames are wiped when they are freed
+export const OP_FRAME_WRITE = 151; // the kernel writes page r[a] in the frame of ctx.pte
+export const OP_COUNT = 161;
+export const DEFER_WRITABLE = 1; // mutant: writable entries, too
+export const ALLOC_KEEP = 1; // OP_FRAME_ALLOC: the frame may be one that has to be flushed for
 export const VCPU_PREEMPTED = 1;
 export const VCPU_FLUSH = 2; // on the next entry
 export const LATR_ANY = 1;

@@ -5,6 +5,7 @@
  */
 import type { Program } from "../program/notation.js";
 import type { Completions } from "./completion.js";
+import type { Deferral } from "./defers.js";
 
 /** How shootdowns are carried out. */
 export interface FlushPolicy {
@@ -33,6 +34,8 @@ export interface FlushPolicy {
    * given out again meanwhile; `reused`, which is broken: it is.
    */
   readonly parks?: "withheld" | "reused";
+  /** Reclaim and migration put flushes off until a frame leaves the free list. */
+  readonly defers?: Deferral;
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */

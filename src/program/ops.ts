@@ -138,6 +138,16 @@ export const OP_NAMES = {
   "cpu.offline": abi.OP_CPU_OFFLINE,
   "pv.note": abi.OP_PV_NOTE,
   "pv.flag": abi.OP_PV_FLAG,
+  "defer.may": abi.OP_DEFER_MAY,
+  "defer.add": abi.OP_DEFER_ADD,
+  "defer.close": abi.OP_DEFER_CLOSE,
+  "defer.stamp": abi.OP_DEFER_STAMP,
+  "defer.pending": abi.OP_DEFER_PENDING,
+  "defer.done": abi.OP_DEFER_DONE,
+  "defer.take": abi.OP_DEFER_TAKE,
+  "defer.own": abi.OP_DEFER_OWN,
+  "defer.wipe": abi.OP_DEFER_WIPE,
+  "frame.write": abi.OP_FRAME_WRITE,
 } as const;
 
 /** Name of a micro-op. */

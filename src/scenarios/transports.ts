@@ -222,6 +222,7 @@ const writeOut: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unforced": "LOSTW",
+    "luf-writable": "LOSTW",
     "early-ack-pointer": "UAF",
     "latr-everything": "UAF",
     "no-wait": "UAF",
@@ -260,6 +261,7 @@ const reclaimDowngrade: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unchecked": "STALE",
+    "luf-writable": "LOSTW",
     "early-ack-pointer": "UAF",
     "latr-everything": "UAF",
     "no-wait": "UAF",

@@ -3,7 +3,6 @@
  * seed; `SHOOTDOWN_SEED` runs it alone, `SHOOTDOWN_RUNS` sets how many programs are run.
  */
 import { expect, test } from "vitest";
-import * as abi from "../../src/core/abi.js";
 import { opName } from "../../src/program/ops.js";
 import { Run } from "./generate.js";
 import { canonicalSeed } from "./random.js";
@@ -56,5 +55,6 @@ test("core and model agree after every step of random programs", async () => {
 
 test.skipIf(only !== undefined || RUNS < 1000)("together they execute every micro-op", () => {
   const missing = executed.flatMap((n, code) => (n === 0 ? [opName(code)] : []));
-  expect(missing.filter((name) => name !== opName(abi.OP_COUNT))).toEqual([]);
+  // Codes that no micro-op has are called by their number.
+  expect(missing.filter((name) => !name.startsWith("op."))).toEqual([]);
 });

@@ -70,7 +70,7 @@ const named = (
 const ACCESS = ["read", "write", "read", "write", "write"];
 const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
-const NEW = ["reclaim", "reclaim", "cpu-offline"];
+const NEW = ["reclaim", "reclaim", "cpu-offline", "write.file"];
 const UNSOUND = [
   "mremap-late-flush",
   "test-early-table-free",
@@ -82,9 +82,18 @@ const EXTRA = ["test-huge-fault", "test-signal"];
 const CALLS = CALL_OPERATIONS.map(({ name }) => name);
 const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | abi.VMA_FILE];
 
+/** Where flushes are put off: mostly files' pages that nobody may write. */
+const FILE_RO = 1 | abi.VMA_SHARED;
+const DEFERRED_PROTS = [FILE_RO, FILE_RO, FILE_RO, FILE_RO, 3, 3 | abi.VMA_SHARED, 1];
+
 /** What a policy treats in its own way. */
 function favouredBy(policy: FlushPolicy): readonly string[] {
   const touch = [...ACCESS, ...ACCESS];
+  if (policy.defers !== undefined) {
+    const often = ["populate.read", "read", "reclaim", "reclaim"];
+    const deferred = [...often, ...often, ...often, "migrate", "write.file"];
+    return [...touch, ...deferred, ...deferred, ...deferred, ...deferred];
+  }
   if (policy.batching !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }
@@ -113,6 +122,7 @@ export class Run {
   private readonly operations: readonly string[];
   private readonly deviceConsumer: Consumer[] = [];
   private readonly targetsUsed = new Set<number>();
+  private readonly prots: readonly number[];
   private readonly busyTasks = new Set<number>();
   private readonly sound: boolean;
 
@@ -166,9 +176,18 @@ export class Run {
     this.era = random.pick(named(catalogue.parts.eras, this.sound));
     if (parts.era !== undefined) this.era = parts.era;
     const policies = named(catalogue.parts.policies, this.sound);
-    const batching = policies.filter((name) => catalogue.policy(name).batching !== undefined);
+    const batching = policies.filter((name) => {
+      const { batching, defers } = catalogue.policy(name);
+      return batching !== undefined && defers === undefined;
+    });
     this.policy = random.pick([...policies, ...batching, ...batching]);
     if (parts.policy !== undefined) this.policy = parts.policy;
+    const isDeferring = catalogue.policy(this.policy).defers !== undefined;
+    this.prots = isDeferring ? DEFERRED_PROTS : PROTS;
+    // Frames that are flushed for when they are taken come last: there must be few others.
+    if (isDeferring && parts.geometry === undefined && random.chance(70)) {
+      this.geometry = { ...this.geometry, frames: random.between(4, 6) };
+    }
     const callsDrawn = random.chance(60);
     this.calls = callsDrawn && !this.sound && parts.operations === undefined;
     this.options =
@@ -213,7 +232,7 @@ export class Run {
       core.x.machineNewMm(BASE);
       stepper.setUp.newMm(model);
       const end = Math.max(1, pages >> 1);
-      const prot = random.pick(PROTS.slice(2));
+      const prot = random.pick(this.prots.slice(2));
       core.x.machineVmaSet(BASE, mm, 0, end, prot);
       stepper.setUp.map(model, mm, 0, end, prot);
     }
@@ -274,11 +293,12 @@ export class Run {
       case "write":
       case "fault.read":
       case "fault.write":
+      case "write.file":
         return [this.page()];
       case "mmap":
-        return [0, Math.max(1, this.pages >> 1), random.pick(PROTS)];
+        return [0, Math.max(1, this.pages >> 1), random.pick(this.prots)];
       case "mprotect":
-        return [start, end, random.pick(PROTS)];
+        return [start, end, random.pick(this.prots)];
       case "mremap":
       case "mremap-late-flush":
         return this.target(start, end);

@@ -1,5 +1,6 @@
 /** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
 import * as abi from "../../src/core/abi.js";
+import { mayReadStale } from "./ops-deferral.js";
 import { isWithheld } from "./ops-latr.js";
 import { type Cache, type Cached, type Context, type Model, ModelTrap } from "./state.js";
 import { has, softWalk } from "./tables.js";
@@ -29,7 +30,7 @@ function observe(
   model: Model,
   actor: number,
   k: number,
-  entry: Cached,
+  entry: Pick<Cached, "frame">,
   vpn: bigint,
   write: boolean,
 ) {
@@ -101,6 +102,7 @@ export function judge(
     raise(model, actor, abi.HZ_LOSTW, vpn, entry.frame);
     return false;
   }
+  if (!write && mayReadStale(model, mm, entry.frame, pte)) return true;
   // Put off, and the address is not given out again: the frame is parked.
   const isParked = pte === null && isWithheld(model, mm, vpn, vpn + 1n);
   if ((entry.condemned || !isTolerated(model, mm, vpn)) && !isParked) {
@@ -109,6 +111,18 @@ export function judge(
     return false;
   }
   return true;
+}
+
+/** The kernel writes a page in `pfn`, through a mapping of its own. */
+export function writeFromKernel(
+  model: Model,
+  actor: number,
+  mm: number,
+  vpn: bigint,
+  pfn: number,
+): void {
+  const k = model.watched.findIndex((page) => page.vpn === vpn && page.mm === mm);
+  if (k >= 0 && pfn !== 0) observe(model, actor, k, { frame: pfn }, vpn, true);
 }
 
 /** An actor uses a cached translation. */

@@ -8,6 +8,7 @@ import { applyBroadcast, runBroadcast } from "./ops-broadcast.js";
 import { runControl } from "./ops-control.js";
 import { cpuWalk, newMm, runCpu, setTaskMm } from "./ops-cpu.js";
 import { flushSlot, runFlush } from "./ops-flush.js";
+import { runDeferral } from "./ops-deferral.js";
 import { runGather } from "./ops-gather.js";
 import { runLatr } from "./ops-latr.js";
 import { runLocal } from "./ops-local.js";
@@ -103,6 +104,7 @@ function finish(model: Model, c: Context): number {
 function runPolicy(model: Model, actor: number, c: Context, i: Instruction): number {
   const cpu = model.cpus[actor];
   if (!cpu) return abi.ST_BAD_PROGRAM;
+  if (i.op >= abi.OP_DEFER_MAY) return runDeferral(model, cpu, c, i);
   if (i.op < abi.OP_BCAST_SEND) return runBatched(model, cpu, c, i);
   if (i.op < abi.OP_LATR_POST) return runBroadcast(model, cpu, i);
   if (i.op < abi.OP_CPU_OFFLINE) return runLatr(model, cpu, c, i);

@@ -14,6 +14,7 @@ import { mapAround, populateRead, populateWrite } from "./populate.js";
 import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
 import { reclaim } from "./reclaim.js";
 import { truncate } from "./truncate.js";
+import { writeFile } from "./write-file.js";
 import { brk, mmapFixed, munmap, munmapTablesFirst } from "./unmap.js";
 
 export const OPERATIONS: readonly Operation[] = [
@@ -60,4 +61,5 @@ export const OPERATIONS: readonly Operation[] = [
   migrate,
   migrateCopyFirst,
   runChild,
+  writeFile,
 ];

@@ -4,6 +4,7 @@
  * out and freed.
  */
 import { op, type Program, type Reg, unless, when } from "../../program/notation.js";
+import { closeDeferral, deferOrFlush } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation } from "../operation.js";
 import { RECLAIM_SITE } from "../sites.js";
@@ -19,7 +20,7 @@ function unmapEntry(kit: Kit, vpn: Reg): Program {
     unless(op("gather.full"), [
       op("pte.clear", { a: vpn, note: "clear PTE" }),
       op("addi", { a: next, b: vpn, imm: 1 }),
-      flushOrDefer(kit, vpn, next),
+      deferOrFlush(kit, vpn, next, flushOrDefer(kit, vpn, next)),
       kit.era.lockedNotifies(RECLAIM_SITE) ? kit.notifySecondary(vpn, next) : [],
       op("gather.add", { a: vpn, note: "isolate page" }),
     ]),
@@ -52,6 +53,7 @@ export const reclaim = operation(
     const flush = kit.policy.batching === undefined ? [] : kit.flushBatch();
     return [
       unmapPages(kit, start, end),
+      closeDeferral(kit),
       kit.policy.batching === "unforced" ? [writeOut, flush] : [flush, writeOut],
       op("gather.free", { note: "free pages" }),
     ];

@@ -14,6 +14,16 @@ import {
 import { fullOnly } from "./full-only.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
+import {
+  luf,
+  lufLateStamp,
+  lufMadeWritable,
+  lufUnflushed,
+  lufUnmapped,
+  lufWiped,
+  lufWritable,
+  lufWritten,
+} from "./luf.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
@@ -33,6 +43,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   tellLazy,
   tellAll,
   pvFlush,
+  luf,
   noWait,
   ackFirst,
   noIpi,
@@ -51,4 +62,11 @@ export const POLICIES: readonly FlushPolicy[] = [
   latrOwnLate,
   pvFlushBlind,
   pvFlushLost,
+  lufUnflushed,
+  lufLateStamp,
+  lufWritable,
+  lufMadeWritable,
+  lufWritten,
+  lufUnmapped,
+  lufWiped,
 ];

@@ -1,0 +1,25 @@
+/** Unmappings whose flush is put off until the frame leaves the free list: which, until when. */
+
+/** What happens to pages whose flush is put off, while stale entries may still be read. */
+export type DeferralTrigger =
+  /** An entry becomes writable, at the address of one of them. */
+  | "writable"
+  /** The kernel writes the file that one of them belongs to. */
+  | "written"
+  /** The address is unmapped, dropped or moved: it may mean something else afterwards. */
+  | "unmapped";
+
+/** What a policy puts off. Without it nothing is. */
+export interface Deferral {
+  /** Whose flush is put off: of pages nobody may write, or, which is broken, of any page. */
+  readonly eligible: "read-only" | "any";
+  /** What is flushed for before it happens; one that is left out is broken. */
+  readonly flushFirst: readonly DeferralTrigger[];
+  /**
+   * Who takes a frame flushes for it first. `late-stamp` and `never` are broken: what was put off
+   * during the flush counts as flushed, or nobody flushes.
+   */
+  readonly takeoff: "flushed" | "late-stamp" | "never";
+  /** The kernel poisons or zeroes what it frees: with any deferral that is broken. */
+  readonly wipes?: boolean;
+}
