@@ -67,8 +67,16 @@ function clearLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, moving: bool): i32 
   return abi.ST_OK;
 }
 
+/** Does a change of a present entry leave translations behind that allow too much (PROTECT_*)? */
+function needsFlush(old: u64, now: u64, when: u32): bool {
+  const rights: u64 = abi.PTE_P | abi.PTE_W | abi.PTE_EXEC;
+  if (when == abi.PROTECT_CHANGED) return ((old ^ now) & rights) != 0;
+  const lost = old & ~now;
+  return (lost & (when == abi.PROTECT_LOST ? rights : abi.PTE_P)) != 0;
+}
+
 /** mprotect of one entry: W follows `prot` where the frame is private to this mm. */
-function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64): i32 {
+function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64, when: u32): i32 {
   const p = leafPlace<F>(m, mm, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
   const old = get64<F>(p);
@@ -84,9 +92,7 @@ function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64): i32 {
   const keeps = (old & abi.PTE_W) != 0 || own;
   if ((prot & abi.PROT_WRITE) != 0 && keeps) now |= abi.PTE_W;
   put64<F>(p, now);
-  // x86 flushes when a present entry's permissions change, also upwards (flush_on_change).
-  const changed = (old ^ now) & (abi.PTE_P | abi.PTE_W | abi.PTE_EXEC);
-  ctx.flag = (old & abi.PTE_P) != 0 && changed != 0 ? 1 : 0;
+  ctx.flag = (old & abi.PTE_P) != 0 && needsFlush(old, now, when) ? 1 : 0;
   return abi.ST_OK;
 }
 
@@ -222,7 +228,7 @@ export function execMemory<F>(
       ctx.pte = 0;
       return abi.ST_OK;
     }
-    case abi.OP_PTE_PROTECT: return protectLeaf<F>(m, ctx, mm, x, reg(ctx, b));
+    case abi.OP_PTE_PROTECT: return protectLeaf<F>(m, ctx, mm, x, reg(ctx, b), imm);
     case abi.OP_PTE_COPY: return copyLeaf<F>(m, ctx, x, <u32>reg(ctx, b) - 1);
     case abi.OP_PTE_HUGE: return setHuge<F>(m, ctx, x, imm);
     case abi.OP_PTE_SPLIT: return splitHuge<F>(m, ctx, mm, x);

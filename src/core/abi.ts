@@ -284,7 +284,7 @@ export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present
 export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = what it was; imm 1: to be moved
 export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame, flags imm; the reference moves into it
 export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte: a moved entry, references unchanged
-export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F = was tightened
+export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F: see PROTECT_*
 export const OP_PTE_COPY = 52; // fork: entry of r[a] to mm r[b]; F = the parent's lost W
 export const OP_PTE_SET_VMA = 53; // as PTE_SET, W and SHARED from prot r[b]
 export const OP_PTE_HUGE = 54; // 2 MiB leaf at r[a] from ctx.frame, flags imm
@@ -385,6 +385,10 @@ export const OP_DEFER_OWN = 149; // ctx.frame's old content is gone: generation 
 export const OP_DEFER_WIPE = 150; // mutant: the gathered frames are wiped when they are freed
 export const OP_FRAME_WRITE = 151; // the kernel writes page r[a] in the frame of ctx.pte
 export const OP_COUNT = 161;
+// When OP_PTE_PROTECT says that an entry needs a flush (imm): it was present, and …
+export const PROTECT_CHANGED = 0; // rights were taken or given (x86 flush_on_change)
+export const PROTECT_LOST = 1; // rights were taken
+export const PROTECT_GONE = 2; // mutant: it is not present any more
 export const DEFER_WRITABLE = 1; // mutant: writable entries, too
 export const ALLOC_KEEP = 1; // OP_FRAME_ALLOC: the frame may be one that has to be flushed for
 export const VCPU_PREEMPTED = 1;

@@ -36,6 +36,11 @@ export interface FlushPolicy {
   readonly parks?: "withheld" | "reused";
   /** Reclaim and migration put flushes off until a frame leaves the free list. */
   readonly defers?: Deferral;
+  /**
+   * mprotect asks for a flush only where rights were lost: who has too few walks again. `gone`,
+   * which is broken: only where an entry is not present any more.
+   */
+  readonly filter?: "lost" | "gone";
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */

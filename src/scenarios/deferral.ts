@@ -224,10 +224,38 @@ const meanwhile: Scenario = {
   },
 };
 
+const widened: Scenario = {
+  ...twoPages,
+  name: "widen",
+  title: "a page is made writable while another CPU holds it read-only",
+  source: "shootdown.md P17: spurious faults",
+  story: [
+    "CPU1 has read A: cached, read-only",
+    "T0 makes A writable; flushed or not, T0 tells T1 so",
+    "T1 writes A: its walk finds the new right; T0 reads what T1 has written",
+  ],
+  mms: [{ vmas: [{ start: 0, end: 1, prot: FILE_RO }] }],
+  watch: [{ mm: 0, vpn: 0 }],
+  setup: [onCpu(0, "T0", read(0)), onCpu(1, "T1", read(0))],
+  actors: [
+    onCpu(
+      0,
+      "T0 makes A writable",
+      protect(0, RW | abi.VMA_SHARED),
+      { signal: 0 },
+      { await: 1, count: 1 },
+      load(0),
+    ),
+    onCpu(1, "T1 writes A", { await: 0, count: 1 }, write(0), { signal: 1 }),
+  ],
+  expectPolicy: { "*": "SAFE", "no-ipi": "DEADLOCK" },
+};
+
 export const DEFERRAL_SCENARIOS: readonly Scenario[] = [
   reclaimedRead,
   wroteFile,
   madeWritable,
   unmapped,
   meanwhile,
+  widened,
 ];

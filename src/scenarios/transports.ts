@@ -262,6 +262,7 @@ const reclaimDowngrade: Scenario = {
     "*": "SAFE",
     "batched-unchecked": "STALE",
     "luf-writable": "LOSTW",
+    "pte-filter-gone": "STALE",
     "early-ack-pointer": "UAF",
     "latr-everything": "UAF",
     "no-wait": "UAF",
@@ -360,6 +361,7 @@ const tighten: Scenario = {
     "broadcast-no-sync": "STALE",
     "no-ipi": "DEADLOCK",
     "latr-everything": "STALE",
+    "pte-filter-gone": "STALE",
   },
 };
 

@@ -86,6 +86,8 @@ describe("what policies give", () => {
     "latr-everything": [DATA("G0")],
     "latr-own-late": [DATA("G0")],
     luf: [],
+    "pte-filter": [],
+    "pte-filter-gone": [],
     "luf-unflushed": [],
     "luf-late-stamp": [],
     "luf-writable": [],

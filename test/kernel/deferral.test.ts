@@ -93,3 +93,27 @@ describe("lazy unmap flush", () => {
     expect(luf.counters.ipis).toBeLessThan(0.03 * batched.counters.ipis);
   });
 });
+
+describe("flushes that are not needed", () => {
+  test("of two changes of protection the one that takes a right is flushed", async () => {
+    const sends = async (policy: string): Promise<number> => {
+      using machine = await Machine.create({ policy, geometry: { cpus: 2 }, consumers: [] });
+      const mm = machine.newMm();
+      machine.mapNow(mm, 0, 4, 3);
+      for (let cpu = 0; cpu < 2; cpu++) machine.place(cpu, machine.newTask(mm));
+      machine.submit(1, "populate.write", { start: 0, end: 4 });
+      for (let round = 0; round < 10; round++) {
+        machine.advance();
+        machine.submit(1, "write", { vpn: 2 });
+        machine.advance();
+        machine.submit(0, "mprotect", { start: 0, end: 4, prot: 1 });
+        machine.submit(0, "mprotect", { start: 0, end: 4, prot: 3 });
+      }
+      machine.advance();
+      expect(machine.hazard).toBeNull();
+      return machine.counters().sends;
+    };
+    expect(await sends("concurrent")).toBe(20);
+    expect(await sends("pte-filter")).toBe(10);
+  });
+});

@@ -16,7 +16,7 @@ const RUNS = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 25) : 
 const STEPS = 700;
 
 const LUF = ["populate.read", "populate.read", "reclaim", "reclaim", "read", "write", "write.file"];
-const OTHERS = ["munmap", "mmap", "mmap", "mprotect", "migrate", "exit"];
+const OTHERS = ["munmap", "mmap", "mmap", "mprotect", "mprotect", "migrate", "exit"];
 const OPERATIONS = [...LUF, ...LUF, ...LUF, ...OTHERS];
 
 /** Under which policy a program is run, and the micro-ops that it must have executed there. */
@@ -35,6 +35,8 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
   "luf-unflushed": [abi.OP_DEFER_ADD],
   "luf-late-stamp": [abi.OP_DEFER_OWN],
   "luf-writable": [abi.OP_DEFER_ADD],
+  "pte-filter": [abi.OP_PTE_PROTECT],
+  "pte-filter-gone": [abi.OP_PTE_PROTECT],
   "luf-wiped": [abi.OP_DEFER_ADD, abi.OP_DEFER_WIPE],
 };
 

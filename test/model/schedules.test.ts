@@ -286,6 +286,14 @@ const MUTANTS: readonly Row[] = [
     mended: { options: { policy: "luf" } },
   },
   {
+    kind: "policies",
+    name: "pte-filter-gone",
+    scenario: "tighten",
+    options: { policy: "pte-filter-gone" },
+    names: /^(NoStaleUse)$/,
+    mended: { options: { policy: "pte-filter" } },
+  },
+  {
     kind: "consumers",
     name: "mirroring-no-retry",
     scenario: "fault-race",

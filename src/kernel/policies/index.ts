@@ -26,6 +26,7 @@ import {
 } from "./luf.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
+import { pteFilter, pteFilterGone } from "./pte-filter.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
@@ -44,6 +45,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   tellAll,
   pvFlush,
   luf,
+  pteFilter,
   noWait,
   ackFirst,
   noIpi,
@@ -69,4 +71,5 @@ export const POLICIES: readonly FlushPolicy[] = [
   lufWritten,
   lufUnmapped,
   lufWiped,
+  pteFilterGone,
 ];
