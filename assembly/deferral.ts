@@ -8,7 +8,10 @@
  *   key        per frame u32: its deferral, 0: none
  *   deferral   key u32 (0: free), gen u32 of the last page that joined, mm u32 (index + 1),
  *              owner u32 (context + 1 while pages join), start u64, end u64 of the pages,
- *              count u32 of its frames in the list, 0 u32, mask u32[]: CPUs not flushed yet
+ *              count u32 of its frames in the list, recycled u32, mask u32[]: CPUs not flushed yet
+ *
+ * Recycled (FPR, P8): what munmap frees stays in the process without a flush, its addresses are not
+ * given out again before one; it is flushed for when it leaves the process.
  *
  * Frames of no deferral are taken first. All of this is written with the pools locked.
  * Invariant `DeferredUntouched`: a frame whose deferral is live has the generation and the content
@@ -17,9 +20,9 @@
 import * as abi from "../src/core/abi";
 import { add32, get32, or32, put32 } from "./atomics";
 import { batchOf } from "./batched";
-import { count, ctxIndex, frameAt, hdr, maskAt, mmAt, setHdr, sysAt } from "./machine";
+import { batchAt, count, ctxIndex, frameAt, hdr, maskAt, mmAt, setHdr, sysAt } from "./machine";
 import { maskNext } from "./mask";
-import { Ctx, Frame, Mm } from "./rows";
+import { Cpu, Ctx, Frame, Mm } from "./rows";
 import { frameRefs } from "./walk";
 
 const NEWEST: usize = 0;
@@ -32,6 +35,7 @@ const D_OWNER: usize = 12;
 const D_START: usize = 16;
 const D_END: usize = 24;
 const D_COUNT: usize = 32;
+const D_RECYCLED: usize = 36;
 const D_MASK: usize = 40;
 
 // @ts-ignore: decorator
@@ -104,16 +108,38 @@ export function deferMay<F>(m: usize, ctx: Ctx, how: u32): bool {
   return openOf(m, ctx) != 0 || load<u32>(placeOf(m, load<u32>(head(m), NEXT))) == 0;
 }
 
-function open<F>(m: usize, ctx: Ctx): usize {
-  const key = load<u32>(head(m), NEXT);
-  const d = placeOf(m, key);
+/** The next key's deferral, empty, or 0: there is no room. Nobody finds it until it has its key. */
+function fresh(m: usize, ctx: Ctx): usize {
+  const d = placeOf(m, load<u32>(head(m), NEXT));
   if (load<u32>(d) != 0) return 0;
-  store<u32>(head(m), key + 1, NEXT);
   store<u32>(d, ctx.mm, D_MM);
+  return d;
+}
+
+function open<F>(m: usize, ctx: Ctx): usize {
+  const d = fresh(m, ctx);
+  if (d == 0) return 0;
   store<u32>(d, ctxIndex(m, ctx) + 1, D_OWNER);
   store<u64>(d, u64.MAX_VALUE, D_START);
-  put32<F>(d, key);
+  publish<F>(m, d);
   return d;
+}
+
+function publish<F>(m: usize, d: usize): void {
+  const key = load<u32>(head(m), NEXT);
+  store<u32>(head(m), key + 1, NEXT);
+  put32<F>(d, key);
+}
+
+/** The deferral gets the next generation, and the CPUs that may hold translations of the mm. */
+function renew<F>(m: usize, d: usize, mm: u32): void {
+  const gen = load<u32>(head(m), NEWEST) + 1;
+  store<u32>(head(m), gen, NEWEST);
+  store<u32>(d, gen, D_GEN);
+  const words = hdr(m, abi.H_MASK_WORDS);
+  for (let w: u32 = 0; w < words; w++) {
+    or32<F>(d + D_MASK + (w << 2), get32<F>(maskAt(m, mm) + (w << 2)));
+  }
 }
 
 /**
@@ -127,16 +153,36 @@ export function deferAdd<F>(m: usize, ctx: Ctx, vpn: u64): bool {
   if (d == 0) d = open<F>(m, ctx);
   if (d == 0 || pfn == 0) return false;
   add32<F>(changetype<usize>(mmAt(m, mm)) + offsetof<Mm>("tlbGen"), 1);
-  const gen = load<u32>(head(m), NEWEST) + 1;
-  store<u32>(head(m), gen, NEWEST);
-  store<u32>(d, gen, D_GEN);
+  renew<F>(m, d, mm);
   store<u64>(d, min<u64>(load<u64>(d, D_START), vpn), D_START);
   store<u64>(d, max<u64>(load<u64>(d, D_END), vpn + 1), D_END);
-  const words = hdr(m, abi.H_MASK_WORDS);
-  for (let w: u32 = 0; w < words; w++) {
-    or32<F>(d + D_MASK + (w << 2), get32<F>(maskAt(m, mm) + (w << 2)));
-  }
   put32<F>(keyAt(m, pfn), load<u32>(d));
+  return true;
+}
+
+/**
+ * DEFER_POST: the request in `info` is put off, if munmap asks, all it has gathered is this mm's
+ * alone, and no page table goes. Its frames stay in the process.
+ */
+export function deferPost<F>(m: usize, ctx: Ctx, info: Cpu): bool {
+  if ((ctx.locks & abi.LOCK_MMAP_WRITE) == 0 || ctx.gCount == 0 || info.infoMm != ctx.mm) {
+    return false;
+  }
+  if ((info.infoFlags & abi.INFO_FREED) != 0 || ctx.gStart >= ctx.gEnd) return false;
+  const frames = batchAt(m, ctxIndex(m, ctx));
+  for (let i: u32 = 0; i < ctx.gCount; i++) {
+    if (frameRefs<F>(m, load<u32>(frames + (i << 2))) != 1) return false;
+  }
+  const d = fresh(m, ctx);
+  if (d == 0) return false;
+  store<u64>(d, ctx.gStart, D_START);
+  store<u64>(d, ctx.gEnd, D_END);
+  store<u32>(d, 1, D_RECYCLED);
+  renew<F>(m, d, ctx.mm - 1);
+  publish<F>(m, d);
+  for (let i: u32 = 0; i < ctx.gCount; i++) {
+    put32<F>(keyAt(m, load<u32>(frames + (i << 2))), load<u32>(d));
+  }
   return true;
 }
 
@@ -240,6 +286,17 @@ function takeFrom(m: usize, actor: u32, mm: u32): i32 {
   return <i32>(id - 1);
 }
 
+/** ALLOC_RECYCLE: a frame that this mm gave back, or -1. Pools locked. */
+export function recycledFrame(m: usize, actor: u32, mm: u32): i32 {
+  return isOn(m) ? takeFrom(m, actor, mm) : -1;
+}
+
+/** Was it given back by this mm (index), and may it be used there without a flush? */
+function isRecycled(m: usize, mm: u32, pfn: u32): bool {
+  const d = liveOf(m, load<u32>(keyAt(m, pfn)));
+  return d != 0 && load<u32>(d, D_RECYCLED) != 0 && load<u32>(d, D_MM) == mm + 1;
+}
+
 /** A frame of some deferral, or -1: there is no other left. Pools locked. */
 export function deferredFrame(m: usize, actor: u32): i32 {
   if (!isOn(m)) return -1;
@@ -251,6 +308,13 @@ export function deferredFrame(m: usize, actor: u32): i32 {
   return -1;
 }
 
+/** What ALLOC_KEEP does not say: the frame is used as it is, flushed for or not. Pools locked. */
+export function deferBare<F>(m: usize, mm: u32, pfn: u32, how: u32): void {
+  if (!isOn(m)) return;
+  if ((how & abi.ALLOC_RECYCLE) != 0 && isRecycled(m, mm, pfn)) frameAt(m, pfn).value = 0;
+  else deferOwn<F>(m, pfn);
+}
+
 /** DEFER_OWN: what was in the frame is gone. Who still reads it through a stale entry is caught. */
 export function deferOwn<F>(m: usize, pfn: u32): void {
   if (!isOn(m) || load<u32>(keyAt(m, pfn)) == 0) return;
@@ -260,17 +324,27 @@ export function deferOwn<F>(m: usize, pfn: u32): void {
   frame.value = 0;
 }
 
-/** DEFER_TAKE: true: the CPUs to be flushed first are in the task's batch. Else it may be used. */
+/**
+ * DEFER_TAKE: true: the CPUs to be flushed first are in the task's batch. Else it may be used. A
+ * recycled frame may have been unmapped more than once in its process: all of that is flushed.
+ */
 export function deferTake<F>(m: usize, ctx: Ctx): bool {
-  const d = liveOf(m, load<u32>(keyAt(m, ctx.frame)));
-  if (d == 0) {
-    deferOwn<F>(m, ctx.frame);
+  const own = liveOf(m, load<u32>(keyAt(m, ctx.frame)));
+  if (own == 0 || isRecycled(m, ctx.mm - 1, ctx.frame)) {
+    deferBare<F>(m, ctx.mm - 1, ctx.frame, abi.ALLOC_RECYCLE);
     return false;
   }
+  const all = load<u32>(own, D_RECYCLED) != 0;
   const batch = batchOf(m, ctxIndex(m, ctx));
   const words = hdr(m, abi.H_MASK_WORDS);
-  for (let w: u32 = 0; w < words; w++) {
-    or32<F>(batch + 4 + (w << 2), load<u32>(d + D_MASK + (w << 2)));
+  const next = load<u32>(head(m), NEXT);
+  for (let key = load<u32>(head(m), OLDEST); key < next; key++) {
+    const d = liveOf(m, key);
+    const same = d != 0 && load<u32>(d, D_MM) == load<u32>(own, D_MM);
+    if (d != own && !(all && same)) continue;
+    for (let w: u32 = 0; w < words; w++) {
+      or32<F>(batch + 4 + (w << 2), load<u32>(d + D_MASK + (w << 2)));
+    }
   }
   store<u32>(batch, 1);
   return true;
@@ -286,15 +360,35 @@ export function deferForget<F>(m: usize, mm: u32): void {
   if (isOn(m)) deferDone<F>(m, mm, 0, u32.MAX_VALUE);
 }
 
+/** Is the page one of those whose frames stay in the process, unmapped and not given out again? */
+function isWithdrawn(m: usize, mm: u32, vpn: u64): bool {
+  const next = load<u32>(head(m), NEXT);
+  for (let key = load<u32>(head(m), OLDEST); key < next; key++) {
+    const d = liveOf(m, key);
+    if (d == 0 || load<u32>(d, D_MM) != mm + 1 || load<u32>(d, D_RECYCLED) == 0) continue;
+    if (load<u64>(d, D_START) <= vpn && vpn < load<u64>(d, D_END)) return true;
+  }
+  return false;
+}
+
+/**
+ * May a stale access of page `vpn` still be made? If nothing is mapped there, and its frame stays in
+ * the process: it harms nobody else. Else see isDeferred.
+ */
+export function isSpared<F>(m: usize, mm: u32, vpn: u64, pfn: u32, pte: u64, write: bool): bool {
+  if (!isOn(m)) return false;
+  if ((pte & abi.PTE_P) == 0 && isWithdrawn(m, mm, vpn)) return true;
+  return !write && isDeferred<F>(m, mm, pfn, pte);
+}
+
 /**
  * May a stale read of frame `pfn`, of the generation that was cached, still be made? By the
  * policy's contract it reads what it would have read before. `pte`: what maps the page now. If
  * there is something by now, it must be a file's page, too, with the same content, and read-only.
  */
-export function isDeferred<F>(m: usize, mm: u32, pfn: u32, pte: u64): bool {
-  if (!isOn(m)) return false;
+function isDeferred<F>(m: usize, mm: u32, pfn: u32, pte: u64): bool {
   const d = liveOf(m, get32<F>(keyAt(m, pfn)));
-  if (d == 0 || load<u32>(d, D_MM) != mm + 1) return false;
+  if (d == 0 || load<u32>(d, D_RECYCLED) != 0 || load<u32>(d, D_MM) != mm + 1) return false;
   if ((pte & abi.PTE_P) == 0) return true;
   if ((pte & (abi.PTE_W | abi.PTE_SHARED)) != abi.PTE_SHARED) return false;
   const now = <u32>(pte >> abi.PTE_SHIFT);

@@ -2,18 +2,18 @@
 import * as abi from "../src/core/abi";
 import { batchOf } from "./batched";
 import {
-  deferAdd, deferClose, deferDone, deferMay, deferOwn, deferPending, deferStamp, deferTake,
+  deferAdd, deferClose, deferDone, deferMay, deferOwn, deferPending, deferPost, deferStamp, deferTake,
   deferWipe,
 } from "./deferral";
 import { reg, setReg } from "./exec-control";
-import { batchAt, ctxIndex, hdr } from "./machine";
+import { batchAt, cpuAt, ctxIndex, hdr } from "./machine";
 import { kernelWrite } from "./oracle";
 import { lockPools, unlockPools } from "./pools";
 import { Ctx } from "./rows";
 
 /** With the pools locked. */
 function locked<F>(
-  m: usize, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
+  m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
 ): i32 {
   const task = ctxIndex(m, ctx);
   switch (op) {
@@ -38,6 +38,11 @@ function locked<F>(
     }
     case abi.OP_DEFER_OWN: deferOwn<F>(m, ctx.frame); break;
     case abi.OP_DEFER_WIPE: deferWipe<F>(m, batchAt(m, task), ctx.gCount); break;
+    case abi.OP_DEFER_POST: {
+      if (cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;
+      ctx.flag = deferPost<F>(m, ctx, cpuAt(m, actor)) ? 1 : 0;
+      break;
+    }
     default: return abi.ST_BAD_PROGRAM;
   }
   return abi.ST_OK;
@@ -54,7 +59,7 @@ export function execDeferral<F>(
   }
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_DEFER) == 0) return abi.ST_BAD_PROGRAM;
   if (!lockPools<F>(m)) return abi.ST_WAIT;
-  const status = locked<F>(m, ctx, op, a, b, c, imm);
+  const status = locked<F>(m, actor, ctx, op, a, b, c, imm);
   unlockPools<F>(m);
   return status;
 }

@@ -2,11 +2,12 @@
 import * as abi from "../src/core/abi";
 import { cas64, get32, get64, put32, put64 } from "./atomics";
 import { frameAt, mmAt, setHdr, tableAt } from "./machine";
-import { deferOwn } from "./deferral";
+import { deferBare, recycledFrame } from "./deferral";
 import { reg, setReg } from "./exec-control";
 import {
   freeTables, gatherAdd, gatherBegin, gatherEnd, gatherFree, gatherNested, gatherWiden,
 } from "./gather";
+import { latrFrames } from "./latr";
 import {
   allocPath, extentEnd, leafPlace, nextEntry, nextTable, putEntry, refFrame, splitHuge,
   unhookTable,
@@ -136,14 +137,16 @@ function setHuge<F>(m: usize, ctx: Ctx, vpn: u64, flags: u32): i32 {
 
 function allocFrame<F>(m: usize, actor: u32, ctx: Ctx, how: u32): i32 {
   if (!lockPools<F>(m)) return abi.ST_WAIT;
-  const pfn = takeFrame(m, actor);
+  const recycles = (how & abi.ALLOC_RECYCLE) != 0;
+  let pfn = recycles ? recycledFrame(m, actor, ctx.mm - 1) : -1;
+  if (pfn < 0) pfn = takeFrame(m, actor);
   if (pfn >= 0) {
-    if ((how & abi.ALLOC_KEEP) == 0) deferOwn<F>(m, pfn);
+    if ((how & abi.ALLOC_KEEP) == 0) deferBare<F>(m, ctx.mm - 1, pfn, how);
     frameAt(m, pfn).refs = 1;
     ctx.frame = <u32>pfn;
   }
   unlockPools<F>(m);
-  return pfn < 0 ? abi.ST_NO_FRAMES : abi.ST_OK;
+  return pfn < 0 ? latrFrames(m, actor) : abi.ST_OK;
 }
 
 function dropFrame<F>(m: usize, actor: u32, pfn: u32): i32 {

@@ -18,7 +18,7 @@ import { condemn, entryAsid, entryCondemned, entryVpn, entryWritable } from "./c
 import {
   asidSlot, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, tlbAt,
 } from "./machine";
-import { isDeferred } from "./deferral";
+import { isSpared } from "./deferral";
 import { Ctx, Entry } from "./rows";
 import { hazard } from "./hazard";
 import { isParked } from "./latr";
@@ -140,7 +140,7 @@ function withheld(m: usize, mm: u32, vpn: u64, pte: u64): bool {
 
 /** By the policy's contract a stale access is harmless: parked, or not flushed for yet. */
 function isTolerated<F>(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32, write: bool): bool {
-  return withheld(m, mm, vpn, pte) || (!write && isDeferred<F>(m, mm, pfn, pte));
+  return withheld(m, mm, vpn, pte) || isSpared<F>(m, mm, vpn, pfn, pte, write);
 }
 
 /** May `e` still be used for (mm, vpn)? If not, that is a hazard. */

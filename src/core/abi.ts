@@ -384,6 +384,7 @@ export const OP_DEFER_TAKE = 148; // F = ctx.frame must be flushed for first: th
 export const OP_DEFER_OWN = 149; // ctx.frame's old content is gone: generation + 1
 export const OP_DEFER_WIPE = 150; // mutant: the gathered frames are wiped when they are freed
 export const OP_FRAME_WRITE = 151; // the kernel writes page r[a] in the frame of ctx.pte
+export const OP_DEFER_POST = 152; // F = munmap's flush is put off while its frames stay in the mm
 export const OP_COUNT = 161;
 // When OP_PTE_PROTECT says that an entry needs a flush (imm): it was present, and …
 export const PROTECT_CHANGED = 0; // rights were taken or given (x86 flush_on_change)
@@ -391,6 +392,7 @@ export const PROTECT_LOST = 1; // rights were taken
 export const PROTECT_GONE = 2; // mutant: it is not present any more
 export const DEFER_WRITABLE = 1; // mutant: writable entries, too
 export const ALLOC_KEEP = 1; // OP_FRAME_ALLOC: the frame may be one that has to be flushed for
+export const ALLOC_RECYCLE = 2; // … and one that this mm gave back comes first, unflushed
 export const VCPU_PREEMPTED = 1;
 export const VCPU_FLUSH = 2; // on the next entry
 export const LATR_ANY = 1;

@@ -23,9 +23,11 @@ function flushFolded(kit: Kit, stamp: Reg, late: boolean): Program {
 /** ctx.frame = a fresh frame that nobody can reach through a stale entry. */
 export function allocFrame(kit: Kit, note = "allocate frame"): Program {
   const { defers } = kit.policy;
-  if (defers === undefined || defers.takeoff === "never") return [op("frame.alloc", { note })];
+  if (defers === undefined) return [op("frame.alloc", { note })];
+  const recycle = defers.eligible === "recycled" ? abi.ALLOC_RECYCLE : 0;
+  if (defers.takeoff === "never") return [op("frame.alloc", { imm: recycle, note })];
   return kit.regs.scope(["stamp"], (stamp) => [
-    op("frame.alloc", { imm: abi.ALLOC_KEEP, note }),
+    op("frame.alloc", { imm: abi.ALLOC_KEEP | recycle, note }),
     when(op("defer.take", { a: stamp, note: "is its flush put off?" }), [
       flushFolded(kit, stamp, defers.takeoff === "late-stamp"),
       op("defer.own"),
@@ -49,7 +51,7 @@ export function beforeWritable(kit: Kit, vpn: Reg, prot: Reg): Program {
 /** The entry of `vpn` was cleared and is in ctx.pte: its flush is put off, or `flush` is done. */
 export function deferOrFlush(kit: Kit, vpn: Reg, next: Reg, flush: Program): Program {
   const { defers } = kit.policy;
-  if (defers === undefined) return flush;
+  if (defers === undefined || defers.eligible === "recycled") return flush;
   const imm = defers.eligible === "any" ? abi.DEFER_WRITABLE : 0;
   return [
     when(
@@ -67,7 +69,7 @@ export function deferOrFlush(kit: Kit, vpn: Reg, next: Reg, flush: Program): Pro
 /** No more pages join; the frames are about to be freed. */
 export function closeDeferral(kit: Kit): Program {
   const { defers } = kit.policy;
-  if (defers === undefined) return [];
+  if (defers === undefined || defers.eligible === "recycled") return [];
   return [
     op("defer.close"),
     defers.wipes === true ? op("defer.wipe", { note: "fill what is freed" }) : [],

@@ -7,12 +7,18 @@ export type DeferralTrigger =
   /** The kernel writes the file that one of them belongs to. */
   | "written"
   /** The address is unmapped, dropped or moved: it may mean something else afterwards. */
-  | "unmapped";
+  | "unmapped"
+  /** Something is mapped at the address again. */
+  | "mapped";
 
 /** What a policy puts off. Without it nothing is. */
 export interface Deferral {
-  /** Whose flush is put off: of pages nobody may write, or, which is broken, of any page. */
-  readonly eligible: "read-only" | "any";
+  /**
+   * Whose flush is put off: that of pages nobody may write, which reclaim and migration free;
+   * `any`, which is broken, of any page they free; or of what munmap frees, as long as the frames
+   * are used in the same process.
+   */
+  readonly eligible: "read-only" | "any" | "recycled";
   /** What is flushed for before it happens; one that is left out is broken. */
   readonly flushFirst: readonly DeferralTrigger[];
   /**

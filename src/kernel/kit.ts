@@ -131,10 +131,13 @@ export class Kit {
     ]);
   }
 
-  /** Before [start, end) is mapped: nothing that is parked may lie there. */
+  /** Before [start, end) is mapped: nothing that is parked or put off may lie there. */
   waitForParked(start: Reg, end: Reg): Program {
-    if (this.policy.parks !== "withheld") return [];
-    return [op("latr.wait", { a: start, b: end, note: "wait until swept" })];
+    const { parks } = this.policy;
+    return [
+      parks === "withheld" ? op("latr.wait", { a: start, b: end, note: "wait until swept" }) : [],
+      this.flushDeferred(start, end, "mapped"),
+    ];
   }
 
   /** What reclaim has deferred for this task, in one flush; before frames are written or freed. */

@@ -148,6 +148,7 @@ export const OP_NAMES = {
   "defer.own": abi.OP_DEFER_OWN,
   "defer.wipe": abi.OP_DEFER_WIPE,
   "frame.write": abi.OP_FRAME_WRITE,
+  "defer.post": abi.OP_DEFER_POST,
 } as const;
 
 /** Name of a micro-op. */

@@ -251,6 +251,101 @@ const widened: Scenario = {
   expectPolicy: { "*": "SAFE", "no-ipi": "DEADLOCK" },
 };
 
+const neighbours = {
+  ...twoPages,
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  setup: [onCpu(1, "T1", write(0))],
+} as const;
+
+/** A page of the process's own is not given out again, and its frame is used at another address. */
+export const recycledHere: Scenario = {
+  ...neighbours,
+  name: "recycled-here",
+  title: "a page is unmapped and its frame used by the same process",
+  source: "shootdown.md P8",
+  story: [
+    "CPU1 has written A: cached, writable",
+    "T0 unmaps A: entry cleared, flushed or put off",
+    "T0 writes C, for which the same frame may be taken",
+    "T1, which should not any more, writes A",
+  ],
+  geometry: { ...twoPages.geometry, frames: 3, indexBits: 2 },
+  mms: [{ vmas: [{ start: 0, end: 3, prot: RW }] }],
+  actors: [
+    onCpu(0, "T0 unmaps A, writes C", onRange("munmap", 0), write(2)),
+    onCpu(1, "T1 uses A", load(0), { call: "store", args: { vpn: 0 } }),
+  ],
+  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "latr-everything": "SAFE" },
+};
+
+const recycledBack: Scenario = {
+  ...neighbours,
+  name: "recycled-back",
+  title: "a page is unmapped, its frame used elsewhere, and the address mapped again",
+  source: "shootdown.md P8: ABA",
+  story: [
+    "CPU1 has written A: cached, writable",
+    "T0 unmaps A: entry cleared, flushed or put off; T0 writes C, which takes the frame",
+    "T0 maps A again and writes it: another frame",
+    "T1 is told, and reads A: what T0 has written, or C",
+  ],
+  geometry: { ...twoPages.geometry, frames: 4, indexBits: 2 },
+  mms: [{ vmas: [{ start: 0, end: 3, prot: RW }] }],
+  actors: [
+    onCpu(
+      0,
+      "T0 unmaps A, writes C, A",
+      onRange("munmap", 0),
+      write(2),
+      { call: "mmap", args: { start: 0, end: 1, prot: RW } },
+      write(0),
+      { signal: 0 },
+    ),
+    onCpu(1, "T1 reads A", { await: 0, count: 1 }, load(0)),
+  ],
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "latr-everything": "SAFE",
+    "latr-reused": "STALE",
+    "latr-tickless": "DEADLOCK",
+    "fpr-aba": "STALE",
+  },
+};
+
+const recycledElsewhere: Scenario = {
+  ...neighbours,
+  name: "recycled-elsewhere",
+  title: "a page is unmapped and its frame used by another process",
+  source: "shootdown.md P8: cross-process leak",
+  story: [
+    "CPU1 has written A: cached, writable",
+    "T0 unmaps A: entry cleared, flushed or put off; T0 becomes another process (exec)",
+    "T0 writes, for which the same frame is taken",
+    "T1 reads A: what the other process has written",
+  ],
+  geometry: { ...twoPages.geometry, tables: 4, mms: 2 },
+  actors: [
+    onCpu(
+      0,
+      "T0 unmaps A, exec, writes",
+      onRange("munmap", 0),
+      { call: "exec" },
+      { call: "mmap", args: { start: 0, end: 1, prot: RW } },
+      { await: 0, count: 1 },
+      write(0),
+    ),
+    onCpu(1, "T1 reads A", load(0), { signal: 0 }, load(0)),
+  ],
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "latr-everything": "SAFE",
+    "latr-tickless": "DEADLOCK",
+    "fpr-leaky": "UAF",
+  },
+};
+
 export const DEFERRAL_SCENARIOS: readonly Scenario[] = [
   reclaimedRead,
   wroteFile,
@@ -258,4 +353,7 @@ export const DEFERRAL_SCENARIOS: readonly Scenario[] = [
   unmapped,
   meanwhile,
   widened,
+  recycledHere,
+  recycledBack,
+  recycledElsewhere,
 ];

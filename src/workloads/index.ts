@@ -5,6 +5,7 @@ import { forkCow } from "./fork-cow.js";
 import type { WorkloadGenerator } from "./generator.js";
 import { madvisePingpong } from "./madvise-pingpong.js";
 import { mprotectJit } from "./mprotect-jit.js";
+import { mappedIo } from "./mapped-io.js";
 import { mappedReader } from "./mapped-reader.js";
 import { mremapGrowth } from "./mremap-growth.js";
 import { munmapStorm } from "./munmap-storm.js";
@@ -22,6 +23,7 @@ export const GENERATORS: readonly WorkloadGenerator[] = [
   forkCow,
   reclaim,
   mappedReader,
+  mappedIo,
   recycle,
   mremapGrowth,
   numaMigration,

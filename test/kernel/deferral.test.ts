@@ -94,6 +94,53 @@ describe("lazy unmap flush", () => {
   });
 });
 
+describe("recycling within a process", () => {
+  /** Two processes with a CPU each, a third CPU that has run the first, and `frames`. */
+  async function processes(frames: number): Promise<Machine> {
+    const machine = await Machine.create({
+      policy: "fpr",
+      geometry: { cpus: 3, frames },
+      consumers: [],
+    });
+    const [one, two] = [machine.newMm(), machine.newMm()];
+    machine.mapNow(one, 0, 100, 3);
+    machine.mapNow(two, 0, 100, 3);
+    [one, two, one].forEach((mm, cpu) => machine.place(cpu, machine.newTask(mm)));
+    machine.submit(0, "populate.write", { start: 0, end: 8 });
+    machine.advance();
+    machine.submit(0, "munmap", { start: 0, end: 8 });
+    machine.advance();
+    return machine;
+  }
+
+  test("pages of the process itself are used again unflushed", async () => {
+    using machine = await processes(1000);
+    machine.submit(0, "populate.write", { start: 8, end: 16 });
+    machine.advance();
+    expect(machine.counters().messages).toBe(0);
+    expect(deferredPagesMost(machine.core)).toBe(8);
+    expect(machine.hazard).toBeNull();
+  });
+
+  test("one flush when they leave it, and one when the address is mapped again", async () => {
+    // 8 frames and the zero page: whoever needs one gets one of those.
+    using machine = await processes(9);
+    machine.submit(1, "populate.write", { start: 0, end: 4 });
+    machine.advance();
+    expect(machine.counters().messages).toBe(2);
+    machine.submit(0, "mmap", { start: 0, end: 8, prot: 3 });
+    machine.advance();
+    // What was put off was flushed already.
+    expect(machine.counters().messages).toBe(2);
+
+    using other = await processes(1000);
+    other.submit(0, "mmap", { start: 0, end: 8, prot: 3 });
+    other.submit(1, "populate.write", { start: 0, end: 4 });
+    other.advance();
+    expect(other.counters().messages).toBe(1);
+  });
+});
+
 describe("flushes that are not needed", () => {
   test("of two changes of protection the one that takes a right is flushed", async () => {
     const sends = async (policy: string): Promise<number> => {

@@ -416,6 +416,7 @@ class Comparison {
       this.long("deferral.start", place, p + 16, d?.start ?? 0n);
       this.long("deferral.end", place, p + 24, d?.end ?? 0n);
       this.word("deferral.count", place, p + 32, d ? freedFrames(model, d.key) : 0);
+      this.word("deferral.recycled", place, p + 36, Number(d?.recycled ?? false));
       this.mask(`deferral[${place}].mask`, p + 40, d?.mask ?? new Set());
     }
   }

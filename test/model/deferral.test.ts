@@ -19,6 +19,9 @@ const LUF = ["populate.read", "populate.read", "reclaim", "reclaim", "read", "wr
 const OTHERS = ["munmap", "mmap", "mmap", "mprotect", "mprotect", "migrate", "exit"];
 const OPERATIONS = [...LUF, ...LUF, ...LUF, ...OTHERS];
 
+/** Unmappings that leave page tables in place: a page at a time. */
+const FPR = ["write", "write", "write", "read", "munmap", "munmap", "mmap", "madvise", "exec"];
+
 /** Under which policy a program is run, and the micro-ops that it must have executed there. */
 const CASES: Readonly<Record<string, readonly number[]>> = {
   luf: [
@@ -32,6 +35,9 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
     abi.OP_DEFER_OWN,
     abi.OP_FRAME_WRITE,
   ],
+  fpr: [abi.OP_DEFER_POST, abi.OP_DEFER_TAKE, abi.OP_DEFER_PENDING],
+  "fpr-leaky": [abi.OP_DEFER_POST],
+  "fpr-aba": [abi.OP_DEFER_POST],
   "luf-unflushed": [abi.OP_DEFER_ADD],
   "luf-late-stamp": [abi.OP_DEFER_OWN],
   "luf-writable": [abi.OP_DEFER_ADD],
@@ -41,7 +47,10 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
 };
 
 async function differ(seed: bigint, policy: string): Promise<string | null> {
-  const run = await new Run(seed, { policy, operations: OPERATIONS }).open();
+  const run = await new Run(seed, {
+    policy,
+    operations: policy.startsWith("fpr") ? FPR : OPERATIONS,
+  }).open();
   let patience = 20;
   for (let steps = 0; steps < STEPS; steps++) {
     const { actor, choice } = run.next();

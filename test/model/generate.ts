@@ -89,6 +89,9 @@ const DEFERRED_PROTS = [FILE_RO, FILE_RO, FILE_RO, FILE_RO, 3, 3 | abi.VMA_SHARE
 /** What a policy treats in its own way. */
 function favouredBy(policy: FlushPolicy): readonly string[] {
   const touch = [...ACCESS, ...ACCESS];
+  if (policy.defers?.eligible === "recycled") {
+    return [...touch, ...touch, "munmap", "munmap", "munmap", "mmap", "mmap", "exec"];
+  }
   if (policy.defers !== undefined) {
     const often = ["populate.read", "read", "reclaim", "reclaim"];
     const deferred = [...often, ...often, ...often, "migrate", "write.file"];
@@ -182,8 +185,9 @@ export class Run {
     });
     this.policy = random.pick([...policies, ...batching, ...batching]);
     if (parts.policy !== undefined) this.policy = parts.policy;
-    const isDeferring = catalogue.policy(this.policy).defers !== undefined;
-    this.prots = isDeferring ? DEFERRED_PROTS : PROTS;
+    const eligible = catalogue.policy(this.policy).defers?.eligible;
+    const isDeferring = eligible !== undefined;
+    this.prots = isDeferring && eligible !== "recycled" ? DEFERRED_PROTS : PROTS;
     // Frames that are flushed for when they are taken come last: there must be few others.
     if (isDeferring && parts.geometry === undefined && random.chance(70)) {
       this.geometry = { ...this.geometry, frames: random.between(4, 6) };

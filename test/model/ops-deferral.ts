@@ -36,7 +36,8 @@ function add(model: Model, c: Context, vpn: bigint): number {
     if (!hasRoom(model)) return abi.ST_BAD_PROGRAM;
     const [start, end] = [vpn, vpn];
     const key = model.nextDeferral++;
-    deferral = { key, mm: c.mm!, owner: c.index, gen: 0, start, end, mask: new Set() };
+    const mask = new Set<number>();
+    deferral = { key, mm: c.mm!, owner: c.index, gen: 0, start, end, mask, recycled: false };
     model.deferrals.push(deferral);
   }
   if (pfn === 0) return abi.ST_BAD_PROGRAM;
@@ -47,6 +48,28 @@ function add(model: Model, c: Context, vpn: bigint): number {
   if (vpn >= deferral.end) deferral.end = vpn + 1n;
   for (const cpu of mm.cpumask) deferral.mask.add(cpu);
   model.frames[pfn].deferral = deferral.key;
+  return abi.ST_OK;
+}
+
+/** munmap's frames stay in the process, if they are its alone and no table goes. */
+function post(model: Model, cpu: Cpu, c: Context): number {
+  const { info } = cpu;
+  if (!info) return abi.ST_BAD_PROGRAM;
+  const { frames, start, end } = c.gather;
+  c.flag =
+    (c.locks & abi.LOCK_MMAP_WRITE) !== 0 &&
+    frames.length > 0 &&
+    frames.every((pfn) => model.frames[pfn].refs === 1) &&
+    info.mm === c.mm &&
+    (info.flags & abi.INFO_FREED) === 0 &&
+    start < end &&
+    hasRoom(model);
+  if (!c.flag) return abi.ST_OK;
+  const key = model.nextDeferral++;
+  const gen = ++model.deferralGen;
+  const mask = new Set(model.mm(c.mm!).cpumask);
+  model.deferrals.push({ key, mm: c.mm!, owner: null, gen, start, end, mask, recycled: true });
+  for (const pfn of frames) model.frames[pfn].deferral = key;
   return abi.ST_OK;
 }
 
@@ -82,6 +105,22 @@ export function takeDeferred(model: Model): number | undefined {
   return model.deferredFrames.find((list) => list.length > 0)?.shift();
 }
 
+/** A frame that this mm gave back, oldest first. */
+export function takeRecycled(model: Model, mm: number): number | undefined {
+  return model.deferredFrames[mm].shift();
+}
+
+function isRecycled(model: Model, mm: number, pfn: number): boolean {
+  const deferral = liveDeferral(model, model.frames[pfn].deferral);
+  return deferral?.recycled === true && deferral.mm === mm;
+}
+
+/** It is used as it is, by an mm that may have given it back. */
+export function useUnflushed(model: Model, mm: number, pfn: number, recycles: boolean): void {
+  if (recycles && isRecycled(model, mm, pfn)) model.frames[pfn].value = 0;
+  else own(model, pfn);
+}
+
 /** The content of a frame is gone. */
 export function own(model: Model, pfn: number): void {
   const frame = model.frames[pfn];
@@ -93,20 +132,27 @@ export function own(model: Model, pfn: number): void {
 
 function take(model: Model, c: Context): void {
   const deferral = liveDeferral(model, model.frames[c.frame].deferral);
-  c.flag = deferral !== null;
-  if (deferral === null) {
-    own(model, c.frame);
+  c.flag = deferral !== null && !isRecycled(model, c.mm!, c.frame);
+  if (deferral === null || !c.flag) {
+    useUnflushed(model, c.mm!, c.frame, true);
     return;
   }
   const batch = model.batches[c.index];
   batch.required = true;
-  for (const cpu of deferral.mask) batch.mask.add(cpu);
+  // A recycled frame may have been unmapped more than once in its process.
+  const all = model.deferrals.filter(({ mm }) => deferral.recycled && mm === deferral.mm);
+  for (const { mask } of [deferral, ...all]) for (const cpu of mask) batch.mask.add(cpu);
+}
+
+/** Is the page unmapped, and its frame still the process's? Then it harms nobody else. */
+export function isWithdrawn(model: Model, mm: number, vpn: bigint): boolean {
+  return model.deferrals.some((d) => d.recycled && d.mm === mm && d.start <= vpn && vpn < d.end);
 }
 
 /** May a frame be read that this mm does not map there any more? */
 export function mayReadStale(model: Model, mm: number, pfn: number, pte: Pte | null): boolean {
   const deferral = liveDeferral(model, model.frames[pfn].deferral);
-  if (deferral?.mm !== mm) return false;
+  if (deferral?.mm !== mm || deferral.recycled) return false;
   if (pte === null) return true;
   const clean = (frame: number) => model.frames[frame].value & ~abi.FRAME_COLLECTED;
   return has(pte, abi.PTE_SHARED) && !has(pte, abi.PTE_W) && clean(pte.to) === clean(pfn);
@@ -154,6 +200,8 @@ export function runDeferral(model: Model, cpu: Cpu, c: Context, i: Instruction):
     case abi.OP_DEFER_OWN:
       own(model, c.frame);
       break;
+    case abi.OP_DEFER_POST:
+      return post(model, cpu, c);
     case abi.OP_DEFER_WIPE:
       for (const pfn of c.gather.frames) model.frames[pfn].deferral = 0;
       break;

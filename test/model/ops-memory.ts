@@ -1,7 +1,7 @@
 /** VMAs, page tables and frames. */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
-import { own, takeDeferred } from "./ops-deferral.js";
+import { takeDeferred, takeRecycled, useUnflushed } from "./ops-deferral.js";
 import { type Context, type Mm, type Model, ModelTrap, type Pte, type Table } from "./state.js";
 import * as tables from "./tables.js";
 import { has } from "./tables.js";
@@ -221,9 +221,12 @@ function vmaOp(model: Model, c: Context, i: Instruction, mm: Mm): number {
 function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm): number {
   switch (i.op) {
     case abi.OP_FRAME_ALLOC: {
-      const pfn = model.freeFrames.pop() ?? takeDeferred(model);
-      if (pfn === undefined) return abi.ST_NO_FRAMES;
-      if ((i.imm & abi.ALLOC_KEEP) === 0) own(model, pfn);
+      const recycles = (i.imm & abi.ALLOC_RECYCLE) !== 0;
+      const mine = recycles ? takeRecycled(model, mm.index) : undefined;
+      const pfn = mine ?? model.freeFrames.pop() ?? takeDeferred(model);
+      const isParked = model.cpus.some(({ latr }) => (latr?.frames.length ?? 0) > 0);
+      if (pfn === undefined) return isParked ? abi.ST_WAIT : abi.ST_NO_FRAMES;
+      if ((i.imm & abi.ALLOC_KEEP) === 0) useUnflushed(model, mm.index, pfn, recycles);
       model.frames[pfn].refs = 1;
       c.frame = pfn;
       model.count(actor, abi.CT_ALLOCS);

@@ -1,6 +1,6 @@
 /** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
 import * as abi from "../../src/core/abi.js";
-import { mayReadStale } from "./ops-deferral.js";
+import { isWithdrawn, mayReadStale } from "./ops-deferral.js";
 import { isWithheld } from "./ops-latr.js";
 import { type Cache, type Cached, type Context, type Model, ModelTrap } from "./state.js";
 import { has, softWalk } from "./tables.js";
@@ -102,6 +102,7 @@ export function judge(
     raise(model, actor, abi.HZ_LOSTW, vpn, entry.frame);
     return false;
   }
+  if (pte === null && isWithdrawn(model, mm, vpn)) return true;
   if (!write && mayReadStale(model, mm, entry.frame, pte)) return true;
   // Put off, and the address is not given out again: the frame is parked.
   const isParked = pte === null && isWithheld(model, mm, vpn, vpn + 1n);

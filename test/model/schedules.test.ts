@@ -294,6 +294,22 @@ const MUTANTS: readonly Row[] = [
     mended: { options: { policy: "pte-filter" } },
   },
   {
+    kind: "policies",
+    name: "fpr-leaky",
+    scenario: "recycled-elsewhere",
+    options: { policy: "fpr-leaky" },
+    names: /^(NoUseAfterFree)$/,
+    mended: { options: { policy: "fpr" } },
+  },
+  {
+    kind: "policies",
+    name: "fpr-aba",
+    scenario: "recycled-back",
+    options: { policy: "fpr-aba" },
+    names: /^(NoStaleUse)$/,
+    mended: { options: { policy: "fpr" } },
+  },
+  {
     kind: "consumers",
     name: "mirroring-no-retry",
     scenario: "fault-race",

@@ -145,6 +145,8 @@ export interface DeferredFlush {
   start: bigint;
   end: bigint;
   readonly mask: Set<number>;
+  /** What munmap freed stays in the process, unflushed. */
+  readonly recycled: boolean;
 }
 
 /** Flushes that a task has deferred: the CPUs that they are for. */

@@ -44,9 +44,15 @@ export const mprotect = operation(
                 kit.settleBatches(),
                 whilst(op("pte.next", { a: vpn, b: start }), [
                   op("addi", { a: next, b: vpn, imm: 1 }),
-                  when(op("pte.protect", { a: vpn, b: prot, imm: whenToFlush(kit), note: "change PTE" }), [
-                    op("gather.widen", { a: vpn, b: next }),
-                  ]),
+                  when(
+                    op("pte.protect", {
+                      a: vpn,
+                      b: prot,
+                      imm: whenToFlush(kit),
+                      note: "change PTE",
+                    }),
+                    [op("gather.widen", { a: vpn, b: next })],
+                  ),
                   op("mov", { a: vpn, b: next }),
                 ]),
                 op("ptl.unlock"),

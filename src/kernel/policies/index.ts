@@ -11,6 +11,7 @@ import {
   earlyAckTables,
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
+import { fpr, fprAba, fprLeaky } from "./fpr.js";
 import { fullOnly } from "./full-only.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
@@ -46,6 +47,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   pvFlush,
   luf,
   pteFilter,
+  fpr,
   noWait,
   ackFirst,
   noIpi,
@@ -72,4 +74,6 @@ export const POLICIES: readonly FlushPolicy[] = [
   lufUnmapped,
   lufWiped,
   pteFilterGone,
+  fprLeaky,
+  fprAba,
 ];
