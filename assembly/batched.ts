@@ -8,7 +8,7 @@
 import * as abi from "../src/core/abi";
 import { add32, get32, or32, put32 } from "./atomics";
 import { ALL } from "./flush";
-import { batchAt, cpuAt, ctxIndex, frameAt, hdr, maskAt, mmAt } from "./machine";
+import { batchAt, clockAt, cpuAt, ctxIndex, frameAt, hdr, maskAt, mmAt } from "./machine";
 import { maskHasOther } from "./mask";
 import { Cpu, Ctx, Frame, Mm } from "./rows";
 import { frameRefs } from "./walk";
@@ -16,7 +16,7 @@ import { frameRefs } from "./walk";
 /** {required u32, CPU mask} of a task. */
 // @ts-ignore: decorator
 @inline
-function batchOf(m: usize, task: u32): usize {
+export function batchOf(m: usize, task: u32): usize {
   return m + hdr(m, abi.H_OFF_BATCHED) + (((<usize>task) * (hdr(m, abi.H_MASK_WORDS) + 1)) << 2);
 }
 
@@ -67,6 +67,8 @@ function prepare(m: usize, actor: u32): void {
   row.infoMm = abi.INFO_ANY_MM;
   row.infoEnd = ALL;
   row.infoFlags = abi.INFO_FULL;
+  const clock = clockAt(m, actor);
+  clock.flushSince = clock.now;
 }
 
 /**

@@ -2,10 +2,12 @@
 import * as abi from "../src/core/abi";
 import { cas64, get32, get64, put32, put64 } from "./atomics";
 import { frameAt, mmAt, setHdr, tableAt } from "./machine";
+import { deferBare, recycledFrame } from "./deferral";
 import { reg, setReg } from "./exec-control";
 import {
   freeTables, gatherAdd, gatherBegin, gatherEnd, gatherFree, gatherNested, gatherWiden,
 } from "./gather";
+import { latrFrames } from "./latr";
 import {
   allocPath, extentEnd, leafPlace, nextEntry, nextTable, putEntry, refFrame, splitHuge,
   unhookTable,
@@ -66,8 +68,16 @@ function clearLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, moving: bool): i32 
   return abi.ST_OK;
 }
 
+/** Does a change of a present entry leave translations behind that allow too much (PROTECT_*)? */
+function needsFlush(old: u64, now: u64, when: u32): bool {
+  const rights: u64 = abi.PTE_P | abi.PTE_W | abi.PTE_EXEC;
+  if (when == abi.PROTECT_CHANGED) return ((old ^ now) & rights) != 0;
+  const lost = old & ~now;
+  return (lost & (when == abi.PROTECT_LOST ? rights : abi.PTE_P)) != 0;
+}
+
 /** mprotect of one entry: W follows `prot` where the frame is private to this mm. */
-function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64): i32 {
+function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64, when: u32): i32 {
   const p = leafPlace<F>(m, mm, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
   const old = get64<F>(p);
@@ -83,9 +93,7 @@ function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64): i32 {
   const keeps = (old & abi.PTE_W) != 0 || own;
   if ((prot & abi.PROT_WRITE) != 0 && keeps) now |= abi.PTE_W;
   put64<F>(p, now);
-  // x86 flushes when a present entry's permissions change, also upwards (flush_on_change).
-  const changed = (old ^ now) & (abi.PTE_P | abi.PTE_W | abi.PTE_EXEC);
-  ctx.flag = (old & abi.PTE_P) != 0 && changed != 0 ? 1 : 0;
+  ctx.flag = (old & abi.PTE_P) != 0 && needsFlush(old, now, when) ? 1 : 0;
   return abi.ST_OK;
 }
 
@@ -127,15 +135,18 @@ function setHuge<F>(m: usize, ctx: Ctx, vpn: u64, flags: u32): i32 {
   return abi.ST_OK;
 }
 
-function allocFrame<F>(m: usize, actor: u32, ctx: Ctx): i32 {
+function allocFrame<F>(m: usize, actor: u32, ctx: Ctx, how: u32): i32 {
   if (!lockPools<F>(m)) return abi.ST_WAIT;
-  const pfn = takeFrame(m, actor);
+  const recycles = (how & abi.ALLOC_RECYCLE) != 0;
+  let pfn = recycles ? recycledFrame(m, actor, ctx.mm - 1) : -1;
+  if (pfn < 0) pfn = takeFrame(m, actor);
   if (pfn >= 0) {
+    if ((how & abi.ALLOC_KEEP) == 0) deferBare<F>(m, ctx.mm - 1, pfn, how);
     frameAt(m, pfn).refs = 1;
     ctx.frame = <u32>pfn;
   }
   unlockPools<F>(m);
-  return pfn < 0 ? abi.ST_NO_FRAMES : abi.ST_OK;
+  return pfn < 0 ? latrFrames(m, actor) : abi.ST_OK;
 }
 
 function dropFrame<F>(m: usize, actor: u32, pfn: u32): i32 {
@@ -220,12 +231,12 @@ export function execMemory<F>(
       ctx.pte = 0;
       return abi.ST_OK;
     }
-    case abi.OP_PTE_PROTECT: return protectLeaf<F>(m, ctx, mm, x, reg(ctx, b));
+    case abi.OP_PTE_PROTECT: return protectLeaf<F>(m, ctx, mm, x, reg(ctx, b), imm);
     case abi.OP_PTE_COPY: return copyLeaf<F>(m, ctx, x, <u32>reg(ctx, b) - 1);
     case abi.OP_PTE_HUGE: return setHuge<F>(m, ctx, x, imm);
     case abi.OP_PTE_SPLIT: return splitHuge<F>(m, ctx, mm, x);
 
-    case abi.OP_FRAME_ALLOC: return allocFrame<F>(m, actor, ctx);
+    case abi.OP_FRAME_ALLOC: return allocFrame<F>(m, actor, ctx, imm);
     case abi.OP_FRAME_GET: refFrame<F>(m, ctx.frame); return abi.ST_OK;
     case abi.OP_FRAME_COPY: {
       const value = get32<F>(valueAt(m, frameOf(ctx.pte)));

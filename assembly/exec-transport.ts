@@ -6,6 +6,7 @@ import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
 import { clean, collectMapped } from "./dirty";
 import { execArch } from "./exec-arch";
 import { reg, setReg } from "./exec-control";
+import { execDeferral } from "./exec-deferral";
 import { clearSlots, cpuOffline } from "./flush";
 import { latrPost, latrSweep, latrWait } from "./latr";
 import { clockAt, cpuAt, csdAt, hdr } from "./machine";
@@ -27,6 +28,7 @@ export function execTransport<F>(
     flagNoted<F>(m, ctx);
     return abi.ST_OK;
   }
+  if (op >= abi.OP_DEFER_MAY) return execDeferral<F>(m, actor, ctx, op, a, b, c, imm);
   if (op == abi.OP_CPU_OFFLINE) {
     cpuOffline<F>(m, actor);
     return abi.ST_OK;

@@ -15,6 +15,7 @@ import {
 } from "./machine";
 import { maskSet } from "./mask";
 import { leafPlace } from "./page-table";
+import { deferInit } from "./deferral";
 import { initPools } from "./pools";
 import { placeUser } from "./pti";
 import { NOT_QUEUED } from "./queue";
@@ -31,6 +32,7 @@ export * from "./explore";
 /** Links the pools; the host has zeroed the block and written its header. */
 export function machineInit(m: usize): i32 {
   initPools(m);
+  deferInit(m);
   for (let mm: u32 = 0; mm < hdr(m, abi.H_MMS); mm++) vmaInit(m, mm);
   if (hdr(m, abi.H_OFF_HEAP) != 0) timedInit(m);
   for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {

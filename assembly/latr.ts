@@ -239,6 +239,16 @@ export function latrWait(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64): 
   return abi.ST_OK;
 }
 
+/** No frame is free: waits for those that are parked, if there are any. */
+export function latrFrames(m: usize, actor: u32): i32 {
+  const n = entriesOf(m);
+  for (let i: u32 = 0; i < n; i++) {
+    const e = entryAt(m, i);
+    if (load<u32>(e) != 0 && load<u32>(e, E_COUNT) != 0) return blocked(m, actor, waitKey(m));
+  }
+  return abi.ST_NO_FRAMES;
+}
+
 /** Timed driver: the tick is here; CPUs that have something to sweep are interrupted. */
 export function latrTick<F>(m: usize): void {
   const time = tickAt(m);

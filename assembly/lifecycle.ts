@@ -1,6 +1,7 @@
 /** Birth and death of address spaces: rows, root tables, tasks, subscriptions. */
 import * as abi from "../src/core/abi";
 import { add32, cas32, isShared, put32 } from "./atomics";
+import { deferForget } from "./deferral";
 import { devRelease } from "./device";
 import { latrForget } from "./latr";
 import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt } from "./machine";
@@ -42,6 +43,7 @@ export function freeMm<F>(m: usize, cpu: u32, mm: u32): i32 {
     return abi.ST_BAD_PROGRAM;
   }
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) != 0) latrForget<F>(m, cpu, mm);
+  deferForget<F>(m, mm);
   // A CPU that still holds it lazily runs on no mm from now on; its slots never match again,
   // because context ids are unique. Shared form: `lazy` stays as it is. That CPU may have switched
   // to another mm, and gone lazy there, between these two writes; clearing its mark then would

@@ -19,6 +19,7 @@ import { condemn, entryAsid, entryCondemned, entryVpn, entryWritable } from "./c
 import {
   asidSlot, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, tlbAt,
 } from "./machine";
+import { isSpared } from "./deferral";
 import { Ctx, Entry, Frame } from "./rows";
 import { hazard } from "./hazard";
 import { isParked } from "./latr";
@@ -140,6 +141,11 @@ function withheld(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32): bool {
   return (pte & abi.PTE_P) == 0 && isParked(m, mm, vpn, pfn);
 }
 
+/** By the policy's contract a stale access is harmless: parked, or not flushed for yet. */
+function isTolerated<F>(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32, write: bool): bool {
+  return withheld(m, mm, vpn, pte, pfn) || isSpared<F>(m, mm, vpn, pfn, pte, write);
+}
+
 /** May `e` still be used for (mm, vpn)? If not, that is a hazard. */
 export function judge<F>(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
@@ -157,7 +163,8 @@ export function judge<F>(
       hazard<F>(m, actor, abi.HZ_LOSTW, vpn, pfn);
       return false;
     }
-    if ((entryCondemned(e) || !inFlight<F>(m, mm, vpn)) && !withheld(m, mm, vpn, pte, pfn)) {
+    if ((entryCondemned(e) || !inFlight<F>(m, mm, vpn)) &&
+        !isTolerated<F>(m, mm, vpn, pte, pfn, write)) {
       const leaks = same && pfn != 0 && frameRefs<F>(m, pfn) > 1;
       hazard<F>(m, actor, leaks ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, pfn);
       return false;
@@ -182,6 +189,13 @@ function judgeStore<F>(m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, pte: u
     put32<F>(changetype<usize>(frame) + offsetof<Frame>("value"), value & ~abi.FRAME_COLLECTED);
   }
   return true;
+}
+
+/** The kernel writes page `vpn` of `mm` through a mapping of its own: a file's page, in `pfn`. */
+export function kernelWrite<F>(m: usize, actor: u32, mm: u32, vpn: u64, pfn: u32): void {
+  if (hdr(m, abi.H_WATCH) == 0 || pfn == 0) return;
+  const k = watchIndex(m, mm, vpn);
+  if (k >= 0) observe<F>(m, actor, <u32>k, pfn, true, vpn);
 }
 
 /** An actor uses the cached translation `e` of (mm, vpn). */

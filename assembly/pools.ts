@@ -9,6 +9,7 @@
  */
 import * as abi from "../src/core/abi";
 import { cas32, isShared, put32, sub32 } from "./atomics";
+import { deferFree, deferredFrame } from "./deferral";
 import { count, frameAt, hdr, sysAt, tableAt } from "./machine";
 import { Frame, Sys, Table } from "./rows";
 
@@ -25,11 +26,11 @@ export function unlockPools<F>(m: usize): void {
   if (isShared<F>()) put32<F>(changetype<usize>(sysAt(m)) + offsetof<Sys>("poolLock"), 0);
 }
 
-/** A frame with no references yet, or -1. Pools locked. */
+/** A frame with no references yet, or -1. Those not flushed for come last. Pools locked. */
 export function takeFrame(m: usize, actor: u32): i32 {
   const sys = sysAt(m);
   const id = sys.freeFrame;
-  if (id == 0) return -1;
+  if (id == 0) return deferredFrame(m, actor);
   const frame = frameAt(m, id - 1);
   sys.freeFrame = frame.next;
   sys.framesUsed++;
@@ -50,13 +51,14 @@ export function putFrame<F>(m: usize, actor: u32, pfn: u32): void {
   if (before == 0) unreachable();
   if (before != 1) return;
   const sys = sysAt(m);
+  sys.framesUsed--;
+  count(m, actor, abi.CT_FREED, 1);
+  if (deferFree<F>(m, pfn)) return;
   put32<F>(changetype<usize>(frame) + offsetof<Frame>("gen"), frame.gen + 1);
   frame.value = 0;
   frame.rmap = 0;
   frame.next = sys.freeFrame;
   sys.freeFrame = pfn + 1;
-  sys.framesUsed--;
-  count(m, actor, abi.CT_FREED, 1);
 }
 
 /** An empty table of `level`, or -1. Pools locked. */

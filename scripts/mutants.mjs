@@ -392,7 +392,10 @@ function run(args, timeout) {
 function outcomeOf(test, timeout) {
   if (run(["scripts/build.mjs"], timeout).status !== 0) return "killed  ";
   const vitest = join(folder, "node_modules/vitest/vitest.mjs");
-  const tests = run([vitest, "run", ...test.split(" "), "--pool", "threads", "--bail", "1"], timeout);
+  const tests = run(
+    [vitest, "run", ...test.split(" "), "--pool", "threads", "--bail", "1"],
+    timeout,
+  );
   if (tests.error?.code === "ETIMEDOUT") return "no end  ";
   return tests.status === 0 ? "survived" : "killed  ";
 }

@@ -117,6 +117,12 @@ export const H_OFF_VCPU = 87; // OPT_PREEMPT: per CPU VCPU_* u32
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
+export const H_OFF_DEFER = 93; // OPT_DEFER: {newest gen u32, next key u32, oldest key u32, 0}
+export const H_OFF_DEFER_LIST = 94; // per mm {head u32, tail u32} of freed frames not flushed for
+export const H_OFF_DEFER_KEY = 95; // per frame the key of its deferral, u32; 0: none
+export const H_OFF_DEFER_RING = 96; // deferrals: a ring, the place is the key modulo its length
+export const H_DEFER_RING = 97; // its length
+export const H_DEFER_STRIDE = 98; // bytes of a deferral
 export const H_OFF_PTI = 112; // OPT_PTI: per CPU PTI_BYTES, then per task u32: 1 in the kernel
 export const H_OFF_EVERY = 113; // mask of all CPUs: a flush of kernel pages is for them
 export const H_PTI_PAGES = 114; // INFO_USER_LATER: longer ranges leave the user half to the exit
@@ -165,6 +171,7 @@ export const OPT_PREEMPT = 131072; // a hypervisor may preempt and resume CPUs a
 export const OPT_PV_FLUSH = 262144; // preempted CPUs are not told, they flush when they are resumed
 export const OPT_PV_BLIND = 524288; // mutant: … whether or not they have been resumed meanwhile
 export const OPT_PV_LOST = 1048576; // mutant: … which nobody does
+export const OPT_DEFER = 4194304; // frames are freed unflushed, and flushed for when taken
 export const OPT_DIRTY = 2097152; // stores of CPUs set dirty bits, which TLBs cache
 export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
 export const OPT_PTI = 268435456; // page-table isolation: user and kernel halves (1 << 28)
@@ -308,7 +315,7 @@ export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present
 export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = what it was; imm 1: to be moved
 export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame, flags imm; the reference moves into it
 export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte: a moved entry, references unchanged
-export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F = was tightened
+export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F: see PROTECT_*
 export const OP_PTE_COPY = 52; // fork: entry of r[a] to mm r[b]; F = the parent's lost W
 export const OP_PTE_SET_VMA = 53; // as PTE_SET, W and SHARED from prot r[b]
 export const OP_PTE_HUGE = 54; // 2 MiB leaf at r[a] from ctx.frame, flags imm
@@ -398,6 +405,24 @@ export const OP_LATR_WAIT = 128; // WAIT while an entry of ctx.mm overlaps [r[a]
 export const OP_CPU_OFFLINE = 129; // this CPU goes: it leaves its mm, and nobody tells it anything
 export const OP_PV_NOTE = 130; // mutant: note which targets are preempted
 export const OP_PV_FLAG = 131; // mutant: those that were noted shall flush when they are resumed
+export const OP_DEFER_MAY = 142; // F = the flush of what was cleared may be put off; imm DEFER_*
+export const OP_DEFER_ADD = 143; // page r[a], the entry in ctx.pte, joins this context's deferral
+export const OP_DEFER_CLOSE = 144; // nothing more joins it
+export const OP_DEFER_STAMP = 145; // r[a] = newest generation of the deferrals
+export const OP_DEFER_PENDING = 146; // F = one of ctx.mm overlaps [r[a], r[b]); r[c] as DEFER_STAMP
+export const OP_DEFER_DONE = 147; // those up to r[a] are flushed: ctx.mm's; imm 1: on batch's CPUs
+export const OP_DEFER_TAKE = 148; // F = ctx.frame must be flushed for first: the batch; r[a]: stamp
+export const OP_DEFER_OWN = 149; // ctx.frame's old content is gone: generation + 1
+export const OP_DEFER_WIPE = 150; // mutant: the gathered frames are wiped when they are freed
+export const OP_FRAME_WRITE = 151; // the kernel writes page r[a] in the frame of ctx.pte
+export const OP_DEFER_POST = 152; // F = munmap's flush is put off while its frames stay in the mm
+// When OP_PTE_PROTECT says that an entry needs a flush (imm): it was present, and …
+export const PROTECT_CHANGED = 0; // rights were taken or given (x86 flush_on_change)
+export const PROTECT_LOST = 1; // rights were taken
+export const PROTECT_GONE = 2; // mutant: it is not present any more
+export const DEFER_WRITABLE = 1; // mutant: writable entries, too
+export const ALLOC_KEEP = 1; // OP_FRAME_ALLOC: the frame may be one that has to be flushed for
+export const ALLOC_RECYCLE = 2; // … and one that this mm gave back comes first, unflushed
 export const OP_PTE_CLEAN = 132; // entry of r[a] is clean, imm 1: and read-only; F = it was not
 export const OP_SLOTS_CLEAR = 133; // other CPUs flush before they use the request's mm again
 export const OP_BCAST_ADD = 134; // broadcast [r[a], r[b]), wait later; imm 1: F = there is one

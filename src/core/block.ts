@@ -54,6 +54,29 @@ const LATR_FRAMES = 64;
  * there INVPCID costs less than what a full flush makes the CPU walk again. Explored machines: one.
  */
 const PTI_PAGES = 8;
+/** Deferrals that may wait for their flush at a time; explored machines have few. */
+const DEFERRALS = 256;
+const DEFERRALS_EXPLORED = 2;
+/** Of a deferral, without its mask. */
+const DEFERRAL_BYTES = 40;
+
+/** OPT_DEFER: see assembly/deferral.ts. */
+function planDeferrals(
+  header: Uint32Array,
+  g: Geometry,
+  options: number,
+  region: (word: number, bytes: number) => void,
+): void {
+  const isOn = (options & abi.OPT_DEFER) !== 0;
+  const ring = g.logRecords > 0 ? DEFERRALS : DEFERRALS_EXPLORED;
+  const stride = align(DEFERRAL_BYTES + header[abi.H_MASK_WORDS] * 4, 8);
+  header[abi.H_DEFER_RING] = isOn ? ring : 0;
+  header[abi.H_DEFER_STRIDE] = stride;
+  region(abi.H_OFF_DEFER, isOn ? 16 : 0);
+  region(abi.H_OFF_DEFER_LIST, isOn ? g.mms * 8 : 0);
+  region(abi.H_OFF_DEFER_KEY, isOn ? g.frames * 4 : 0);
+  region(abi.H_OFF_DEFER_RING, header[abi.H_DEFER_RING] * stride);
+}
 
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
@@ -154,6 +177,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   header[abi.H_TICK_LO] = header[abi.H_TICK_HI] = 0xffff_ffff;
   const entries = g.cpus * header[abi.H_LATR_RING];
   region(abi.H_OFF_LATR, entries * header[abi.H_LATR_STRIDE]);
+  planDeferrals(header, g, options, region);
   region(abi.H_OFF_VCPU, (options & abi.OPT_PREEMPT) !== 0 ? g.cpus * 4 : 0);
   const halves = (options & abi.OPT_PTI) !== 0 ? g.cpus * abi.PTI_BYTES + g.tasks * 4 : 0;
   region(abi.H_OFF_PTI, halves);

@@ -35,8 +35,15 @@ function freeTables(view: View): number[] | null {
 }
 
 function freeFrames(view: View): number[] | null {
-  const head = view.core.read(SYS, view.core.sys, "freeFrame");
-  return listOf(head, view.frames, (pfn) => view.frame(pfn, "next"));
+  const next = (pfn: number): number => view.frame(pfn, "next");
+  const heads = [view.core.read(SYS, view.core.sys, "freeFrame"), ...view.deferredHeads()];
+  const all: number[] = [];
+  for (const head of heads) {
+    const list = listOf(head, view.frames, next);
+    if (list === null) return null;
+    all.push(...list);
+  }
+  return all;
 }
 
 /** Every table below a root, with the level it must have. Ends at broken entries. */

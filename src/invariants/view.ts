@@ -179,6 +179,24 @@ export class View {
     return task !== 0 && this.ctx(task - 1, "irqOff") !== 0;
   }
 
+  /** First frames (id + 1) of the lists of those that are free, but not flushed for; by mm. */
+  deferredHeads(): number[] {
+    if ((this.header(abi.H_OPTIONS) & abi.OPT_DEFER) === 0) return [];
+    const lists = this.core.at(abi.H_OFF_DEFER_LIST);
+    return Array.from({ length: this.mms }, (_, mm) => this.word(lists + mm * 8));
+  }
+
+  /** Has a flush of this mm been put off that is not done yet? */
+  isDeferred(mm: number): boolean {
+    const n = this.header(abi.H_DEFER_RING);
+    const ring = this.core.at(abi.H_OFF_DEFER_RING);
+    for (let i = 0; i < n; i++) {
+      const p = ring + i * this.header(abi.H_DEFER_STRIDE);
+      if (this.word(p) !== 0 && this.word(p + 8) === mm + 1) return true;
+    }
+    return false;
+  }
+
   /** csd of a pair: the next one in its list (id + 1), who locked it (index + 1), acknowledged. */
   csd(id: number): { next: number; locked: number; acked: boolean } {
     const p = this.core.at(abi.H_OFF_CSD) + id * this.header(abi.H_CSD_STRIDE);

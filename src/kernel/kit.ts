@@ -5,6 +5,7 @@
 import * as abi from "../core/abi.js";
 import { op, type Program, type Reg, repeat, unless, when, whilst } from "../program/notation.js";
 import { Registers } from "../program/registers.js";
+import type { DeferralTrigger } from "./defers.js";
 import type { Era, Site } from "./era.js";
 import { flushLocal, send, wait } from "./policies/parts.js";
 import type { FlushPolicy } from "./policy.js";
@@ -136,6 +137,11 @@ export class Kit {
     ];
   }
 
+  /** A flush of everything of the current mm; the two registers are used up. */
+  flushAll(zero: Reg, all: Reg): Program {
+    return [this.set(zero, 0), this.set(all, Infinity), this.flush(zero, all)];
+  }
+
   /** `*_clear_flush` of one page under the page-table lock, with the notification some eras add. */
   clearFlush(site: Site, vpn: Reg, next: Reg): Program {
     return [
@@ -164,10 +170,13 @@ export class Kit {
     ]);
   }
 
-  /** Before [start, end) is mapped: nothing that is parked may lie there. */
+  /** Before [start, end) is mapped: nothing that is parked or put off may lie there. */
   waitForParked(start: Reg, end: Reg): Program {
-    if (this.policy.parks !== "withheld") return [];
-    return [op("latr.wait", { a: start, b: end, note: "wait until swept" })];
+    const { parks } = this.policy;
+    return [
+      parks === "withheld" ? op("latr.wait", { a: start, b: end, note: "wait until swept" }) : [],
+      this.flushDeferred(start, end, "mapped"),
+    ];
   }
 
   /** What reclaim defers is broadcast at once, and not waited for. */
@@ -183,17 +192,57 @@ export class Kit {
     return this.regs.scope(["zero", "all"], (zero, all) => [
       when(request, [
         this.issuesAtOnce
-          ? op("bcast.wait", { note: "wait for them" })
-          : when(op("flush.others"), this.policy.shootdown, [
-              op("flush.local", { imm: 1, note: "flush own TLB" }),
+          ? [
+              op("bcast.wait", { note: "wait for them" }),
+              this.secondariesOfBatch(zero, all),
+              op("flush.done"),
+            ]
+          : this.absorbing([
+              this.flushPrepared(),
+              this.secondariesOfBatch(zero, all),
+              op("flush.done"),
             ]),
-        this.era.flushNotifies
-          ? [this.set(zero, 0), this.set(all, Infinity), this.notifySecondary(zero, all)]
-          : [],
-        op("flush.done"),
         op("batch.done"),
       ]),
     ]);
+  }
+
+  private secondariesOfBatch(zero: Reg, all: Reg): Program {
+    if (!this.era.flushNotifies) return [];
+    return [this.set(zero, 0), this.set(all, Infinity), this.notifySecondary(zero, all)];
+  }
+
+  /** The flush of a task's batch: it counts for what was put off on the same CPUs before. */
+  private absorbing(flush: Program): Program {
+    if (this.policy.defers === undefined) return flush;
+    return this.regs.scope(["stamp"], (stamp) => [
+      op("defer.stamp", { a: stamp }),
+      flush,
+      op("defer.done", { a: stamp, imm: 1 }),
+    ]);
+  }
+
+  /**
+   * With the page-table lock of [start, end) held, before `trigger` happens there: what was put off
+   * is flushed.
+   */
+  flushDeferred(start: Reg, end: Reg, trigger: DeferralTrigger): Program {
+    if (this.policy.defers?.flushFirst.includes(trigger) !== true) return [];
+    return this.regs.scope(["stamp", "zero", "all"], (stamp, zero, all) => [
+      when(op("defer.pending", { a: start, b: end, c: stamp, note: "a flush put off here?" }), [
+        this.flushAll(zero, all),
+        op("defer.done", { a: stamp, note: "deferrals of the mm are flushed" }),
+      ]),
+    ]);
+  }
+
+  /** The request in this CPU's info, carried out; not over yet. */
+  flushPrepared(): Program {
+    return [
+      when(op("flush.others"), this.policy.shootdown, [
+        op("flush.local", { imm: 1, note: "flush own TLB" }),
+      ]),
+    ];
   }
 
   /**
@@ -210,11 +259,13 @@ export class Kit {
     if (batching === "unchecked") return [];
     return this.regs.scope(["batches", "zero", "all"], (batches, zero, all) => [
       when(op("batch.pending", { a: batches, note: "deferred flushes?" }), [
-        this.set(zero, 0),
-        this.set(all, Infinity),
         batching === "barrier"
-          ? op("bcast.wait", { note: "wait for own broadcasts (not enough)" })
-          : this.flush(zero, all),
+          ? [
+              this.set(zero, 0),
+              this.set(all, Infinity),
+              op("bcast.wait", { note: "wait for own broadcasts (not enough)" }),
+            ]
+          : this.flushAll(zero, all),
         op("batch.settle", { a: batches }),
       ]),
     ]);
@@ -263,6 +314,7 @@ export class Kit {
       repeat([
         when(op("ptl.lock", { a: from }), [
           this.settleBatches(),
+          this.flushDeferred(from, to, "unmapped"),
           this.forEachEntry(from, to, (vpn) => [
             when(op("gather.full"), [
               op("ptl.unlock"),

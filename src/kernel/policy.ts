@@ -5,6 +5,7 @@
  */
 import type { Program } from "../program/notation.js";
 import type { Completions } from "./completion.js";
+import type { Deferral } from "./defers.js";
 
 /** How the two halves of an isolated machine are left and loaded (shootdown.md 1.2). */
 export interface Isolation {
@@ -46,6 +47,13 @@ export interface FlushPolicy {
    * given out again meanwhile; `reused`, which is broken: it is.
    */
   readonly parks?: "withheld" | "reused";
+  /** Reclaim and migration put flushes off until a frame leaves the free list. */
+  readonly defers?: Deferral;
+  /**
+   * mprotect asks for a flush only where rights were lost: who has too few walks again. `gone`,
+   * which is broken: only where an entry is not present any more.
+   */
+  readonly filter?: "lost" | "gone";
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
   /** INFO_* bits that each of its requests carries besides: how targets treat generations. */

@@ -149,6 +149,17 @@ export const OP_NAMES = {
   "poll.begin": abi.OP_POLL_BEGIN,
   "poll.end": abi.OP_POLL_END,
   "poll.note": abi.OP_POLL_NOTE,
+  "defer.may": abi.OP_DEFER_MAY,
+  "defer.add": abi.OP_DEFER_ADD,
+  "defer.close": abi.OP_DEFER_CLOSE,
+  "defer.stamp": abi.OP_DEFER_STAMP,
+  "defer.pending": abi.OP_DEFER_PENDING,
+  "defer.done": abi.OP_DEFER_DONE,
+  "defer.take": abi.OP_DEFER_TAKE,
+  "defer.own": abi.OP_DEFER_OWN,
+  "defer.wipe": abi.OP_DEFER_WIPE,
+  "frame.write": abi.OP_FRAME_WRITE,
+  "defer.post": abi.OP_DEFER_POST,
 } as const;
 
 /** Name of a micro-op. */

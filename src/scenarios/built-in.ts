@@ -7,6 +7,7 @@ import { MOVE_SCENARIOS } from "./moves.js";
 import type { Scenario, Verdict } from "./scenario.js";
 import { IDLE_SCENARIOS } from "./idle.js";
 import { ISOLATION_SCENARIOS } from "./isolation.js";
+import { DEFERRAL_SCENARIOS } from "./deferral.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
 import { migrateCopyFirstUser, WORKLOAD_SCENARIOS } from "./workloads.js";
 import { WRITE_BACK_SCENARIOS } from "./write-back.js";
@@ -490,6 +491,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...MOVE_SCENARIOS,
   ...ISOLATION_SCENARIOS,
   ...IDLE_SCENARIOS,
+  ...DEFERRAL_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

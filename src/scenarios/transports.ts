@@ -220,6 +220,7 @@ const writeOut: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unforced": "LOSTW",
+    "luf-writable": "LOSTW",
     "latr-everything": "UAF",
     ...BROKEN_ANYWAY,
   },
@@ -254,6 +255,8 @@ const reclaimDowngrade: Scenario = {
     "*": "SAFE",
     "batched-unchecked": "STALE",
     "broadcast-barrier": "STALE",
+    "luf-writable": "LOSTW",
+    "pte-filter-gone": "STALE",
     "latr-everything": "UAF",
     ...BROKEN_ANYWAY,
   },
@@ -337,6 +340,7 @@ const tighten: Scenario = {
     "broadcast-no-sync": "STALE",
     "no-ipi": "DEADLOCK",
     "latr-everything": "STALE",
+    "pte-filter-gone": "STALE",
   },
 };
 

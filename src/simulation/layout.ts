@@ -82,7 +82,8 @@ export function geometryFor(
   const areas = generator.areas ?? 1;
   const part = generator.regionPages(pages);
   // Own and shared pages of every area, and the working set; twice, for a child's copies.
-  const frames = threads * (2 * areas * part + WORKING_SET_PAGES) + cpus * GATHER_PAGES;
+  const plenty = threads * 2 * areas * part + cpus * GATHER_PAGES;
+  const frames = threads * WORKING_SET_PAGES + (generator.frames?.(parameters) ?? plenty);
   const leaves = (count: number): number => Math.ceil(count / LEAF) + 1;
   const ownTables = threads * (areas * leaves(part) + leaves(WORKING_SET_PAGES));
   const sharedTables = areas * leaves(threads * part);

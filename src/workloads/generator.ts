@@ -100,6 +100,8 @@ export interface WorkloadGenerator {
   readonly areas?: number;
   /** Pages of an own region, and of a thread's part of the shared one; at most REGION_MOST. */
   regionPages(pages: number): number;
+  /** Where memory is short: frames there are beside the working sets; by default plenty. */
+  readonly frames?: (parameters: WorkloadParameters) => number;
   /** Operations that one round of all threads completes, on average. */
   opsPerRound(parameters: WorkloadParameters): number;
   /** What is mapped before the first round. Thread 0 maps for all what all share. */

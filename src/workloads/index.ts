@@ -5,6 +5,8 @@ import { forkCow } from "./fork-cow.js";
 import type { WorkloadGenerator } from "./generator.js";
 import { madvisePingpong } from "./madvise-pingpong.js";
 import { mprotectJit } from "./mprotect-jit.js";
+import { mappedIo } from "./mapped-io.js";
+import { mappedReader } from "./mapped-reader.js";
 import { mremapGrowth } from "./mremap-growth.js";
 import { munmapStorm } from "./munmap-storm.js";
 import { numaMigration } from "./numa-migration.js";
@@ -20,6 +22,8 @@ export const GENERATORS: readonly WorkloadGenerator[] = [
   mprotectJit,
   forkCow,
   reclaim,
+  mappedReader,
+  mappedIo,
   recycle,
   mremapGrowth,
   numaMigration,

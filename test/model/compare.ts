@@ -86,6 +86,11 @@ function keptRegisters(kept: Kept): readonly bigint[] {
   return [isCall ? 0x10000n : 0n, identity, start, end, BigInt(flags)];
 }
 
+/** Frames of a deferral that are free. */
+function freedFrames(model: Model, key: number): number {
+  return model.deferredFrames.flat().filter((pfn) => model.frames[pfn].deferral === key).length;
+}
+
 class Comparison {
   private readonly u64: BigUint64Array;
 
@@ -156,7 +161,8 @@ class Comparison {
       hazardPfn: hazard?.pfn ?? 0,
       hazardVpn: hazard?.vpn ?? 0,
       sync,
-      framesUsed: model.geometry.frames - 1 - model.freeFrames.length,
+      framesUsed:
+        model.geometry.frames - 1 - model.freeFrames.length - model.deferredFrames.flat().length,
       tablesUsed: model.geometry.tables - model.freeTables.length,
     });
   }
@@ -381,7 +387,45 @@ class Comparison {
       this.word("poll", index, at, ["no", "polls", "wanted"].indexOf(poll));
     }
     const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);
-    this.word("parked", 0, BASE + abi.H_PARKED_PAGES * 4, parked);
+    const deferred = model.deferrals.reduce((n, { key }) => n + freedFrames(model, key), 0);
+    this.word("parked", 0, BASE + abi.H_PARKED_PAGES * 4, parked + deferred);
+    if (model.has(abi.OPT_DEFER)) this.deferrals();
+  }
+
+  private deferrals(): void {
+    const { core, model } = this;
+    const head = core.at(abi.H_OFF_DEFER);
+    const next = model.nextDeferral;
+    this.word("deferrals.gen", 0, head, model.deferralGen);
+    this.word("deferrals.next", 0, head + 4, next);
+    this.word(
+      "deferrals.oldest",
+      0,
+      head + 8,
+      Math.min(next, ...model.deferrals.map((d) => d.key)),
+    );
+    model.deferredFrames.forEach((list, mm) => {
+      const p = core.at(abi.H_OFF_DEFER_LIST) + mm * 8;
+      this.word("deferrals.first", mm, p, id(list[0]));
+      this.word("deferrals.last", mm, p + 4, id(list.at(-1)));
+    });
+    model.frames.forEach(({ deferral }, pfn) => {
+      this.word("frames.deferral", pfn, core.at(abi.H_OFF_DEFER_KEY) + pfn * 4, deferral);
+    });
+    const ring = core.header[abi.H_DEFER_RING];
+    for (let place = 0; place < ring; place++) {
+      const p = core.at(abi.H_OFF_DEFER_RING) + place * core.header[abi.H_DEFER_STRIDE];
+      const d = model.deferrals.find(({ key }) => key % ring === place);
+      this.word("deferral.key", place, p, d?.key ?? 0);
+      this.word("deferral.gen", place, p + 4, d?.gen ?? 0);
+      this.word("deferral.mm", place, p + 8, id(d?.mm));
+      this.word("deferral.owner", place, p + 12, id(d?.owner));
+      this.long("deferral.start", place, p + 16, d?.start ?? 0n);
+      this.long("deferral.end", place, p + 24, d?.end ?? 0n);
+      this.word("deferral.count", place, p + 32, d ? freedFrames(model, d.key) : 0);
+      this.word("deferral.recycled", place, p + 36, Number(d?.recycled ?? false));
+      this.mask(`deferral[${place}].mask`, p + 40, d?.mask ?? new Set());
+    }
   }
 
   private halves(): void {
@@ -483,6 +527,9 @@ class Comparison {
   private frames(): void {
     const { core, model } = this;
     const next = new Map(model.freeFrames.map((pfn, i) => [pfn, id(model.freeFrames[i - 1])]));
+    for (const list of model.deferredFrames) {
+      list.forEach((pfn, i) => next.set(pfn, id(list[i + 1])));
+    }
     model.frames.forEach((frame, pfn) => {
       const p = core.frame(pfn);
       const { rmap } = frame;

@@ -55,5 +55,6 @@ test("core and model agree after every step of random programs", async () => {
 
 test.skipIf(only !== undefined || RUNS < 1000)("together they execute every micro-op", () => {
   const missing = executed.flatMap((n, code) => (n === 0 ? [opName(code)] : []));
+  // Codes that no micro-op has are called by their number.
   expect(missing.filter((name) => !name.startsWith("op."))).toEqual([]);
 });

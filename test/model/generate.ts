@@ -79,6 +79,7 @@ const NEW = [
   "writeback",
   "copy.from.user",
   "copy.to.user",
+  "write.file",
 ];
 const PUT_OFF = [
   "discard",
@@ -107,9 +108,21 @@ const EXTRA = ["test-huge-fault", "test-signal"];
 const CALLS = CALL_OPERATIONS.map(({ name }) => name);
 const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | abi.VMA_FILE];
 
+/** Where flushes are put off: mostly files' pages that nobody may write. */
+const FILE_RO = 1 | abi.VMA_SHARED;
+const DEFERRED_PROTS = [FILE_RO, FILE_RO, FILE_RO, FILE_RO, 3, 3 | abi.VMA_SHARED, 1];
+
 /** What a policy treats in its own way. */
 function favouredBy(policy: FlushPolicy): readonly string[] {
   const touch = [...ACCESS, ...ACCESS];
+  if (policy.defers?.eligible === "recycled") {
+    return [...touch, ...touch, "munmap", "munmap", "munmap", "mmap", "mmap", "exec"];
+  }
+  if (policy.defers !== undefined) {
+    const often = ["populate.read", "read", "reclaim", "reclaim"];
+    const deferred = [...often, ...often, ...often, "migrate", "write.file"];
+    return [...touch, ...deferred, ...deferred, ...deferred, ...deferred];
+  }
   if (policy.batching !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }
@@ -139,6 +152,7 @@ export class Run {
   private readonly operations: readonly string[];
   private readonly deviceConsumer: Consumer[] = [];
   private readonly targetsUsed = new Set<number>();
+  private readonly prots: readonly number[];
   private readonly busyTasks = new Set<number>();
   private readonly sound: boolean;
 
@@ -193,9 +207,19 @@ export class Run {
     this.era = random.pick(named(catalogue.parts.eras, this.sound));
     if (parts.era !== undefined) this.era = parts.era;
     const policies = named(catalogue.parts.policies, this.sound);
-    const batching = policies.filter((name) => catalogue.policy(name).batching !== undefined);
+    const batching = policies.filter((name) => {
+      const { batching, defers } = catalogue.policy(name);
+      return batching !== undefined && defers === undefined;
+    });
     this.policy = random.pick([...policies, ...batching, ...batching]);
     if (parts.policy !== undefined) this.policy = parts.policy;
+    const eligible = catalogue.policy(this.policy).defers?.eligible;
+    const isDeferring = eligible !== undefined;
+    this.prots = isDeferring && eligible !== "recycled" ? DEFERRED_PROTS : PROTS;
+    // Frames that are flushed for when they are taken come last: there must be few others.
+    if (isDeferring && parts.geometry === undefined && random.chance(70)) {
+      this.geometry = { ...this.geometry, frames: random.between(4, 6) };
+    }
     const callsDrawn = random.chance(60);
     this.calls = callsDrawn && !this.sound && parts.operations === undefined;
     this.options =
@@ -243,7 +267,7 @@ export class Run {
       core.x.machineNewMm(BASE);
       stepper.setUp.newMm(model);
       const end = Math.max(1, pages >> 1);
-      const prot = random.pick(PROTS.slice(2));
+      const prot = random.pick(this.prots.slice(2));
       core.x.machineVmaSet(BASE, mm, 0, end, prot);
       stepper.setUp.map(model, mm, 0, end, prot);
     }
@@ -307,6 +331,7 @@ export class Run {
       case "fault.fresh":
       case "fault.checked":
       case "store.irqs-off":
+      case "write.file":
         return [this.page()];
       case "reclaim.nested":
         return [start, random.between(start, end), end];
@@ -316,9 +341,9 @@ export class Run {
       case "kernel.read":
         return [this.page(), random.between(1, this.geometry.mms)];
       case "mmap":
-        return [0, Math.max(1, this.pages >> 1), random.pick(PROTS)];
+        return [0, Math.max(1, this.pages >> 1), random.pick(this.prots)];
       case "mprotect":
-        return [start, end, random.pick(PROTS)];
+        return [start, end, random.pick(this.prots)];
       case "mremap":
       case "mremap-late-flush":
         return this.target(start, end);

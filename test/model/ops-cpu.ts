@@ -6,6 +6,7 @@ import { setDirty } from "./ops-dirty.js";
 import { distrustOthers, halfOf } from "./ops-arch.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
+import { forgetDeferrals } from "./ops-deferral.js";
 import { forgetMm } from "./ops-latr.js";
 import type { Context, Cpu, Model } from "./state.js";
 import { hardWalk, has, putTable, takeTable } from "./tables.js";
@@ -125,6 +126,7 @@ function freeMm(model: Model, actor: number, c: Context): number {
   const mm = model.mm(c.mm!);
   if (mm.root.entries.some((pte) => pte !== null)) return abi.ST_BAD_PROGRAM;
   forgetMm(model, actor, mm.index);
+  forgetDeferrals(model, mm.index);
   for (const cpu of model.cpus) {
     if (cpu.loaded !== mm.index) continue;
     cpu.loaded = "init";

@@ -1,6 +1,7 @@
 /** VMAs, page tables and frames. */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
+import { takeDeferred, takeRecycled, useUnflushed } from "./ops-deferral.js";
 import { type Context, type Mm, type Model, ModelTrap, type Pte, type Table } from "./state.js";
 import * as tables from "./tables.js";
 import { has } from "./tables.js";
@@ -33,7 +34,22 @@ function clear(model: Model, c: Context, mm: Mm, vpn: bigint, moving: boolean): 
   return abi.ST_OK;
 }
 
-function protect(model: Model, c: Context, mm: Mm, vpn: bigint, prot: number): number {
+/** By PROTECT_*, of an entry that was present. */
+function needsFlush(old: Pte, now: number, when: number): boolean {
+  const rights = [abi.PTE_P, abi.PTE_W, abi.PTE_EXEC];
+  if (when === abi.PROTECT_CHANGED) return rights.some((r) => ((old.flags ^ now) & r) !== 0);
+  const looked = when === abi.PROTECT_LOST ? rights : [abi.PTE_P];
+  return looked.some((right) => has(old, right) && (now & right) === 0);
+}
+
+function protect(
+  model: Model,
+  c: Context,
+  mm: Mm,
+  vpn: bigint,
+  prot: number,
+  when: number,
+): number {
   const place = tables.leafPlace(model, mm, vpn);
   if (!place) return abi.ST_BAD_PROGRAM;
   const old = place.table.entries[place.index]!;
@@ -49,8 +65,7 @@ function protect(model: Model, c: Context, mm: Mm, vpn: bigint, prot: number): n
   const x = (prot & abi.PROT_EXEC) !== 0 ? abi.PTE_EXEC : 0;
   const flags = kept | (mayRead ? abi.PTE_P : abi.PTE_PROTNONE) | (mayWrite ? abi.PTE_W : 0) | x;
   place.table.entries[place.index] = { to: old.to, flags };
-  c.flag =
-    has(old, abi.PTE_P) && ((old.flags ^ flags) & (abi.PTE_P | abi.PTE_W | abi.PTE_EXEC)) !== 0;
+  c.flag = has(old, abi.PTE_P) && needsFlush(old, flags, when);
   return abi.ST_OK;
 }
 
@@ -206,8 +221,12 @@ function vmaOp(model: Model, c: Context, i: Instruction, mm: Mm): number {
 function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm): number {
   switch (i.op) {
     case abi.OP_FRAME_ALLOC: {
-      const pfn = model.freeFrames.pop();
-      if (pfn === undefined) return abi.ST_NO_FRAMES;
+      const recycles = (i.imm & abi.ALLOC_RECYCLE) !== 0;
+      const mine = recycles ? takeRecycled(model, mm.index) : undefined;
+      const pfn = mine ?? model.freeFrames.pop() ?? takeDeferred(model);
+      const isParked = model.cpus.some(({ latr }) => (latr?.frames.length ?? 0) > 0);
+      if (pfn === undefined) return isParked ? abi.ST_WAIT : abi.ST_NO_FRAMES;
+      if ((i.imm & abi.ALLOC_KEEP) === 0) useUnflushed(model, mm.index, pfn, recycles);
       model.frames[pfn].refs = 1;
       c.frame = pfn;
       model.count(actor, abi.CT_ALLOCS);
@@ -296,7 +315,7 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
       return status;
     }
     case abi.OP_PTE_PROTECT:
-      return protect(model, c, mm, x, Number(r[i.b] & 0xffn));
+      return protect(model, c, mm, x, Number(r[i.b] & 0xffn), i.imm);
     case abi.OP_PTE_COPY:
       return copy(model, c, mm, x, model.mm(Number(r[i.b]) - 1));
     case abi.OP_PTE_HUGE:

@@ -1,5 +1,6 @@
 /** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
 import * as abi from "../../src/core/abi.js";
+import { isWithdrawn, mayReadStale } from "./ops-deferral.js";
 import { isParked } from "./ops-latr.js";
 import { type Cache, type Cached, type Context, type Model, ModelTrap, type Pte } from "./state.js";
 import { has, softWalk } from "./tables.js";
@@ -29,7 +30,7 @@ function observe(
   model: Model,
   actor: number,
   k: number,
-  entry: Cached,
+  entry: Pick<Cached, "frame">,
   vpn: bigint,
   write: boolean,
 ) {
@@ -121,6 +122,8 @@ export function judge(
     raise(model, actor, abi.HZ_LOSTW, vpn, entry.frame);
     return false;
   }
+  if (pte === null && isWithdrawn(model, mm, vpn)) return true;
+  if (!write && mayReadStale(model, mm, entry.frame, pte)) return true;
   // Put off, and the address is not given out again: the frame is parked.
   const isHarmless = pte === null && isParked(model, mm, vpn, entry.frame);
   if ((entry.condemned || !isTolerated(model, mm, vpn)) && !isHarmless) {
@@ -129,6 +132,18 @@ export function judge(
     return false;
   }
   return true;
+}
+
+/** The kernel writes a page in `pfn`, through a mapping of its own. */
+export function writeFromKernel(
+  model: Model,
+  actor: number,
+  mm: number,
+  vpn: bigint,
+  pfn: number,
+): void {
+  const k = model.watched.findIndex((page) => page.vpn === vpn && page.mm === mm);
+  if (k >= 0 && pfn !== 0) observe(model, actor, k, { frame: pfn }, vpn, true);
 }
 
 /** An actor uses a cached translation. */

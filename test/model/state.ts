@@ -33,6 +33,8 @@ export interface Frame {
   value: number;
   /** Where it was mapped last. */
   rmap: { mm: number; vpn: bigint } | null;
+  /** Key of the deferral its flush belongs to; 0: none. */
+  deferral: number;
 }
 
 /** A cached translation of one page, or of a huge one. */
@@ -138,6 +140,21 @@ export interface LatrEntry {
   readonly info: Readonly<Info> & { readonly mm: number };
   readonly frames: readonly number[];
   readonly left: Set<number>;
+}
+
+/** Unmappings of read-only pages that nobody has flushed for: who takes their frames does. */
+export interface DeferredFlush {
+  readonly key: number;
+  readonly mm: number;
+  /** Context whose pages still join. */
+  owner: number | null;
+  /** Counts every page that joined any of them. */
+  gen: number;
+  start: bigint;
+  end: bigint;
+  readonly mask: Set<number>;
+  /** What munmap freed stays in the process, unflushed. */
+  readonly recycled: boolean;
 }
 
 /** Flushes that a task has deferred: the CPUs that they are for. */
@@ -271,6 +288,12 @@ export class Model {
   readonly counters: number[][];
   hazard: { code: number; actor: number; vpn: bigint; pfn: number } | null = null;
   nextCtxId = 1;
+  /** By key. */
+  deferrals: DeferredFlush[] = [];
+  nextDeferral = 1;
+  deferralGen = 0;
+  /** Freed frames of each mm's deferrals, oldest first. */
+  readonly deferredFrames: number[][];
   /** Simulated time of each actor, ms. */
   readonly nowMs: number[];
 
@@ -284,7 +307,7 @@ export class Model {
     this.handlerPc = from.handlerPc;
     this.ptiPages = from.ptiPages ?? 1;
     for (let i = 0; i < g.frames; i++) {
-      this.frames.push({ gen: 0, refs: i === 0 ? 1 : 0, value: 0, rmap: null });
+      this.frames.push({ gen: 0, refs: i === 0 ? 1 : 0, value: 0, rmap: null, deferral: 0 });
       if (i > 0) this.freeFrames.unshift(i);
     }
     for (let id = 0; id < g.tables; id++) {
@@ -341,6 +364,7 @@ export class Model {
         pwc: pwc(),
       });
     }
+    this.deferredFrames = Array.from({ length: g.mms }, () => []);
     this.mms = new Array<Mm | null>(g.mms).fill(null);
     this.taskMm = new Array<number | null>(g.tasks).fill(null);
     this.inKernel = this.taskMm.map(() => false);

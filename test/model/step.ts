@@ -8,6 +8,7 @@ import { runBatched } from "./ops-batched.js";
 import { applyBroadcast, runBroadcast } from "./ops-broadcast.js";
 import { runControl } from "./ops-control.js";
 import { cpuWalk, newMm, runCpu, setTaskMm } from "./ops-cpu.js";
+import { runDeferral } from "./ops-deferral.js";
 import { runDirty } from "./ops-dirty.js";
 import { clearSlots, flushSlot, runFlush } from "./ops-flush.js";
 import { runGather } from "./ops-gather.js";
@@ -110,6 +111,7 @@ function runPolicy(model: Model, actor: number, c: Context, i: Instruction): num
   if (i.op === abi.OP_SLOTS_CLEAR) return clearSlots(model, cpu);
   if (i.op === abi.OP_BCAST_ADD) return runBroadcast(model, cpu, c, i);
   if (i.op >= abi.OP_PTI_ENTER) return runArch(model, cpu, c, i);
+  if (i.op >= abi.OP_DEFER_MAY) return runDeferral(model, cpu, c, i);
   if (i.op < abi.OP_BCAST_SEND || i.op === abi.OP_BATCH_MARK) return runBatched(model, cpu, c, i);
   if (i.op < abi.OP_LATR_POST) return runBroadcast(model, cpu, c, i);
   if (i.op < abi.OP_CPU_OFFLINE) return runLatr(model, cpu, c, i);

@@ -1,6 +1,7 @@
 /** Page tables, frames and VMAs of the model. */
 import * as abi from "../../src/core/abi.js";
 import { fillTable, findTable } from "./caches.js";
+import { keepFreed } from "./ops-deferral.js";
 import { raise } from "./oracle.js";
 import {
   type Mm,
@@ -172,11 +173,12 @@ export function putFrame(model: Model, actor: number, pfn: number): void {
   if (frame.refs === 0) throw new ModelTrap("a free frame was put");
   frame.refs--;
   if (frame.refs > 0) return;
+  model.count(actor, abi.CT_FREED);
+  if (keepFreed(model, pfn)) return;
   frame.gen++;
   frame.value = 0;
   frame.rmap = null;
   model.freeFrames.push(pfn);
-  model.count(actor, abi.CT_FREED);
 }
 
 // ── VMAs: a sorted list, rebuilt from scratch ───────────────────────────────────────────────

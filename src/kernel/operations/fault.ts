@@ -14,6 +14,7 @@ import {
   unless,
   when,
 } from "../../program/notation.js";
+import { allocFrame, beforeWritable } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation, operationId } from "../operation.js";
 import { COW_SITE } from "../sites.js";
@@ -21,12 +22,12 @@ import { COW_SITE } from "../sites.js";
 /** A fresh page where there was none: zero page for a read of private anonymous memory. */
 function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
   const fresh: Program = [
-    op("frame.alloc", { note: "allocate frame" }),
+    allocFrame(kit),
     when(op("ptl.lock", { a: vpn }), [
       when(
         op("pte.get", { a: vpn }),
         [op("frame.drop", { note: "somebody was faster" })],
-        [op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" })],
+        [beforeWritable(kit, vpn, prot), op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" })],
       ),
       op("ptl.unlock"),
     ]),
@@ -44,7 +45,7 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
   ];
   // A private file page belongs to the page cache: mapped read-only, and never the last reference.
   const cached: Program = [
-    op("frame.alloc", { note: "page-cache page" }),
+    allocFrame(kit, "page-cache page"),
     op("frame.get"),
     when(op("ptl.lock", { a: vpn }), [
       when(
@@ -67,7 +68,7 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
 /** wp_page_copy. The page-table lock is not held; the entry may have changed meanwhile. */
 function copyOnWrite(kit: Kit, vpn: Reg, prot: Reg, next: Reg): Program {
   return [
-    op("frame.alloc", { note: "allocate copy" }),
+    allocFrame(kit, "allocate copy"),
     op("frame.copy", { note: "copy contents" }),
     kit.range(COW_SITE, "CLEAR", vpn, next, [
       op("ptl.lock", { a: vpn }),
@@ -97,11 +98,19 @@ function writeProtected(kit: Kit, vpn: Reg, prot: Reg): Program {
     op("addi", { a: next, b: vpn, imm: 1 }),
     when(
       op("bits", { a: prot, imm: abi.VMA_SHARED }),
-      [op("pte.protect", { a: vpn, b: prot, note: "make writable" }), op("ptl.unlock")],
+      [
+        kit.flushDeferred(vpn, next, "writable"),
+        op("pte.protect", { a: vpn, b: prot, note: "make writable" }),
+        op("ptl.unlock"),
+      ],
       [
         when(
           op("frame.only"),
-          [op("pte.protect", { a: vpn, b: prot, note: "reuse: make writable" }), op("ptl.unlock")],
+          [
+            kit.flushDeferred(vpn, next, "writable"),
+            op("pte.protect", { a: vpn, b: prot, note: "reuse: make writable" }),
+            op("ptl.unlock"),
+          ],
           [op("ptl.unlock"), copyOnWrite(kit, vpn, prot, next)],
         ),
       ],
@@ -240,9 +249,9 @@ export const faultHuge = operation(
     source: "Linux do_huge_pmd_anonymous_page",
     settles: "page",
   },
-  (_kit, { vpn }) => [
+  (kit, { vpn }) => [
     op("mmap.read.lock"),
-    op("frame.alloc", { note: "allocate huge page" }),
+    allocFrame(kit, "allocate huge page"),
     op("pte.huge", { a: vpn, imm: abi.PTE_W, note: "set huge entry" }),
     op("mmap.read.unlock"),
   ],

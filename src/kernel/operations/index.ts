@@ -35,6 +35,7 @@ import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.j
 import { reclaim, reclaimNested } from "./reclaim.js";
 import { truncate } from "./truncate.js";
 import { madviseFreeUncounted, madviseUncounted } from "./uncounted.js";
+import { writeFile } from "./write-file.js";
 import { brk, mmapFixed, munmap, munmapTablesFirst } from "./unmap.js";
 import { writeback } from "./writeback.js";
 
@@ -98,4 +99,5 @@ export const OPERATIONS: readonly Operation[] = [
   copyToUser,
   kernelRead,
   kernelUnmap,
+  writeFile,
 ];

@@ -4,6 +4,7 @@
  */
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when } from "../../program/notation.js";
+import { allocFrame } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { operation } from "../operation.js";
 
@@ -35,7 +36,7 @@ function inferred(name: string, summary: string, body: (kit: Kit, vpn: Reg, prot
 export const inferAnon = inferred(
   "infer.anon",
   "page `vpn` was there: private memory, with the rights in `prot`",
-  (_kit, vpn, prot) => [op("frame.alloc"), install(vpn, prot, 0, [op("frame.drop")])],
+  (kit, vpn, prot) => [allocFrame(kit), install(vpn, prot, 0, [op("frame.drop")])],
 );
 
 export const inferZero = inferred(
@@ -47,7 +48,7 @@ export const inferZero = inferred(
 export const inferFile = inferred(
   "infer.file",
   "page `vpn` was there: a page of a file, mapped privately",
-  (_kit, vpn, prot) => [op("frame.alloc"), install(vpn, prot, abi.PTE_FILE, [op("frame.drop")])],
+  (kit, vpn, prot) => [allocFrame(kit), install(vpn, prot, abi.PTE_FILE, [op("frame.drop")])],
 );
 
 export const inferShare = operation(

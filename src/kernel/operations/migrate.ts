@@ -5,6 +5,7 @@
  */
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
+import { allocFrame, closeDeferral, deferOrFlush } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation } from "../operation.js";
 import { MIGRATE_SITE } from "../sites.js";
@@ -12,12 +13,26 @@ import { MIGRATE_SITE } from "../sites.js";
 /** Where the copy stands: behind the flush, or, in a mutant, before it. */
 type CopyPlace = "flushed" | "mapped";
 
+/** A copy that stays read-only is like the page: then the flush may be put off. */
+function flushOrDefer(kit: Kit, vpn: Reg, next: Reg, prot: Reg): Program {
+  if (kit.policy.defers === undefined) return kit.clearFlush(MIGRATE_SITE, vpn, next);
+  const flush = kit.flush(vpn, next);
+  return [
+    op("pte.clear", { a: vpn, note: "clear PTE" }),
+    when(op("bits", { a: prot, imm: abi.PROT_WRITE }), flush, [
+      deferOrFlush(kit, vpn, next, flush),
+      closeDeferral(kit),
+    ]),
+    kit.era.lockedNotifies(MIGRATE_SITE) ? kit.notifySecondary(vpn, next) : [],
+  ];
+}
+
 /** The entry is present and the page table locked; ctx.frame is the new page. */
 function moveLocked(kit: Kit, vpn: Reg, next: Reg, prot: Reg, place: CopyPlace): Program {
   const copy = op("frame.copy", { note: "copy to the other node" });
   return [
     place === "mapped" ? copy : [],
-    kit.clearFlush(MIGRATE_SITE, vpn, next),
+    flushOrDefer(kit, vpn, next, prot),
     place === "flushed" ? copy : [],
     op("pte.set.vma", { a: vpn, b: prot, note: "map the copy" }),
   ];
@@ -26,7 +41,7 @@ function moveLocked(kit: Kit, vpn: Reg, next: Reg, prot: Reg, place: CopyPlace):
 function migratePage(kit: Kit, vpn: Reg, next: Reg, prot: Reg, place: CopyPlace): Program {
   const giveUp: Program = [op("frame.drop", { note: "not movable" }), op("pte.forget")];
   return [
-    op("frame.alloc", { note: "allocate on the other node" }),
+    allocFrame(kit, "allocate on the other node"),
     kit.range(MIGRATE_SITE, "CLEAR", vpn, next, [
       when(
         op("ptl.lock", { a: vpn }),

@@ -2,12 +2,19 @@
  * Row 5: mprotect. One bracket per populated PUD span, from its first populated address to its end;
  * one flush of the changed entries after all spans.
  */
+import * as abi from "../../core/abi.js";
 import { op, unless, when, whilst } from "../../program/notation.js";
+import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation } from "../operation.js";
 import { PROTECT_SITE } from "../sites.js";
 
 /** Levels a PUD span covers: leaf tables and the tables above them. */
 const PUD_LEVEL = 2;
+
+function whenToFlush({ policy }: Kit): number {
+  if (policy.filter === undefined) return abi.PROTECT_CHANGED;
+  return policy.filter === "lost" ? abi.PROTECT_LOST : abi.PROTECT_GONE;
+}
 
 export const mprotect = operation(
   "mprotect",
@@ -37,9 +44,15 @@ export const mprotect = operation(
                 kit.settleBatches(),
                 whilst(op("pte.next", { a: vpn, b: start }), [
                   op("addi", { a: next, b: vpn, imm: 1 }),
-                  when(op("pte.protect", { a: vpn, b: prot, note: "change PTE" }), [
-                    op("gather.widen", { a: vpn, b: next }),
-                  ]),
+                  when(
+                    op("pte.protect", {
+                      a: vpn,
+                      b: prot,
+                      imm: whenToFlush(kit),
+                      note: "change PTE",
+                    }),
+                    [op("gather.widen", { a: vpn, b: next })],
+                  ),
                   op("mov", { a: vpn, b: next }),
                 ]),
                 op("ptl.unlock"),

@@ -1,6 +1,7 @@
 /** Pages that appear without a fault of their own: fault-around, MAP_POPULATE. */
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
+import { allocFrame, beforeWritable } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation } from "../operation.js";
 import { handleFault } from "./fault.js";
@@ -19,17 +20,20 @@ export const mapAround = operation(
     source: "Linux do_fault_around: up to 16 pages around a read fault",
     settles: "none",
   },
-  (_kit, { start, end, prot }) => [
+  (kit, { start, end, prot }) => [
     op("mmap.read.lock"),
     forEachPage(start, end, [
       op("table.alloc", { a: start }),
-      op("frame.alloc", { note: "page-cache page" }),
+      allocFrame(kit, "page-cache page"),
       when(op("ptl.lock", { a: start }), [
         op("pte.get", { a: start }),
         when(
           op("pte.bits", { imm: abi.PTE_P | abi.PTE_PROTNONE }),
           [op("frame.drop")],
-          [op("pte.set.vma", { a: start, b: prot, imm: abi.PTE_FILE, note: "set PTE" })],
+          [
+            beforeWritable(kit, start, prot),
+            op("pte.set.vma", { a: start, b: prot, imm: abi.PTE_FILE, note: "set PTE" }),
+          ],
         ),
         op("pte.forget"),
         op("ptl.unlock"),

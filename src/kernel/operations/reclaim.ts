@@ -4,6 +4,7 @@
  * out and freed.
  */
 import { op, type Program, type Reg, unless, when } from "../../program/notation.js";
+import { closeDeferral, deferOrFlush } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation } from "../operation.js";
 import { RECLAIM_SITE } from "../sites.js";
@@ -23,7 +24,7 @@ function unmapEntry(kit: Kit, vpn: Reg): Program {
     unless(op("gather.full"), [
       op("pte.clear", { a: vpn, note: "clear PTE" }),
       op("addi", { a: next, b: vpn, imm: 1 }),
-      flushOrDefer(kit, vpn, next),
+      deferOrFlush(kit, vpn, next, flushOrDefer(kit, vpn, next)),
       kit.era.lockedNotifies(RECLAIM_SITE) ? kit.notifySecondary(vpn, next) : [],
       op("gather.add", { a: vpn, note: "isolate page" }),
     ]),
@@ -42,13 +43,13 @@ function unmapPages(kit: Kit, start: Reg, end: Reg): Program {
   ]);
 }
 
-function flushDeferred(kit: Kit): Program {
+function flushBatched(kit: Kit): Program {
   return kit.policy.batching === undefined ? [] : kit.flushBatch();
 }
 
 function writeOutAndFree(kit: Kit): Program {
   const writeOut = op("frame.collect", { note: "write pages out" });
-  const flush = flushDeferred(kit);
+  const flush = flushBatched(kit);
   return [
     kit.policy.batching === "unforced" ? [writeOut, flush] : [flush, writeOut],
     op("gather.free", { note: "free pages" }),
@@ -64,7 +65,7 @@ export const reclaim = operation(
     settles: "range",
     needs: NEEDS_DATA,
   },
-  (kit, { start, end }) => [unmapPages(kit, start, end), writeOutAndFree(kit)],
+  (kit, { start, end }) => [unmapPages(kit, start, end), closeDeferral(kit), writeOutAndFree(kit)],
 );
 
 /**
@@ -86,7 +87,8 @@ export const reclaimNested = operation(
       ? op("batch.done", { note: "nothing is deferred (wrong)" })
       : [],
     unmapPages(kit, inner, end),
-    flushDeferred(kit),
+    closeDeferral(kit),
+    flushBatched(kit),
     writeOutAndFree(kit),
   ],
 );

@@ -12,14 +12,26 @@ import {
   earlyAckTables,
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
+import { fpr, fprAba, fprLeaky } from "./fpr.js";
 import { fullOnly } from "./full-only.js";
 import { clearedSlots, clearedSlotsLate, newestOnly } from "./generations.js";
 import { idlePoll, idlePollStale } from "./idle-poll.js";
 import { inContext, inContextBlind, inContextLate, pti, ptiTrust } from "./isolated.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
+import {
+  luf,
+  lufLateStamp,
+  lufMadeWritable,
+  lufUnflushed,
+  lufUnmapped,
+  lufWiped,
+  lufWritable,
+  lufWritten,
+} from "./luf.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
+import { pteFilter, pteFilterGone } from "./pte-filter.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
@@ -43,6 +55,9 @@ export const POLICIES: readonly FlushPolicy[] = [
   pti,
   inContext,
   idlePoll,
+  luf,
+  pteFilter,
+  fpr,
   noWait,
   ackFirst,
   noIpi,
@@ -69,4 +84,14 @@ export const POLICIES: readonly FlushPolicy[] = [
   inContextLate,
   ptiTrust,
   idlePollStale,
+  lufUnflushed,
+  lufLateStamp,
+  lufWritable,
+  lufMadeWritable,
+  lufWritten,
+  lufUnmapped,
+  lufWiped,
+  pteFilterGone,
+  fprLeaky,
+  fprAba,
 ];

@@ -1,0 +1,39 @@
+/** write(2) to a file that is mapped: the kernel changes the page cache's page. */
+import { op, when } from "../../program/notation.js";
+import { allocFrame } from "../deferral.js";
+import { operation } from "../operation.js";
+
+/**
+ * The page is read in and mapped if it is not there: the machine has no page cache apart from
+ * mappings. The mapping's own protection says what user mode may do, not what the kernel may.
+ */
+export const writeFile = operation(
+  "write.file",
+  ["vpn"],
+  {
+    summary: "the kernel writes the page of a file that is mapped at `vpn`, reading it in first",
+    source: "Linux generic_perform_write",
+    settles: "page",
+  },
+  (kit, { vpn }) =>
+    kit.regs.scope(["prot", "next"], (prot, next) => [
+      op("addi", { a: next, b: vpn, imm: 1 }),
+      op("mmap.read.lock"),
+      when(op("vma.find", { a: vpn, b: prot }), [
+        op("table.alloc", { a: vpn }),
+        allocFrame(kit, "page-cache page"),
+        op("ptl.lock", { a: vpn }),
+        when(
+          op("pte.get", { a: vpn }),
+          [op("frame.drop", { note: "it is there" })],
+          [op("pte.set.vma", { a: vpn, b: prot, note: "map page-cache page" })],
+        ),
+        kit.flushDeferred(vpn, next, "written"),
+        op("pte.get", { a: vpn }),
+        op("frame.write", { a: vpn, note: "the kernel writes" }),
+        op("pte.forget"),
+        op("ptl.unlock"),
+      ]),
+      op("mmap.read.unlock"),
+    ]),
+);

@@ -1,0 +1,85 @@
+/**
+ * The core against the model where policies put flushes off: programs that unmap, free and take
+ * frames most of the time, so that every micro-op of a policy is executed under it. A failure
+ * prints its seed; `SHOOTDOWN_SEED` runs it alone, `SHOOTDOWN_RUNS` sets how many are run.
+ */
+import { expect, test } from "vitest";
+import * as abi from "../../src/core/abi.js";
+import { opName } from "../../src/program/ops.js";
+import { Run } from "./generate.js";
+import { canonicalSeed } from "./random.js";
+import { executed } from "./step.js";
+
+const FILE = "test/model/deferral.test.ts";
+const only = process.env["SHOOTDOWN_SEED"];
+const RUNS = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 25) : 1;
+const STEPS = 700;
+
+const LUF = ["populate.read", "populate.read", "reclaim", "reclaim", "read", "write", "write.file"];
+const OTHERS = ["munmap", "mmap", "mmap", "mprotect", "mprotect", "migrate", "exit"];
+const OPERATIONS = [...LUF, ...LUF, ...LUF, ...OTHERS];
+
+/** Unmappings that leave page tables in place: a page at a time. */
+const FPR = ["write", "write", "write", "read", "munmap", "munmap", "mmap", "madvise", "exec"];
+
+/** Under which policy a program is run, and the micro-ops that it must have executed there. */
+const CASES: Readonly<Record<string, readonly number[]>> = {
+  luf: [
+    abi.OP_DEFER_MAY,
+    abi.OP_DEFER_ADD,
+    abi.OP_DEFER_CLOSE,
+    abi.OP_DEFER_STAMP,
+    abi.OP_DEFER_PENDING,
+    abi.OP_DEFER_DONE,
+    abi.OP_DEFER_TAKE,
+    abi.OP_DEFER_OWN,
+    abi.OP_FRAME_WRITE,
+  ],
+  fpr: [abi.OP_DEFER_POST, abi.OP_DEFER_TAKE, abi.OP_DEFER_PENDING],
+  "fpr-leaky": [abi.OP_DEFER_POST],
+  "fpr-aba": [abi.OP_DEFER_POST],
+  "luf-unflushed": [abi.OP_DEFER_ADD],
+  "luf-late-stamp": [abi.OP_DEFER_OWN],
+  "luf-writable": [abi.OP_DEFER_ADD],
+  "pte-filter": [abi.OP_PTE_PROTECT],
+  "pte-filter-gone": [abi.OP_PTE_PROTECT],
+  "luf-wiped": [abi.OP_DEFER_ADD, abi.OP_DEFER_WIPE],
+};
+
+async function differ(seed: bigint, policy: string): Promise<string | null> {
+  const run = await new Run(seed, {
+    policy,
+    operations: policy.startsWith("fpr") ? FPR : OPERATIONS,
+  }).open();
+  let patience = 20;
+  for (let steps = 0; steps < STEPS; steps++) {
+    const { actor, choice } = run.next();
+    const status = run.step(actor, choice);
+    if (status.core !== status.model) {
+      return run.report(`status: core ${status.core}, model ${status.model}`, FILE);
+    }
+    if (status.core === "trap") return run.report("both forms trapped", FILE);
+    const difference = run.compare();
+    if (difference) {
+      const { path, core, model } = difference;
+      return run.report(`${path}: core ${core}, model ${model}`, FILE);
+    }
+    if (run.stuck.size > 0 && patience-- === 0) return null;
+  }
+  return null;
+}
+
+for (const [policy, codes] of Object.entries(CASES)) {
+  test(`core and model agree under ${policy}`, async () => {
+    const before = [...executed];
+    const first = canonicalSeed(only ?? 1);
+    for (let i = 0; i < RUNS; i++) {
+      expect((await differ(first + BigInt(i), policy)) ?? "").toBe("");
+    }
+    const times = codes.map((code) => [opName(code), executed[code] - before[code]] as const);
+    console.log(`${policy}: ${times.map(([name, n]) => `${name} ${n}`).join(", ")}`);
+    if (only === undefined && RUNS >= 25) {
+      expect(times.filter(([, n]) => n === 0).map(([name]) => name)).toEqual([]);
+    }
+  }, 120_000);
+}
