@@ -21,6 +21,7 @@ import {
 } from "./machine";
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
+import { isTold } from "./sharers";
 import { surcharge } from "./sockets";
 import { cpuAccess } from "./user-access";
 import { marked } from "./vcpu";
@@ -42,7 +43,7 @@ function word(cpu: Cpu, offset: usize): usize {
 }
 
 /** Linux's tlb_is_not_lazy and should_flush_tlb: does this target need to be told? */
-function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
+export function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   const options = hdr(m, abi.H_OPTIONS);
   if ((info.infoFlags & abi.INFO_FREED) != 0) return true;
   if ((options & abi.OPT_TELL_ALL) != 0) return true;
@@ -151,7 +152,7 @@ function sendNext<F>(
     from = target + 1;
     const to = cpuAt(m, target);
     if (target == self || to.online == 0) continue;
-    if (!shouldFlush<F>(m, to, row)) {
+    if (!shouldFlush<F>(m, to, row) || !isTold<F>(m, self, target)) {
       filtered++;
       continue;
     }

@@ -15,7 +15,9 @@ import {
   asidSlot, bump, clockAt, countersAt, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt,
 } from "./machine";
 import { maskUnset } from "./mask";
+import { leaveRange } from "./replicas";
 import { Clock, Cpu, Mm } from "./rows";
+import { tracksSharers } from "./sharers";
 
 /** All-ones: "everything" in logged page counts and in range ends. */
 export const ALL: u64 = u64.MAX_VALUE;
@@ -141,7 +143,15 @@ export function flushRequest<F>(
   const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
   let pages = (end - start) >> bits;
   const ranged = (flags & abi.INFO_FULL) == 0 && pages <= <u64>hdr(m, abi.H_CEILING);
-  if (ranged && gen == have + 1 && gen == want) {
+  // Who was left out of the requests in between holds nothing of them; but that it has seen them
+  // it must not say: another one of them may still be on its way here.
+  const tracked = tracksSharers(m) && !any;
+  let reached = want;
+  if (ranged && (tracked || (gen == have + 1 && gen == want))) {
+    if (tracked) {
+      leaveRange<F>(m, cpu, loaded - 1, start, end, (<u64>1) << bits);
+      reached = gen == have + 1 ? gen : have;
+    }
     flushPages(m, cpu, clock, asid, start, end, (<u64>1) << bits);
     bump(counters, abi.CT_FLUSH_PAGES, pages);
     ns += load<u32>(costs + (abi.COST_FLUSH_PAGE << 2)) * <u32>pages;
@@ -153,5 +163,5 @@ export function flushRequest<F>(
   }
   clock.charge = ns;
   logEvent(m, cpu, local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE, 0, pages, loaded);
-  store<u32>(slot, want, 4);
+  store<u32>(slot, reached, 4);
 }

@@ -2,6 +2,7 @@
 import * as abi from "../src/core/abi";
 import { cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
+import { directoryFill, hasDirectory } from "./directory";
 import { count, cpuAt, hdr, tlbAt } from "./machine";
 import { checkAccess, judge } from "./oracle";
 import { Cpu, Entry } from "./rows";
@@ -19,9 +20,11 @@ export function cpuFill<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
   const pte = hardWalk<F>(m, cpu, clock, row.loadedMm - 1, row.asid, vpn);
   charge(m, cpu, abi.COST_WALK, 1);
   if (pte == 0 || (write && (pte & abi.PTE_W) == 0)) return false;
+  const huge = (pte & abi.PTE_HUGE) != 0;
+  if (hasDirectory(m)) directoryFill(m, cpu, row.loadedMm - 1, vpn, huge);
   cacheFill(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), changetype<usize>(row) + offsetof<Cpu>("tlbClock"),
-    vpn, row.asid, (pte & abi.PTE_HUGE) != 0, (pte & abi.PTE_W) != 0,
+    vpn, row.asid, huge, (pte & abi.PTE_W) != 0,
     <u32>(pte >> abi.PTE_SHIFT), generationOf<F>(m, pte));
   return true;
 }

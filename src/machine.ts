@@ -71,7 +71,8 @@ let machines = 0;
 
 /** What the timed driver may execute without decoding it. */
 function shortcutsOf(image: Image, options: number): number {
-  const isPlain = (options & (abi.OPT_INLINE | abi.OPT_ASYNC)) === 0;
+  const own = abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_REPLICAS | abi.OPT_CORE_TABLES;
+  const isPlain = (options & own) === 0;
   const targets = isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;
   return abi.SHORT_SEND | targets;
 }
@@ -145,6 +146,8 @@ export class Machine {
     });
     const socket = profile.cpusPerSocket ?? 0;
     core.header[abi.H_SOCKET_CPUS] = socket;
+    core.header[abi.H_DIR_SILENT] = policy.directory === "silent" ? 1 : 0;
+    core.header[abi.H_NODE_CPUS] = socket === 0 ? (policy.nodeCpus ?? 1) : socket;
     // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.
     const shortcuts = socket === 0 ? shortcutsOf(image, core.header[abi.H_OPTIONS]) : 0;
     core.header[abi.H_SHORTCUTS] = shortcuts;

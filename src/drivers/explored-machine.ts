@@ -38,7 +38,13 @@ export function tableSizes(stateBytes: number, maxStates: number, exact: boolean
 
 /** Options that make room for rows of their own. */
 const ALL_ROWS =
-  abi.OPT_INLINE | abi.OPT_BATCH | abi.OPT_BROADCAST | abi.OPT_LATR | abi.OPT_PREEMPT;
+  abi.OPT_INLINE |
+  abi.OPT_BATCH |
+  abi.OPT_BROADCAST |
+  abi.OPT_LATR |
+  abi.OPT_PREEMPT |
+  abi.OPT_CORE_TABLES |
+  abi.OPT_DIRECTORY;
 
 /** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {

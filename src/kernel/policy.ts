@@ -33,6 +33,19 @@ export interface FlushPolicy {
    * given out again meanwhile; `reused`, which is broken: it is.
    */
   readonly parks?: "withheld" | "reused";
+  /**
+   * Nodes, or CPUs, have page tables of their own: a fault copies what it needs. `tracked`: whoever
+   * copies is told of changes from before. Broken: `late`, from some time after; `alone`, but
+   * nobody else is any longer.
+   */
+  readonly copies?: "tracked" | "late" | "alone";
+  /**
+   * The machine has a TLB directory. `inclusive`: an entry that makes room is dropped from the TLBs
+   * it names; `silent`, which is broken: it is not.
+   */
+  readonly directory?: "inclusive" | "silent";
+  /** CPUs of a node where the profile has no sockets; 1 by default. */
+  readonly nodeCpus?: number;
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */

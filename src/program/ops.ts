@@ -138,6 +138,9 @@ export const OP_NAMES = {
   "cpu.offline": abi.OP_CPU_OFFLINE,
   "pv.note": abi.OP_PV_NOTE,
   "pv.flag": abi.OP_PV_FLAG,
+  "hybrid.choose": abi.OP_HYBRID_CHOOSE,
+  "sharer.join": abi.OP_SHARER_JOIN,
+  "dir.send": abi.OP_DIR_SEND,
 } as const;
 
 /** Name of a micro-op. */
@@ -161,6 +164,9 @@ export const COST_NAMES = {
   tick: abi.COST_TICK,
   park: abi.COST_PARK,
   sweep: abi.COST_SWEEP,
+  replicaUpdate: abi.COST_REPLICA,
+  directory: abi.COST_DIRECTORY,
+  directoryForward: abi.COST_FORWARD,
   csdRemote: abi.COST_CSD_REMOTE,
   deliverRemote: abi.COST_DELIVER_REMOTE,
   ackRemote: abi.COST_ACK_REMOTE,

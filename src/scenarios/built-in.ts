@@ -1,5 +1,6 @@
 /** The scenarios that come with the library. */
 import type { Scenario } from "./scenario.js";
+import { TOPOLOGY_SCENARIOS } from "./topology.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
 import { migrateCopyFirstUser, WORKLOAD_SCENARIOS } from "./workloads.js";
 
@@ -469,6 +470,7 @@ export const SCENARIOS: readonly Scenario[] = [
   freedTable("freed-table-early", "munmap-tables-first", "PT_UAF"),
   hugeEntry,
   ...TRANSPORT_SCENARIOS,
+  ...TOPOLOGY_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

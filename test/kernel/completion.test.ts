@@ -88,6 +88,16 @@ describe("what policies give", () => {
     "pv-flush": [],
     "pv-flush-blind": [DATA("G0"), TABLES("G0")],
     "pv-flush-lost": [DATA("G0"), TABLES("G0")],
+    hybrid: [],
+    replicas: [],
+    "core-tables": [],
+    directory: [],
+    "directory-silent": [DATA("G0")],
+    "directory-tables": [TABLES("G3")],
+    "replicas-late": [DATA("G0"), TABLES("G0")],
+    "core-tables-owner": [DATA("G0"), TABLES("G0")],
+    "hybrid-erratum": [TABLES("G3")],
+    "hybrid-overtaken": [DATA("G0"), TABLES("G0")],
   };
 
   test("is known for every policy of the catalogue", () => {

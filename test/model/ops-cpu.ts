@@ -2,6 +2,7 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
+import { fillDirectory } from "./directory.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
 import { forgetMm } from "./ops-latr.js";
@@ -12,6 +13,7 @@ import { hardWalk, has, putTable, takeTable } from "./tables.js";
 export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: boolean) {
   const { pte, changed } = hardWalk(model, cpu.index, cpu.pwc, model.mm(mm), cpu.asid, vpn);
   if (!pte || (write && !has(pte, abi.PTE_W))) return { usable: false, changed };
+  fillDirectory(model, cpu, mm, vpn, has(pte, abi.PTE_HUGE));
   fill(
     cpu.tlb,
     {

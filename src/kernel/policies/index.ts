@@ -4,6 +4,8 @@ import { ackFirst } from "./ack-first.js";
 import { batched, batchedUnchecked, batchedUnforced } from "./batched.js";
 import { broadcast, broadcastNoSync } from "./broadcast.js";
 import { concurrent } from "./concurrent.js";
+import { coreTables, coreTablesOwner } from "./core-tables.js";
+import { directory, directorySilent, directoryTables } from "./directory.js";
 import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
 import {
   ackAtEntry,
@@ -12,11 +14,13 @@ import {
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
 import { fullOnly } from "./full-only.js";
+import { hybrid, hybridErratum, hybridOvertaken } from "./hybrid.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
+import { replicas, replicasLate } from "./replicas.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
 import { tellAll, tellLazy } from "./target-filter.js";
@@ -33,6 +37,10 @@ export const POLICIES: readonly FlushPolicy[] = [
   tellLazy,
   tellAll,
   pvFlush,
+  hybrid,
+  replicas,
+  directory,
+  coreTables,
   noWait,
   ackFirst,
   noIpi,
@@ -51,4 +59,10 @@ export const POLICIES: readonly FlushPolicy[] = [
   latrOwnLate,
   pvFlushBlind,
   pvFlushLost,
+  hybridErratum,
+  hybridOvertaken,
+  replicasLate,
+  directorySilent,
+  directoryTables,
+  coreTablesOwner,
 ];

@@ -1,4 +1,5 @@
 import type { CostProfile } from "../profile.js";
+import { topologyPrices } from "./topology.js";
 
 /**
  * Calibration (shootdown.md 3.4): S = 260 ns send, D = 302 ns delivery to ack, F = 211 ns flush of
@@ -41,6 +42,7 @@ export const haswell2019: CostProfile = {
     tick: { ns: 1_000_000, source: "assumed: CONFIG_HZ 1000" },
     broadcast: { ns: 40, source: "assumed: no figure is published for INVLPGB or TLBI" },
     broadcastSync: { ns: 400, source: "assumed: TLBSYNC or DSB, a few cross-core round trips" },
+    ...topologyPrices(60, "within a socket"),
     devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
   },
 };
