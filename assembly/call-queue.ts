@@ -61,7 +61,7 @@ export function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
 /** Links a locked csd into the queue of its target. True: the queue was empty. */
 // @ts-ignore: decorator
 @inline
-function push<F>(to: Cpu, csd: usize, id: u32): bool {
+export function push<F>(to: Cpu, csd: usize, id: u32): bool {
   const queue = word(to, offsetof<Cpu>("queue"));
   let head = get32<F>(queue);
   for (;;) {
@@ -368,7 +368,7 @@ export function csdRunReached<F>(m: usize, cpu: u32, ctx: Ctx): void {
 /** How much longer the target's line takes to come back, from another socket. `id`: of the csd. */
 // @ts-ignore: decorator
 @inline
-function ackSurcharge(m: usize, id: u32, initiator: u32): u32 {
+export function ackSurcharge(m: usize, id: u32, initiator: u32): u32 {
   if (hdr(m, abi.H_SOCKET_CPUS) == 0) return 0;
   return surcharge(m, id % hdr(m, abi.H_CPUS), initiator, abi.COST_ACK_REMOTE);
 }
@@ -376,7 +376,7 @@ function ackSurcharge(m: usize, id: u32, initiator: u32): u32 {
 /** `initiator` need not wait for this csd any longer; it learns so from `time` on. */
 // @ts-ignore: decorator
 @inline
-function acknowledge<F>(m: usize, csd: usize, initiator: u32, time: u64): void {
+export function acknowledge<F>(m: usize, csd: usize, initiator: u32, time: u64): void {
   const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
   acked<F>(m, initiator, <u32>(csd + 4 - m), time, left == 0);
 }

@@ -140,7 +140,7 @@ export class Machine {
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
       code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
-      costs: costTable(profile),
+      costs: costTable(profile, policy.consolidates === true),
       extraBytes: options.extraBytes ?? 0,
       ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
     });

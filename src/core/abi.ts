@@ -181,6 +181,8 @@ export const CSD_OWNER = 0xffff;
 export const CSD_ASYNC = 0x10000; // unlocked before it is run
 export const CSD_ACKED = 0x20000; // its initiator does not wait for it (any more)
 export const CSD_CALL = 0x40000; // a user access in the interrupt, not a flush
+export const CSD_FORWARD = 0x80000; // a message whose target tells the rest of its node
+export const CSD_OPEN = 0x100000; // one of those that have not answered it, itself included
 
 // ── contexts ────────────────────────────────────────────────────────────────────────────────
 export const LOCK_MMAP_READ = 1;
@@ -383,6 +385,11 @@ export const OP_PV_FLAG = 131; // mutant: those that were noted shall flush when
 export const OP_HYBRID_CHOOSE = 161; // F = broadcast it, rather than interrupt; imm HYBRID_*
 export const OP_SHARER_JOIN = 162; // this node has copied, or is told of, the path to r[a]; imm
 export const OP_DIR_SEND = 163; // as bcast.send, to those the directory names; imm DIR_TABLES
+export const OP_MSG_SEND = 164; // a message to the next target of this CPU's own; F = more to do
+export const OP_MSG_POST = 165; // those who were told poll
+export const OP_MSG_FRESH = 166; // target: F = the first entry has not been run here
+export const OP_MSG_FORWARD = 167; // target: a leader tells the next CPU of its node; F = more
+export const OP_MSG_REPLY = 168; // target: done with the first entry; F = more; imm 1: mutant
 export const OP_TOPOLOGY_FIRST = 161;
 export const OP_TOPOLOGY_LAST = 172;
 export const OP_COUNT = 173;
@@ -422,6 +429,13 @@ export const COST_BCAST_SYNC = 204; // until all CPUs have applied it
 export const COST_REPLICA = 220; // an entry of a further copy of a page table
 export const COST_DIRECTORY = 221; // asking the TLB directory
 export const COST_FORWARD = 222; // an invalidation that it forwards to one CPU
+export const COST_MESSAGE = 223; // one message, as its sender sees it
+export const COST_HOP = 224; // until its target could see it
+export const COST_POLL = 225; // ns from one poll to the next
+// Parts of other prices, which the host takes off where cache lines are consolidated.
+export const COST_LAZY_LINE = 226; // of COST_CSD: the line of the target's lazy mark
+export const COST_INFO_LINE = 227; // of csq.take: the line of the flush info
+export const COST_INFO_LINE_REMOTE = 228; // of COST_DELIVER_REMOTE: the same
 // Added to those above between CPUs of two sockets (H_SOCKET_CPUS).
 export const COST_CSD_REMOTE = 214;
 export const COST_DELIVER_REMOTE = 215;

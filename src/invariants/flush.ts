@@ -150,8 +150,9 @@ const queueReachable: Invariant = {
       if (queue !== 0 && !isComing) report(`CPU ${cpu} has a queue and no interrupt is coming`);
     }
     for (let id = 0; id < limit; id++) {
-      const isLocked = view.csd(id).locked !== 0;
-      if (isLocked !== seen.has(id)) {
+      const { locked, waits } = view.csd(id);
+      const isLocked = locked !== 0;
+      if (isLocked !== seen.has(id) && !(isLocked && waits)) {
         report(`request ${id} is ${isLocked ? "locked but in no list" : "queued but not locked"}`);
       }
     }

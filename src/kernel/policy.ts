@@ -46,6 +46,8 @@ export interface FlushPolicy {
   readonly directory?: "inclusive" | "silent";
   /** CPUs of a node where the profile has no sockets; 1 by default. */
   readonly nodeCpus?: number;
+  /** Lazy mark and queue head, csd and flush info, share a cache line each: prices only. */
+  readonly consolidates?: boolean;
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */

@@ -141,6 +141,11 @@ export const OP_NAMES = {
   "hybrid.choose": abi.OP_HYBRID_CHOOSE,
   "sharer.join": abi.OP_SHARER_JOIN,
   "dir.send": abi.OP_DIR_SEND,
+  "msg.send": abi.OP_MSG_SEND,
+  "msg.post": abi.OP_MSG_POST,
+  "msg.fresh": abi.OP_MSG_FRESH,
+  "msg.forward": abi.OP_MSG_FORWARD,
+  "msg.reply": abi.OP_MSG_REPLY,
 } as const;
 
 /** Name of a micro-op. */
@@ -167,6 +172,12 @@ export const COST_NAMES = {
   replicaUpdate: abi.COST_REPLICA,
   directory: abi.COST_DIRECTORY,
   directoryForward: abi.COST_FORWARD,
+  message: abi.COST_MESSAGE,
+  hop: abi.COST_HOP,
+  poll: abi.COST_POLL,
+  lazyLine: abi.COST_LAZY_LINE,
+  infoLine: abi.COST_INFO_LINE,
+  infoLineRemote: abi.COST_INFO_LINE_REMOTE,
   csdRemote: abi.COST_CSD_REMOTE,
   deliverRemote: abi.COST_DELIVER_REMOTE,
   ackRemote: abi.COST_ACK_REMOTE,

@@ -181,10 +181,38 @@ const directoryFull: Scenario = {
   },
 };
 
+const twoNodes: Scenario = {
+  name: "two-nodes",
+  title: "a page is dropped by a CPU of one node, and used by two of another",
+  source: "shootdown.md P19",
+  story: [
+    "CPU1 has written A; CPU0 and CPU1 are one node, CPU2 another",
+    "T2 drops A and tells CPU0, which tells CPU1",
+    "CPU0 answers: has CPU1?",
+    "T2 frees A's frame; CPU1 reads A",
+  ],
+  geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  devices: [],
+  threads: [0, 0, 0],
+  setup: [{ name: "T1", cpu: 1, steps: [write(0)] }],
+  actors: [
+    { name: "T1 reads A", cpu: 1, steps: [{ call: "load", args: { vpn: 0 } }] },
+    { name: "T2 drops A", cpu: 2, steps: [drop(0)] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "messages-early": "UAF",
+  },
+};
+
 export const TOPOLOGY_SCENARIOS: readonly Scenario[] = [
   twoRoads,
   freedTableOfThree,
   replicaFault,
   sharedByTwo,
   directoryFull,
+  twoNodes,
 ];

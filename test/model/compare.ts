@@ -64,7 +64,8 @@ function ownerWord(csd: Csd, from: number): number {
     (csd.async ? abi.CSD_ASYNC : 0) |
     (csd.acked ? abi.CSD_ACKED : 0) |
     (csd.call === null ? 0 : abi.CSD_CALL);
-  return (from + 1) | flags;
+  const open = csd.open === undefined ? 0 : abi.CSD_FORWARD + csd.open * abi.CSD_OPEN;
+  return ((from + 1) | flags) + open;
 }
 
 /** The payload of a wide csd. A call is kept as a request of one page. */

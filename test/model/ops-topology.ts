@@ -4,6 +4,7 @@ import type { Instruction } from "../../src/program/disassembler.js";
 import { requestMask } from "./ops-batched.js";
 import { forward } from "./ops-broadcast.js";
 import { isTarget } from "./ops-flush.js";
+import { runMessages } from "./ops-messages.js";
 import { join } from "./sharers.js";
 import type { Context, Cpu, Model } from "./state.js";
 
@@ -38,6 +39,12 @@ export function runTopology(model: Model, actor: number, c: Context, i: Instruct
       return choose(model, cpu, c, i.imm);
     case abi.OP_SHARER_JOIN:
       return join(model, cpu, c, c.r[i.a], i.imm);
+    case abi.OP_MSG_SEND:
+    case abi.OP_MSG_POST:
+    case abi.OP_MSG_FRESH:
+    case abi.OP_MSG_FORWARD:
+    case abi.OP_MSG_REPLY:
+      return runMessages(model, cpu, c, i);
     case abi.OP_DIR_SEND:
       return forward(model, cpu, i);
     default:

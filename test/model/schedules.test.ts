@@ -271,6 +271,14 @@ const MUTANTS: readonly Row[] = [
   },
   {
     kind: "policies",
+    name: "messages-early",
+    scenario: "two-nodes",
+    options: { policy: "messages-early" },
+    names: /^(NoUseAfterFree|NoStaleUse|SlotsCurrentAtRest|NoStaleAfterQuiesce)$/,
+    mended: { options: { policy: "messages" } },
+  },
+  {
+    kind: "policies",
     name: "core-tables-owner",
     scenario: "shared-by-two",
     options: { policy: "core-tables-owner" },

@@ -108,6 +108,10 @@ export interface Csd {
   acked: boolean;
   /** A copy of the request; null: the request is where its initiator keeps it. */
   readonly payload: Readonly<Info> | null;
+  /** A message whose target tells the rest of its node: how many have not answered it. */
+  open?: number;
+  /** A message from a leader, which waits for it instead of the initiator. */
+  readonly relayed?: boolean;
   /** Not a request at all. */
   readonly call: Call | null;
 }

@@ -4,6 +4,7 @@ import { ackFirst } from "./ack-first.js";
 import { batched, batchedUnchecked, batchedUnforced } from "./batched.js";
 import { broadcast, broadcastNoSync } from "./broadcast.js";
 import { concurrent } from "./concurrent.js";
+import { consolidated, earlyAckConsolidated } from "./consolidated.js";
 import { coreTables, coreTablesOwner } from "./core-tables.js";
 import { directory, directorySilent, directoryTables } from "./directory.js";
 import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
@@ -17,6 +18,7 @@ import { fullOnly } from "./full-only.js";
 import { hybrid, hybridErratum, hybridOvertaken } from "./hybrid.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
+import { messages, messagesEarly } from "./messages.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
@@ -41,6 +43,9 @@ export const POLICIES: readonly FlushPolicy[] = [
   replicas,
   directory,
   coreTables,
+  messages,
+  consolidated,
+  earlyAckConsolidated,
   noWait,
   ackFirst,
   noIpi,
@@ -65,4 +70,5 @@ export const POLICIES: readonly FlushPolicy[] = [
   directorySilent,
   directoryTables,
   coreTablesOwner,
+  messagesEarly,
 ];

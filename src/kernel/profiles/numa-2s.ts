@@ -24,6 +24,7 @@ export const numa2s: CostProfile = {
       ns: CROSSING,
       source: `${W5}: the target's queue head is fetched; filling its own csd is not`,
     },
+    infoLineRemote: { ns: CROSSING, source: `${W5}: assumed: one of the two of deliverRemote` },
     deliverRemote: {
       ns: 2 * CROSSING,
       source: `${W5}: assumed: the handler fetches two lines, the csd and the flush info`,

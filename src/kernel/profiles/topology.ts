@@ -13,6 +13,11 @@ export function topologyPrices(lineNs: number, where: string): CostProfile["pric
     "hybrid.choose": { ns: 10, source: "assumed: counting targets in lines that are read anyway" },
     "sharer.join": { ns: lineNs, source: `assumed: ${line}: a mask, or an entry that is copied` },
     replicaUpdate: { ns: lineNs, source: `assumed: ${line}, fetched to be changed` },
+    message: { ns: 40, source: `assumed: writing one cache line, ${W5}` },
+    hop: { ns: 60, source: `assumed: a cache line within a socket, ${W5}` },
+    poll: { ns: 500, source: "assumed: CPUs look for messages twice a us" },
+    lazyLine: { ns: 40, source: `assumed: of \`csd\`, the shorter end of 40 to 80 ns, ${W5}` },
+    infoLine: { ns: 40, source: `assumed: of \`csq.take\`, the same, ${W5}` },
     directory: { ns: 30, source: "assumed: a second-level lookup, less than a line's 40 to 80 ns" },
     directoryForward: { ns: 10, source: "assumed: one message of hardware, not waited for" },
   };
