@@ -9,18 +9,21 @@
 import * as abi from "../src/core/abi";
 import { isShared, or32, Shared } from "./atomics";
 import { charge } from "./charge";
+import { cacheDropAsid, cacheDropPages } from "./cache";
+import { directoryLeave, hasDirectory } from "./directory";
 import { ALL, flushPages, flushSlot, genOf } from "./flush";
 import {
-  asidSlot, bump, clockAt, countersAt, cpuAt, hdr, mmAt,
+  asidSlot, bump, clockAt, countersAt, cpuAt, hdr, mmAt, tlbAt,
 } from "./machine";
 import { maskHas, maskNext, maskUnset } from "./mask";
 import { dropUser, dropUserPages } from "./pti";
 import { Cpu, Ctx } from "./rows";
 import { blocked } from "./wake";
 
+/** CPUs that have not applied what `sender` has broadcast. */
 // @ts-ignore: decorator
 @inline
-function pendingOf(m: usize, sender: u32): usize {
+export function pendingOf(m: usize, sender: u32): usize {
   return m + hdr(m, abi.H_OFF_BROADCAST) + (((<usize>sender) * hdr(m, abi.H_MASK_WORDS)) << 2);
 }
 
@@ -51,8 +54,29 @@ function newestOf<F>(m: usize, id: u32): u32 {
   return 0;
 }
 
+/** Drops what `info` asks for under one ASID slot. */
+function dropFrom(m: usize, cpu: u32, slot: u32, info: Cpu): void {
+  const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  const full = (info.infoFlags & abi.INFO_FULL) != 0;
+  if ((info.infoFlags & abi.INFO_LEAF) != 0) {
+    const sets = hdr(m, abi.H_TLB_SETS);
+    const ways = hdr(m, abi.H_TLB_WAYS);
+    if (full) cacheDropAsid(tlbAt(m, cpu), sets * ways, slot);
+    else {
+      cacheDropPages(tlbAt(m, cpu), sets, ways, hdr(m, abi.H_INDEX_BITS), info.infoStart,
+        info.infoEnd, (<u64>1) << bits, slot, hdr(m, abi.H_HUGE_SEEN) != 0);
+    }
+  } else if (full) {
+    flushSlot(m, cpu, slot);
+  } else {
+    flushPages(m, cpu, clockAt(m, cpu), slot, info.infoStart, info.infoEnd, (<u64>1) << bits);
+  }
+  if (full) dropUser(m, cpu, slot);
+  else dropUserPages(m, cpu, slot, info.infoStart, info.infoEnd, bits, 0);
+}
+
 /** What `info` asks for, in whichever slot of `cpu` holds its mm, loaded or not. */
-function apply<F>(m: usize, cpu: u32, info: Cpu): void {
+export function apply<F>(m: usize, cpu: u32, info: Cpu): void {
   if (info.infoMm == abi.INFO_ANY_MM) {
     applyAll<F>(m, cpu);
     return;
@@ -63,19 +87,18 @@ function apply<F>(m: usize, cpu: u32, info: Cpu): void {
   for (let i: u32 = 0; i < n; i++) {
     const slot = asidSlot(row, i);
     if (load<u32>(slot) != id) continue;
-    const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
-    if ((info.infoFlags & abi.INFO_FULL) != 0) {
-      flushSlot(m, cpu, i);
-      dropUser(m, cpu, i);
-    } else {
-      flushPages(m, cpu, clockAt(m, cpu), i, info.infoStart, info.infoEnd, (<u64>1) << bits);
-      dropUserPages(m, cpu, i, info.infoStart, info.infoEnd, bits, 0);
-    }
+    dropFrom(m, cpu, i, info);
     bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
+    const have = load<u32>(slot, 4);
     // Requests are applied in any order, but each before its sender goes on: a slot that skipped
-    // one will still be told.
-    if (load<u32>(slot, 4) < info.infoGen) store<u32>(slot, info.infoGen, 4);
+    // one will still be told. Not if that one comes as an interrupt, whose handler takes a slot
+    // that is ahead of it for done (INFO_ORDERED).
+    const ordered = (info.infoFlags & abi.INFO_ORDERED) != 0;
+    if (ordered ? have + 1 == info.infoGen : have < info.infoGen) {
+      store<u32>(slot, info.infoGen, 4);
+    }
   }
+  if (hasDirectory(m)) directoryLeave(m, info, cpu);
 }
 
 /** BCAST_SEND */

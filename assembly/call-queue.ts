@@ -22,6 +22,7 @@ import {
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
 import { answered, wants } from "./poll";
+import { isTold } from "./sharers";
 import { surcharge } from "./sockets";
 import { cpuAccess } from "./user-access";
 import { marked } from "./vcpu";
@@ -43,7 +44,7 @@ function word(cpu: Cpu, offset: usize): usize {
 }
 
 /** Linux's tlb_is_not_lazy and should_flush_tlb: does this target need to be told? */
-function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
+export function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   const options = hdr(m, abi.H_OPTIONS);
   if ((info.infoFlags & (abi.INFO_FREED | abi.INFO_KERNEL)) != 0) return true;
   if ((options & abi.OPT_TELL_ALL) != 0) return true;
@@ -61,7 +62,7 @@ function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
 /** Links a locked csd into the queue of its target. True: the queue was empty. */
 // @ts-ignore: decorator
 @inline
-function push<F>(to: Cpu, csd: usize, id: u32): bool {
+export function push<F>(to: Cpu, csd: usize, id: u32): bool {
   const queue = word(to, offsetof<Cpu>("queue"));
   let head = get32<F>(queue);
   for (;;) {
@@ -153,7 +154,7 @@ function sendNext<F>(
     from = target + 1;
     const to = cpuAt(m, target);
     if (target == self || to.online == 0) continue;
-    if (!shouldFlush<F>(m, to, row)) {
+    if (!shouldFlush<F>(m, to, row) || !isTold<F>(m, self, target)) {
       filtered++;
       continue;
     }
@@ -381,7 +382,7 @@ export function csdRunReached<F>(m: usize, cpu: u32, ctx: Ctx): void {
 /** How much longer the target's line takes to come back, from another socket. `id`: of the csd. */
 // @ts-ignore: decorator
 @inline
-function ackSurcharge(m: usize, id: u32, initiator: u32): u32 {
+export function ackSurcharge(m: usize, id: u32, initiator: u32): u32 {
   if (hdr(m, abi.H_SOCKET_CPUS) == 0) return 0;
   return surcharge(m, id % hdr(m, abi.H_CPUS), initiator, abi.COST_ACK_REMOTE);
 }
@@ -389,7 +390,7 @@ function ackSurcharge(m: usize, id: u32, initiator: u32): u32 {
 /** `initiator` need not wait for this csd any longer; it learns so from `time` on. */
 // @ts-ignore: decorator
 @inline
-function acknowledge<F>(m: usize, csd: usize, initiator: u32, time: u64): void {
+export function acknowledge<F>(m: usize, csd: usize, initiator: u32, time: u64): void {
   const left = sub32<F>(word(cpuAt(m, initiator), offsetof<Cpu>("waitCount")), 1) - 1;
   acked<F>(m, initiator, <u32>(csd + 4 - m), time, left == 0);
 }

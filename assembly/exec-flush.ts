@@ -20,6 +20,8 @@ import { hazard } from "./hazard";
 import { maskHas, maskHasOther } from "./mask";
 import { Cpu, Ctx, Device, Mm, Task } from "./rows";
 import { chooseSlot, finishSwitch, loadSlot, markSwitch, setLazy, unlazy } from "./sched";
+import { chooseSharers } from "./replicas";
+import { forgetTold } from "./sharers";
 import { cpuAccess } from "./user-access";
 import { blocked, wakeWaiters } from "./wake";
 
@@ -45,6 +47,7 @@ function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flag
     if ((ctx.gFlags & abi.GF_SMALL) == 0) flags |= abi.INFO_HUGE;
   }
   const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  chooseSharers<F>(m, actor, ctx, start, end, (flags & abi.INFO_FULL) != 0);
   const full = (flags & abi.INFO_FULL) != 0 || (end - start) >> bits > <u64>hdr(m, abi.H_CEILING);
   row.infoStart = full ? 0 : start;
   row.infoEnd = full ? ALL : end;
@@ -80,6 +83,7 @@ function flushDone(m: usize, actor: u32): void {
   logEvent(m, actor, abi.EV_FLUSH_DONE, 0, ns, full ? ALL : row.infoEnd - row.infoStart);
   count(m, actor, abi.CT_FLUSHES, 1);
   count(m, actor, abi.CT_LATENCY_NS, ns);
+  forgetTold(m, actor);
   row.infoMm = 0;
   row.infoGen = 0;
   row.infoStart = 0;

@@ -12,6 +12,7 @@ import {
   allocPath, extentEnd, leafPlace, nextEntry, nextTable, putEntry, refFrame, splitHuge,
   unhookTable,
 } from "./page-table";
+import { chargeCopies } from "./replicas";
 import { lockPools, putFrame, takeFrame, unlockPools } from "./pools";
 import { Ctx, Frame } from "./rows";
 import { frameRefs, indexOf, tableOf } from "./walk";
@@ -207,7 +208,11 @@ export function execMemory<F>(
       ctx.flag = (ctx.pte & abi.PTE_P) != 0 ? 1 : 0;
       return abi.ST_OK;
     }
-    case abi.OP_PTE_CLEAR: return clearLeaf<F>(m, ctx, mm, x, imm != 0);
+    case abi.OP_PTE_CLEAR: {
+      const status = clearLeaf<F>(m, ctx, mm, x, imm != 0);
+      if (status == abi.ST_OK && ctx.pte != 0) chargeCopies<F>(m, actor, mm, x);
+      return status;
+    }
     case abi.OP_PTE_SET:
     case abi.OP_PTE_SET_VMA: {
       let flags: u64 = imm | abi.PTE_P;
@@ -231,8 +236,16 @@ export function execMemory<F>(
       ctx.pte = 0;
       return abi.ST_OK;
     }
-    case abi.OP_PTE_PROTECT: return protectLeaf<F>(m, ctx, mm, x, reg(ctx, b), imm);
-    case abi.OP_PTE_COPY: return copyLeaf<F>(m, ctx, x, <u32>reg(ctx, b) - 1);
+    case abi.OP_PTE_PROTECT: {
+      const status = protectLeaf<F>(m, ctx, mm, x, reg(ctx, b), imm);
+      if (status == abi.ST_OK && ctx.flag != 0) chargeCopies<F>(m, actor, mm, x);
+      return status;
+    }
+    case abi.OP_PTE_COPY: {
+      const status = copyLeaf<F>(m, ctx, x, <u32>reg(ctx, b) - 1);
+      if (status == abi.ST_OK && ctx.flag != 0) chargeCopies<F>(m, actor, mm, x);
+      return status;
+    }
     case abi.OP_PTE_HUGE: return setHuge<F>(m, ctx, x, imm);
     case abi.OP_PTE_SPLIT: return splitHuge<F>(m, ctx, mm, x);
 

@@ -17,7 +17,9 @@ import {
 } from "./machine";
 import { maskUnset } from "./mask";
 import { distrustOthers, dropKernelPages, dropUserPages, flushHalves } from "./pti";
+import { leaveRange } from "./replicas";
 import { Clock, Cpu, Mm } from "./rows";
+import { tracksSharers } from "./sharers";
 
 /** All-ones: "everything" in logged page counts and in range ends. */
 export const ALL: u64 = u64.MAX_VALUE;
@@ -170,7 +172,15 @@ export function flushRequest<F>(
   let pages = (end - start) >> bits;
   const ranged = (flags & abi.INFO_FULL) == 0 && pages <= <u64>hdr(m, abi.H_CEILING);
   const isNext = gen == have + 1 || (flags & abi.INFO_NEWEST) != 0;
-  if (ranged && ((isNext && gen == want) || !plain)) {
+  // Who was left out of the requests in between holds nothing of them; but that it has seen them
+  // it must not say: another one of them may still be on its way here.
+  const tracked = tracksSharers(m) && !any;
+  let reached = want;
+  if (ranged && (tracked || (isNext && gen == want) || !plain)) {
+    if (tracked) {
+      leaveRange<F>(m, cpu, loaded - 1, start, end, (<u64>1) << bits);
+      reached = gen == have + 1 ? gen : have;
+    }
     flushPages(m, cpu, clock, asid, start, end, (<u64>1) << bits);
     ns += dropUserPages(m, cpu, asid, start, end, bits, flags);
     bump(counters, abi.CT_FLUSH_PAGES, pages);
@@ -184,7 +194,7 @@ export function flushRequest<F>(
   clock.charge = ns;
   logEvent(m, cpu, local ? abi.EV_FLUSH_LOCAL : abi.EV_FLUSH_REMOTE, 0, pages, loaded);
   // A slot that was cleared stays so: another request may have cleared it for itself.
-  if (plain) store<u32>(slot, want, 4);
+  if (plain) store<u32>(slot, reached, 4);
 }
 
 /** A flush of kernel pages, which every CPU carries out, whatever it runs. */

@@ -7,6 +7,7 @@ import { add32, cas32, get32, get64, isShared, put32, put64, sub32 } from "./ato
 import { ctxIndex, entryAt, frameAt, hdr, mmAt, sysAt, tableAt } from "./machine";
 import { lockPools, takeTable, tablesLeft, unlockPools } from "./pools";
 import { Ctx, Frame, Mm, Table } from "./rows";
+import { inheritSharers } from "./sharers";
 import { vmaAny } from "./vma";
 import { indexOf, spanOf, tableOf } from "./walk";
 
@@ -269,6 +270,7 @@ function splitLocked<F>(m: usize, ctx: Ctx, upper: u32, p: usize, span: u32): i3
   const id = takeTable(m, 0);
   const table = tableAt(m, id);
   table.parent = upper;
+  inheritSharers(m, upper - 1, <u32>(p - entryAt(tableAt(m, upper - 1), 0)) >> 3, id);
   for (let i: u32 = 0; i < span; i++) putEntry<F>(table, i, pte & ~(<u64>abi.PTE_HUGE));
   const pfn = <u32>(pte >> abi.PTE_SHIFT);
   if (pfn != 0) add32<F>(refsOf(m, pfn), span - 1);

@@ -12,6 +12,7 @@ import { cas32, isShared, put32, sub32 } from "./atomics";
 import { deferFree, deferredFrame } from "./deferral";
 import { count, frameAt, hdr, sysAt, tableAt } from "./machine";
 import { Frame, Sys, Table } from "./rows";
+import { forgetSharers } from "./sharers";
 
 // @ts-ignore: decorator
 @inline
@@ -91,6 +92,7 @@ export function putTable<F>(m: usize, id: u32): void {
   const table = tableAt(m, id);
   if (table.live != 0) unreachable();
   put32<F>(changetype<usize>(table) + offsetof<Table>("gen"), table.gen + 1);
+  forgetSharers(m, id);
   table.level = 0;
   table.parent = 0;
   table.lock = 0;

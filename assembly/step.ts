@@ -19,6 +19,7 @@ import { devWalk } from "./device";
 import { execControl, execLocal, reg, setReg } from "./exec-control";
 import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
+import { execTopology } from "./exec-topology";
 import { execTransport } from "./exec-transport";
 import { startCtx } from "./jobs";
 import { nmi } from "./nmi";
@@ -103,6 +104,9 @@ function visible<F>(
   if (op < abi.OP_FLUSH_PREP) return execMemory<F>(m, actor, ctx, op, a, b, c, imm);
   if (op < abi.OP_CPU_ACCESS) return execNotify<F>(m, actor, ctx, op, a, b, imm, pc);
   if (op < abi.OP_CSD_KIND) return execCpu<F>(m, actor, ctx, op, a, b, imm);
+  if (op >= abi.OP_TOPOLOGY_FIRST && op <= abi.OP_TOPOLOGY_LAST) {
+    return execTopology<F>(m, actor, ctx, op, a, imm);
+  }
   return execTransport<F>(m, actor, ctx, op, a, b, c, imm);
 }
 

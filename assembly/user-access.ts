@@ -6,6 +6,7 @@ import * as abi from "../src/core/abi";
 import { cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
 import { setDirty, tracksDirty } from "./dirty";
+import { directoryFill, hasDirectory } from "./directory";
 import { count, cpuAt, hdr, mmAt, tlbAt } from "./machine";
 import { checkAccess, judge } from "./oracle";
 import { halfOf, kernelHalf } from "./pti";
@@ -29,10 +30,11 @@ function fill<F>(m: usize, cpu: u32, mm: u32, tag: u32, vpn: u64, write: bool): 
     if (write) setDirty<F>(m, mm, vpn);
     if (write || (pte & abi.PTE_DIRTY) != 0) gen |= abi.ENTRY_DIRTY;
   }
+  const huge = (pte & abi.PTE_HUGE) != 0;
+  if (hasDirectory(m)) directoryFill(m, cpu, mm, vpn, huge);
   cacheFill(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), changetype<usize>(row) + offsetof<Cpu>("tlbClock"),
-    vpn, tag, (pte & abi.PTE_HUGE) != 0, (pte & abi.PTE_W) != 0,
-    <u32>(pte >> abi.PTE_SHIFT), gen);
+    vpn, tag, huge, (pte & abi.PTE_W) != 0, <u32>(pte >> abi.PTE_SHIFT), gen);
   return true;
 }
 

@@ -13,6 +13,7 @@ import { walkFill, walkFind } from "./cache";
 import { clockAt, entryAt, frameAt, hdr, mmAt, pwcAt, tableAt } from "./machine";
 import { Entry, Frame, Table } from "./rows";
 import { hazard } from "./hazard";
+import { mayUse } from "./sharers";
 
 // @ts-ignore: decorator
 @inline
@@ -114,10 +115,13 @@ export function hardWalk<F>(
   if (id == 0) return 0;
   for (;;) {
     const table: Table = tableAt(m, id - 1);
-    const pte = get64<F>(entryAt(table, indexOf(m, vpn, level)));
+    const index = indexOf(m, vpn, level);
+    const pte = get64<F>(entryAt(table, index));
     if ((pte & abi.PTE_P) == 0) return 0;
-    if (level == 0 || (pte & abi.PTE_HUGE) != 0) return pte;
+    const leaf = level == 0 || (pte & abi.PTE_HUGE) != 0;
     const next = <u32>(pte >> abi.PTE_SHIFT);
+    if (!mayUse<F>(m, actor, id - 1, index, leaf ? 0 : next + 1)) return 0;
+    if (leaf) return pte;
     level--;
     clockAt(m, actor).walkFills = 1;
     walkFill(pwc, cached, clock, vpn >> (bits * (level + 1)), level, asid, next,

@@ -8,6 +8,7 @@ import { CLOCK, CPU } from "./core/layout.js";
 import { BRACKET_INVARIANTS } from "./invariants/brackets.js";
 import { FLUSH_INVARIANTS } from "./invariants/flush.js";
 import { MEMORY_INVARIANTS } from "./invariants/memory.js";
+import { SHARER_INVARIANTS } from "./invariants/sharers.js";
 import { type Invariant, View } from "./invariants/view.js";
 import type { Violation } from "./violation.js";
 import type { Machine } from "./machine.js";
@@ -15,6 +16,7 @@ import type { Machine } from "./machine.js";
 const ALL: readonly Invariant[] = [
   ...MEMORY_INVARIANTS,
   ...FLUSH_INVARIANTS,
+  ...SHARER_INVARIANTS,
   ...BRACKET_INVARIANTS,
 ];
 

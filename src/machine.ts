@@ -71,7 +71,8 @@ let machines = 0;
 
 /** What the timed driver may execute without decoding it. */
 function shortcutsOf(image: Image, options: number): number {
-  const isPlain = (options & (abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL)) === 0;
+  const own = abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL;
+  const isPlain = (options & (own | abi.OPT_REPLICAS | abi.OPT_CORE_TABLES)) === 0;
   const targets = isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;
   return abi.SHORT_SEND | targets;
 }
@@ -139,12 +140,14 @@ export class Machine {
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
       code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
-      costs: costTable(profile),
+      costs: costTable(profile, policy.consolidates === true),
       extraBytes: options.extraBytes ?? 0,
       ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
     });
     const socket = profile.cpusPerSocket ?? 0;
     core.header[abi.H_SOCKET_CPUS] = socket;
+    core.header[abi.H_DIR_SILENT] = policy.directory === "silent" ? 1 : 0;
+    core.header[abi.H_NODE_CPUS] = socket === 0 ? (policy.nodeCpus ?? 1) : socket;
     // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.
     const shortcuts = socket === 0 ? shortcutsOf(image, core.header[abi.H_OPTIONS]) : 0;
     core.header[abi.H_SHORTCUTS] = shortcuts;

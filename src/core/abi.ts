@@ -117,6 +117,14 @@ export const H_OFF_VCPU = 87; // OPT_PREEMPT: per CPU VCPU_* u32
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
+export const H_NODE_CPUS = 104; // CPUs of a node, which copies page tables as one
+export const H_OFF_SHARERS = 105; // OPT_REPLICAS, OPT_CORE_TABLES: {tracked, copied} masks
+export const H_SHARER_STRIDE = 106; // bytes of a table's
+export const H_OFF_TOLD = 107; // per CPU the mask of those whom its request is for
+export const H_OFF_DIRECTORY = 108; // OPT_DIRECTORY: its sets
+export const H_DIR_SETS = 109; // power of two
+export const H_DIR_WAYS = 110;
+export const H_DIR_SILENT = 111; // mutant: 1: an entry makes room without a word to its TLBs
 export const H_OFF_DEFER = 93; // OPT_DEFER: {newest gen u32, next key u32, oldest key u32, 0}
 export const H_OFF_DEFER_LIST = 94; // per mm {head u32, tail u32} of freed frames not flushed for
 export const H_OFF_DEFER_KEY = 95; // per frame the key of its deferral, u32; 0: none
@@ -173,6 +181,9 @@ export const OPT_PV_BLIND = 524288; // mutant: … whether or not they have been
 export const OPT_PV_LOST = 1048576; // mutant: … which nobody does
 export const OPT_DEFER = 4194304; // frames are freed unflushed, and flushed for when taken
 export const OPT_DIRTY = 2097152; // stores of CPUs set dirty bits, which TLBs cache
+export const OPT_REPLICAS = 33554432; // every node has its own copies of page tables
+export const OPT_CORE_TABLES = 67108864; // every CPU has its own, tracked page by page
+export const OPT_DIRECTORY = 134217728; // a TLB directory knows whom a broadcast is for
 export const OPT_CALLS = 1024; // CPUs call each other: a csd has room for what is called
 export const OPT_PTI = 268435456; // page-table isolation: user and kernel halves (1 << 28)
 export const OPT_POLL = 536870912; // idle CPUs poll for work (1 << 29)
@@ -202,6 +213,8 @@ export const CSD_OWNER = 0xffff;
 export const CSD_ASYNC = 0x10000; // unlocked before it is run
 export const CSD_ACKED = 0x20000; // its initiator does not wait for it (any more)
 export const CSD_CALL = 0x40000; // a user access in the interrupt, not a flush
+export const CSD_FORWARD = 0x80000; // a message whose target tells the rest of its node
+export const CSD_OPEN = 0x100000; // one of those that have not answered it, itself included
 
 // ── contexts ────────────────────────────────────────────────────────────────────────────────
 export const LOCK_MMAP_READ = 1;
@@ -216,6 +229,8 @@ export const INFO_KERNEL_MM = 0xfffd; // infoMm of a flush of kernel pages: for 
 export const INFO_FREED = 1;
 export const INFO_FULL = 2;
 export const INFO_HUGE = 4; // stride is a huge page: nothing smaller was cleared
+export const INFO_LEAF = 1024; // broadcast: paging-structure caches are left alone
+export const INFO_ORDERED = 2048; // broadcast: a slot that missed a request stays where it is
 export const INFO_TRIM = 8; // tell also CPUs that run another mm, so that they leave the cpumask
 export const INFO_NEWEST = 256; // mutant: its range is enough if it is the newest, whatever was before
 export const INFO_SLOTS = 512; // it has no generation: targets flush, other slots are cleared
@@ -441,6 +456,23 @@ export const PTI_FLUSH = 2; // flush it if it is marked
 export const ASID_USER = 128; // bit of a tag: user half
 export const ASID_KERNEL = 192; // bits of a tag: kernel pages, cached in this ASID
 export const ASID_EVERY = 127; // tag of kernel pages without PTI: valid in every ASID
+export const OP_HYBRID_CHOOSE = 161; // F = broadcast it, rather than interrupt; imm HYBRID_*
+export const OP_SHARER_JOIN = 162; // this node has copied, or is told of, the path to r[a]; imm
+export const OP_DIR_SEND = 163; // as bcast.send, to those the directory names; imm DIR_TABLES
+export const OP_MSG_SEND = 164; // a message to the next target of this CPU's own; F = more to do
+export const OP_MSG_POST = 165; // those who were told poll
+export const OP_MSG_FRESH = 166; // target: F = the first entry has not been run here
+export const OP_MSG_FORWARD = 167; // target: a leader tells the next CPU of its node; F = more
+export const OP_MSG_REPLY = 168; // target: done with the first entry; F = more; imm 1: mutant
+export const OP_TOPOLOGY_FIRST = 161;
+export const OP_TOPOLOGY_LAST = 172;
+export const SHARER_COPY = 1; // imm of sharer.join: walks find it; else: it is told of changes
+export const SHARER_ALONE = 2; // mutant: and nobody else is
+export const DIR_TABLES = 1; // mutant: also if page tables are freed, which it knows nothing of
+export const HYBRID_LEAST = 0xffff; // from that many targets on
+export const HYBRID_LEAF = 0x10000; // the hardware's broadcasts leave paging-structure caches alone
+export const HYBRID_TABLES = 0x20000; // so requests that free page tables are sent as interrupts
+export const HYBRID_ORDERED = 0x40000; // a broadcast advances a slot only if it missed no request
 export const VCPU_PREEMPTED = 1;
 export const VCPU_FLUSH = 2; // on the next entry
 export const LATR_ANY = 1;
@@ -468,6 +500,16 @@ export const COST_PARK = 206; // saving an entry
 export const COST_SWEEP = 207; // a sweep that finds something
 export const COST_BCAST = 203; // one broadcast invalidation, as its sender sees it
 export const COST_BCAST_SYNC = 204; // until all CPUs have applied it
+export const COST_REPLICA = 220; // an entry of a further copy of a page table
+export const COST_DIRECTORY = 221; // asking the TLB directory
+export const COST_FORWARD = 222; // an invalidation that it forwards to one CPU
+export const COST_MESSAGE = 223; // one message, as its sender sees it
+export const COST_HOP = 224; // until its target could see it
+export const COST_MSG_POLL = 225; // ns from one poll to the next
+// Parts of other prices, which the host takes off where cache lines are consolidated.
+export const COST_LAZY_LINE = 226; // of COST_CSD: the line of the target's lazy mark
+export const COST_INFO_LINE = 227; // of csq.take: the line of the flush info
+export const COST_INFO_LINE_REMOTE = 228; // of COST_DELIVER_REMOTE: the same
 // Added to those above between CPUs of two sockets (H_SOCKET_CPUS).
 export const COST_CSD_REMOTE = 214;
 export const COST_DELIVER_REMOTE = 215;

@@ -77,6 +77,9 @@ function planDeferrals(
   region(abi.H_OFF_DEFER_KEY, isOn ? g.frames * 4 : 0);
   region(abi.H_OFF_DEFER_RING, header[abi.H_DEFER_RING] * stride);
 }
+/** Of a TLB directory (assumed: a second-level TLB has as many entries); explored ones have 2. */
+const DIRECTORY_SETS = 256;
+const DIRECTORY_WAYS = 8;
 
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
@@ -178,6 +181,18 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   const entries = g.cpus * header[abi.H_LATR_RING];
   region(abi.H_OFF_LATR, entries * header[abi.H_LATR_STRIDE]);
   planDeferrals(header, g, options, region);
+  const perTable = (options & abi.OPT_REPLICAS) !== 0 ? 1 : 0;
+  const masks = (options & abi.OPT_CORE_TABLES) !== 0 ? 2 ** g.indexBits : perTable;
+  header[abi.H_NODE_CPUS] = 1;
+  header[abi.H_SHARER_STRIDE] = masks * 2 * maskWords * 4;
+  region(abi.H_OFF_SHARERS, g.tables * header[abi.H_SHARER_STRIDE]);
+  region(abi.H_OFF_TOLD, masks === 0 ? 0 : g.cpus * maskWords * 4);
+  if ((options & abi.OPT_DIRECTORY) !== 0) {
+    header[abi.H_DIR_SETS] = g.logRecords > 0 ? DIRECTORY_SETS : 1;
+    header[abi.H_DIR_WAYS] = g.logRecords > 0 ? DIRECTORY_WAYS : 2;
+  }
+  const directorySet = 8 + header[abi.H_DIR_WAYS] * align(16 + maskWords * 4, 8);
+  region(abi.H_OFF_DIRECTORY, header[abi.H_DIR_SETS] * directorySet);
   region(abi.H_OFF_VCPU, (options & abi.OPT_PREEMPT) !== 0 ? g.cpus * 4 : 0);
   const halves = (options & abi.OPT_PTI) !== 0 ? g.cpus * abi.PTI_BYTES + g.tasks * 4 : 0;
   region(abi.H_OFF_PTI, halves);

@@ -45,7 +45,9 @@ const ALL_ROWS =
   abi.OPT_PREEMPT |
   abi.OPT_PTI |
   abi.OPT_POLL |
-  abi.OPT_DEFER;
+  abi.OPT_DEFER |
+  abi.OPT_CORE_TABLES |
+  abi.OPT_DIRECTORY;
 
 /** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {

@@ -76,8 +76,9 @@ export class ParallelDriver {
 
   /**
    * Starts the workers of a machine. Submit jobs or start scripts on it, then {@link run}.
-   * @throws ArgumentError E_LIMIT for a machine with devices, watched pages or an event log in use:
-   * their rows are not written atomically; E_LIMIT without room for the control block.
+   * @throws ArgumentError E_LIMIT for a machine with devices, watched pages, a TLB directory or an
+   * event log in use: their rows are not written atomically; E_LIMIT without room for the control
+   * block.
    * @throws ShootdownError E_ENV where threads cannot share memory; WorkerError.
    */
   static async create(machine: Machine, options: ParallelOptions = {}): Promise<ParallelDriver> {
@@ -306,6 +307,9 @@ function checkMachine(machine: Machine, workers: number): void {
     }
   }
   if (geometry.watch !== 0) refuse("watched pages: they need one order of all writes", "watch");
+  if ((core.header[abi.H_OPTIONS] & abi.OPT_DIRECTORY) !== 0) {
+    refuse("TLB directory: hardware changes it and the TLBs in one step", "policy");
+  }
   if (core.header[abi.H_LOG_MASK] !== 0) refuse("event log: it has one writer", "record");
   const bytes = core.end + controlBytes(workers);
   if (bytes > core.memory.buffer.byteLength) {

@@ -153,8 +153,9 @@ const queueReachable: Invariant = {
       if (queue !== 0 && !isComing) report(`CPU ${cpu} has a queue and no interrupt is coming`);
     }
     for (let id = 0; id < limit; id++) {
-      const isLocked = view.csd(id).locked !== 0;
-      if (isLocked !== seen.has(id)) {
+      const { locked, waits } = view.csd(id);
+      const isLocked = locked !== 0;
+      if (isLocked !== seen.has(id) && !(isLocked && waits)) {
         report(`request ${id} is ${isLocked ? "locked but in no list" : "queued but not locked"}`);
       }
     }
@@ -181,8 +182,10 @@ const slotsCurrentAtRest: Invariant = {
   says: "When nothing runs, a CPU that runs an mm has carried out every flush not put off.",
   atRest: true,
   check(view, report) {
-    // A hypervisor flushes, and the generations of the guest know nothing of it.
-    if ((view.header(abi.H_OPTIONS) & abi.OPT_PV_FLUSH) !== 0) return;
+    // A hypervisor flushes, and the generations of the guest know nothing of it. Where it is known
+    // who holds a translation, the others are left out, and stay behind.
+    const spares = abi.OPT_PV_FLUSH | abi.OPT_REPLICAS | abi.OPT_CORE_TABLES | abi.OPT_DIRECTORY;
+    if ((view.header(abi.H_OPTIONS) & spares) !== 0) return;
     for (let cpu = 0; cpu < view.cpus; cpu++) {
       const mm = runs(view, cpu);
       if (mm === null || view.isDeferred(mm)) continue;
@@ -212,6 +215,12 @@ function checkFresh(view: View, what: string, mm: number, e: CachedEntry, report
  */
 function trustedSlots(view: View, cpu: number): Map<number, number> {
   const trusted = new Map<number, number>();
+  const running = runs(view, cpu);
+  const tracks = abi.OPT_REPLICAS | abi.OPT_CORE_TABLES | abi.OPT_DIRECTORY;
+  if (running !== null && (view.header(abi.H_OPTIONS) & tracks) !== 0) {
+    // Left out of requests, it uses its slot all the same.
+    trusted.set(cpuField(view, cpu, "asid"), running);
+  }
   for (let i = 0; i < view.header(abi.H_ASIDS); i++) {
     const { ctxId, tlbGen } = view.slot(cpu, i);
     for (let mm = 0; ctxId !== 0 && mm < view.mms; mm++) {

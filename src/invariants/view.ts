@@ -198,11 +198,13 @@ export class View {
   }
 
   /** csd of a pair: the next one in its list (id + 1), who locked it (index + 1), acknowledged. */
-  csd(id: number): { next: number; locked: number; acked: boolean } {
+  csd(id: number): { next: number; locked: number; acked: boolean; waits: boolean } {
     const p = this.core.at(abi.H_OFF_CSD) + id * this.header(abi.H_CSD_STRIDE);
     const owner = this.word(p + 4);
     const acked = (owner & abi.CSD_ACKED) !== 0;
-    return { next: this.word(p), locked: owner & abi.CSD_OWNER, acked };
+    // A leader's message, while those that it has told have not answered.
+    const waits = (owner & abi.CSD_FORWARD) !== 0 && owner >>> 0 >= abi.CSD_OPEN;
+    return { next: this.word(p), locked: owner & abi.CSD_OWNER, acked, waits };
   }
 }
 

@@ -184,6 +184,27 @@ export class Kit {
     return this.policy.batching === "issued" || this.policy.batching === "barrier";
   }
 
+  /**
+   * At the end of a fault on `vpn`: what it has found there is copied to this CPU's own tables,
+   * under the lock of the table that is copied.
+   */
+  copyTables(vpn: Reg): Program {
+    const { copies } = this.policy;
+    if (copies === undefined) return [];
+    const alone = copies === "alone" ? abi.SHARER_ALONE : 0;
+    const track = op("sharer.join", { a: vpn, imm: alone, note: "track: be told of changes" });
+    const copy = op("sharer.join", { a: vpn, imm: abi.SHARER_COPY, note: "copy to own tables" });
+    const isLate = copies === "late";
+    return [
+      when(op("ptl.lock", { a: vpn }), [
+        when(op("pte.get", { a: vpn }), isLate ? [copy] : [track, copy]),
+        op("pte.forget"),
+        op("ptl.unlock"),
+        isLate ? [track] : [],
+      ]),
+    ];
+  }
+
   /** What reclaim has deferred for this task, in one flush; before frames are written or freed. */
   flushBatch(): Program {
     const request = this.issuesAtOnce

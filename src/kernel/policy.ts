@@ -54,6 +54,21 @@ export interface FlushPolicy {
    * which is broken: only where an entry is not present any more.
    */
   readonly filter?: "lost" | "gone";
+  /**
+   * Nodes, or CPUs, have page tables of their own: a fault copies what it needs. `tracked`: whoever
+   * copies is told of changes from before. Broken: `late`, from some time after; `alone`, but
+   * nobody else is any longer.
+   */
+  readonly copies?: "tracked" | "late" | "alone";
+  /**
+   * The machine has a TLB directory. `inclusive`: an entry that makes room is dropped from the TLBs
+   * it names; `silent`, which is broken: it is not.
+   */
+  readonly directory?: "inclusive" | "silent";
+  /** CPUs of a node where the profile has no sockets; 1 by default. */
+  readonly nodeCpus?: number;
+  /** Lazy mark and queue head, csd and flush info, share a cache line each: prices only. */
+  readonly consolidates?: boolean;
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
   /** INFO_* bits that each of its requests carries besides: how targets treat generations. */

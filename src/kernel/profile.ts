@@ -41,7 +41,7 @@ export function isPriceName(name: string): name is OpName | CostName {
 /** Highest price, ns. */
 export const NS_MAX = 1e9;
 const SOCKET_MOST = 1024;
-const REMOTE: readonly CostName[] = ["csdRemote", "deliverRemote", "ackRemote"];
+const REMOTE: readonly CostName[] = ["csdRemote", "deliverRemote", "ackRemote", "infoLineRemote"];
 
 function checkSockets(profile: CostProfile): void {
   const size: unknown = profile.cpusPerSocket;
@@ -58,12 +58,20 @@ function checkSockets(profile: CostProfile): void {
   throw new ArgumentError("E_LIMIT", message, { argument, least: 1, most: SOCKET_MOST });
 }
 
+/** What a policy that consolidates cache lines saves, and of which price it is a part. */
+const CONSOLIDATED: readonly (readonly [price: number, part: number])[] = [
+  [abi.COST_CSD, abi.COST_LAZY_LINE],
+  [abi.OP_CSQ_TAKE, abi.COST_INFO_LINE],
+  [abi.COST_DELIVER_REMOTE, abi.COST_INFO_LINE_REMOTE],
+];
+
 /**
- * The core's cost table of a profile.
+ * The core's cost table of a profile; with `consolidates` as if lazy mark and queue head, csd and
+ * flush info were one cache line each.
  * @throws ArgumentError E_TYPE for an unknown name, or a remote price without `cpusPerSocket`;
  * E_LIMIT for a price outside 0 to 10^9 ns, or sockets outside 1 to 1,024 CPUs.
  */
-export function costTable(profile: CostProfile): Uint32Array {
+export function costTable(profile: CostProfile, consolidates = false): Uint32Array {
   checkSockets(profile);
   const table = new Uint32Array(abi.COST_WORDS);
   for (const [name, price] of Object.entries(profile.prices)) {
@@ -85,6 +93,9 @@ export function costTable(profile: CostProfile): Uint32Array {
       );
     }
     table[at] = ns;
+  }
+  for (const [price, part] of consolidates ? CONSOLIDATED : []) {
+    table[price] = Math.max(0, table[price] - table[part]);
   }
   return table;
 }

@@ -8,6 +8,7 @@ import type { Scenario, Verdict } from "./scenario.js";
 import { IDLE_SCENARIOS } from "./idle.js";
 import { ISOLATION_SCENARIOS } from "./isolation.js";
 import { DEFERRAL_SCENARIOS } from "./deferral.js";
+import { TOPOLOGY_SCENARIOS } from "./topology.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
 import { migrateCopyFirstUser, WORKLOAD_SCENARIOS } from "./workloads.js";
 import { WRITE_BACK_SCENARIOS } from "./write-back.js";
@@ -492,6 +493,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...ISOLATION_SCENARIOS,
   ...IDLE_SCENARIOS,
   ...DEFERRAL_SCENARIOS,
+  ...TOPOLOGY_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

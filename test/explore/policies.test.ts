@@ -87,7 +87,10 @@ describe("with three CPUs in the mm", () => {
         console.log(`${scenario.name} ${name}: ${two.states} and ${three.states} states`);
         expect(three.verdict).toBe("SAFE");
         // Without interrupts the third CPU of csd-ahead does the same with and without the mm.
-        if (name.startsWith("broadcast")) expect(three.states).toBeGreaterThanOrEqual(two.states);
+        // By broadcast, where there are two targets; by interrupt with one.
+        if (name === "hybrid") expect(three.states).toBeGreaterThan(1);
+        else if (name.startsWith("broadcast"))
+          expect(three.states).toBeGreaterThanOrEqual(two.states);
         else expect(three.states).toBeGreaterThan(two.states);
       }, 120_000);
     }

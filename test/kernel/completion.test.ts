@@ -108,6 +108,20 @@ describe("what policies give", () => {
     "pti-trust-others": [],
     "idle-poll": [],
     "idle-poll-stale": [],
+    hybrid: [],
+    replicas: [],
+    "core-tables": [],
+    directory: [],
+    messages: [],
+    consolidated: [],
+    "early-ack-consolidated": [],
+    "messages-early": [DATA("G0"), TABLES("G0")],
+    "directory-silent": [DATA("G0")],
+    "directory-tables": [TABLES("G3")],
+    "replicas-late": [DATA("G0"), TABLES("G0")],
+    "core-tables-owner": [DATA("G0"), TABLES("G0")],
+    "hybrid-erratum": [TABLES("G3")],
+    "hybrid-overtaken": [DATA("G0"), TABLES("G0")],
   };
 
   test("is known for every policy of the catalogue", () => {

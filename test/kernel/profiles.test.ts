@@ -144,7 +144,8 @@ describe("distance between sockets", () => {
     });
 
     test(`${policy}: sockets without surcharges change nothing`, async () => {
-      const { csdRemote: _c, deliverRemote: _d, ackRemote: _a, ...prices } = numa.prices;
+      const { csdRemote: _c, deliverRemote: _d, ackRemote: _a, ...rest } = numa.prices;
+      const { infoLineRemote: _i, ...prices } = rest;
       const flat: CostProfile = { ...numa, prices };
       const { cpusPerSocket: _s, ...none } = flat;
       const others = [1, 2, 3];

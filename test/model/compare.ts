@@ -18,6 +18,7 @@ import type {
   Pte,
 } from "./state.js";
 import { lockName, waitsFor } from "./ops-flush.js";
+import { hasCoreTables, tracksSharers } from "./sharers.js";
 
 type Value = number | bigint | boolean;
 
@@ -65,7 +66,8 @@ function ownerWord(csd: Csd, from: number): number {
     (csd.async ? abi.CSD_ASYNC : 0) |
     (csd.acked ? abi.CSD_ACKED : 0) |
     (csd.call === null ? 0 : abi.CSD_CALL);
-  return (from + 1) | flags;
+  const open = csd.open === undefined ? 0 : abi.CSD_FORWARD + csd.open * abi.CSD_OPEN;
+  return ((from + 1) | flags) + open;
 }
 
 /** The payload of a wide csd. A call is kept as a request of one page. */
@@ -386,6 +388,8 @@ class Comparison {
       const at = core.at(abi.H_OFF_POLL) + index * 4;
       this.word("poll", index, at, ["no", "polls", "wanted"].indexOf(poll));
     }
+    this.sharers();
+    this.directory();
     const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);
     const deferred = model.deferrals.reduce((n, { key }) => n + freedFrames(model, key), 0);
     this.word("parked", 0, BASE + abi.H_PARKED_PAGES * 4, parked + deferred);
@@ -442,6 +446,41 @@ class Comparison {
     model.inKernel.forEach((is, task) => {
       this.word("pti.inKernel", task, tasks + task * 4, Number(is));
     });
+  }
+
+  private directory(): void {
+    const { core, model } = this;
+    if (!model.has(abi.OPT_DIRECTORY)) return;
+    const { turn, ways } = model.directory;
+    const base = core.at(abi.H_OFF_DIRECTORY);
+    const bytes = Math.ceil((16 + Math.ceil(model.geometry.cpus / 32) * 4) / 8) * 8;
+    this.word("directory.turn", 0, base, turn);
+    ways.forEach((e, way) => {
+      const p = base + 8 + way * bytes;
+      const tag = e ? 1n | (e.huge ? 4n : 0n) | (e.vpn << 12n) : 0n;
+      this.long("directory.tag", way, p, tag);
+      this.word("directory.ctxId", way, p + 8, e?.ctxId ?? 0);
+      this.mask(`directory[${way}].mask`, p + 16, e?.holders ?? new Set());
+    });
+  }
+
+  private sharers(): void {
+    const { core, model } = this;
+    if (!tracksSharers(model)) return;
+    const bytes = Math.ceil(model.geometry.cpus / 32) * 4;
+    const base = core.at(abi.H_OFF_SHARERS);
+    const none: ReadonlySet<number> = new Set();
+    for (const { id: table, sharers, entries } of model.tables) {
+      const n = hasCoreTables(model) ? entries.length : 1;
+      for (let i = 0; i < n; i++) {
+        const p = base + (table * n + i) * 2 * bytes;
+        this.mask(`tables[${table}].tracked[${i}]`, p, sharers[i]?.tracked ?? none);
+        this.mask(`tables[${table}].copied[${i}]`, p + bytes, sharers[i]?.copied ?? none);
+      }
+    }
+    for (const { index, told } of model.cpus) {
+      this.mask(`cpus[${index}].told`, core.at(abi.H_OFF_TOLD) + index * bytes, told);
+    }
   }
 
   /** Explored machines have rings of one entry. */

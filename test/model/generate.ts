@@ -139,6 +139,8 @@ export class Run {
   readonly era: string;
   readonly policy: string;
   readonly merge: boolean;
+  /** CPUs of a node. */
+  readonly nodeCpus: number;
   /** CPUs call each other, too. */
   readonly calls: boolean;
   readonly consumers: readonly Consumer[];
@@ -168,6 +170,7 @@ export class Run {
     const mms = random.between(1, 3);
     // Pools that run out in some programs; in most, programs that get far.
     const isSmall = random.chance(20);
+    this.nodeCpus = 1 + Number(seed % 3n);
     this.geometry = checkGeometry(
       {
         cpus: random.between(1, 4),
@@ -256,10 +259,14 @@ export class Run {
       this.core.writeU64(this.core.at(abi.H_OFF_WATCH_VPN) + k * 16, vpn);
       this.core.writeU64(this.core.at(abi.H_OFF_WATCH_VPN) + k * 16 + 8, mm);
     });
-    const { options, merge } = this;
+    const { options, merge, nodeCpus } = this;
     const ptiPages = random.pick([0, 1, 1, 2]);
+    const silent = catalogue.policy(this.policy).directory === "silent";
     this.core.header[abi.H_PTI_PAGES] = ptiPages;
-    this.model = new Model({ geometry: g, options, merge, code, handlerPc, watch, ptiPages });
+    this.core.header[abi.H_NODE_CPUS] = nodeCpus;
+    this.core.header[abi.H_DIR_SILENT] = silent ? 1 : 0;
+    const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, watch };
+    this.model = new Model({ geometry: g, ...machine });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
     const mms = random.between(1, g.mms);

@@ -10,12 +10,12 @@ const ROOMY = { frames: 40, tables: 32, levels: 2, indexBits: 2, vmas: 16, watch
 const SOUND: Parts = { sound: true, geometry: { watch: 0 } };
 
 /** A machine at rest with pages mapped, translations cached and a device attached. */
-async function settled(): Promise<Run> {
+async function settled(policy: string): Promise<Run> {
   for (let seed = 1n; ; seed++) {
     const run = await new Run(seed, {
       ...SOUND,
       era: "coupled",
-      policy: "concurrent",
+      policy,
       consumers: ["mirroring"],
       operations: ["read", "write", "write"],
       options: abi.OPT_LAZY_SKIP,
@@ -73,6 +73,12 @@ const PLANTED: Readonly<Record<string, Plant>> = {
     core.u32[(core.at(abi.H_OFF_CSD) + core.header[abi.H_CSD_STRIDE] + 4) >> 2] = 1;
   },
   ReachedInHandler: (r) => addTo(r, r.core.cpu(0) + CPU.fields.reached.offset, 1),
+  SharersCoverCachers: ({ core }) => {
+    core.u8.fill(0, core.at(abi.H_OFF_SHARERS), core.at(abi.H_OFF_TOLD));
+  },
+  DirectoryInclusive: ({ core }) => {
+    core.u8.fill(0, core.at(abi.H_OFF_DIRECTORY), core.at(abi.H_OFF_DIRECTORY) + 64);
+  },
   SlotsCurrentAtRest: (r) => addTo(r, r.core.mm(0) + MM.fields.tlbGen.offset, 1),
   NoStaleAfterQuiesce: (r) => addTo(r, r.core.at(abi.H_OFF_IOTLB) + 12, 1),
   BracketsBalance: (r) => addTo(r, r.core.mm(0) + MM.fields.brackets.offset, 1),
@@ -102,12 +108,18 @@ const PLANTED: Readonly<Record<string, Plant>> = {
   },
 };
 
+/** Policies whose rows some invariants are about. */
+const POLICIES: Readonly<Record<string, string>> = {
+  SharersCoverCachers: "replicas",
+  DirectoryInclusive: "directory",
+};
+
 test("every invariant has a planted error", () => {
   expect(Object.keys(PLANTED).sort()).toEqual(INVARIANTS.map(({ name }) => name).sort());
 });
 
 test.each(Object.entries(PLANTED))("%s reports its planted error", async (name, plant) => {
-  const run = await settled();
+  const run = await settled(POLICIES[name] ?? "concurrent");
   expect(checkCore(run.core)).toEqual([]);
   plant(run);
   expect(checkCore(run.core).map((violation) => violation.invariant)).toContain(name);

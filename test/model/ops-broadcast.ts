@@ -1,6 +1,7 @@
 /** Invalidations that hardware broadcasts (shootdown 1.8). */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
+import { holdersOf, leaveDirectory } from "./directory.js";
 import { dropUser, dropUserPages } from "./ops-arch.js";
 import { dropPages, flushSlot } from "./ops-flush.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
@@ -41,6 +42,19 @@ function applyAll(model: Model, cpu: Cpu): void {
   });
 }
 
+/** Under one slot. Broadcasts that leave walk caches alone drop translations only. */
+function drop(model: Model, cpu: Cpu, asid: number, info: Readonly<Info>): void {
+  const tables = cpu.pwc.entries.slice();
+  if ((info.flags & abi.INFO_FULL) !== 0) {
+    flushSlot(model, cpu, asid);
+    dropUser(cpu, asid);
+  } else {
+    dropPages(model, cpu, asid, info);
+    dropUserPages(model, cpu, { ...info, flags: info.flags & ~abi.INFO_USER_LATER }, asid);
+  }
+  if ((info.flags & abi.INFO_LEAF) !== 0) cpu.pwc.entries.splice(0, tables.length, ...tables);
+}
+
 /** In every slot that holds the mm, loaded or not. */
 function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
   if (info.mm === "any") {
@@ -51,16 +65,25 @@ function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
   if (!mm) return;
   cpu.slots.forEach((slot, asid) => {
     if (slot.ctxId !== mm.ctxId) return;
-    if ((info.flags & abi.INFO_FULL) !== 0) {
-      flushSlot(model, cpu, asid);
-      dropUser(cpu, asid);
-    } else {
-      dropPages(model, cpu, asid, info);
-      dropUserPages(model, cpu, { ...info, flags: info.flags & ~abi.INFO_USER_LATER }, asid);
+    drop(model, cpu, asid, info);
+    const isNext = slot.tlbGen + 1 === info.gen;
+    if ((info.flags & abi.INFO_ORDERED) === 0 || isNext) {
+      slot.tlbGen = Math.max(slot.tlbGen, info.gen);
     }
-    slot.tlbGen = Math.max(slot.tlbGen, info.gen);
     model.count(cpu.index, abi.CT_BROADCAST);
   });
+  leaveDirectory(model, cpu, info);
+}
+
+/** DIR_SEND: to whom the directory names, or to everybody. */
+export function forward(model: Model, cpu: Cpu, i: Instruction): number {
+  const { info } = cpu;
+  if (!info || typeof info.mm === "string" || !model.has(abi.OPT_DIRECTORY))
+    return abi.ST_BAD_PROGRAM;
+  const isFreed = (info.flags & abi.INFO_FREED) !== 0 && i.imm !== abi.DIR_TABLES;
+  const holders = isFreed ? model.cpus.map(({ index }) => index) : holdersOf(model, info);
+  for (const index of [cpu.index, ...holders]) cpu.broadcast.add(index);
+  return abi.ST_OK;
 }
 
 /** Hardware applies a broadcast that a CPU has not applied: that of the lowest sender. */

@@ -2,6 +2,7 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
+import { fillDirectory } from "./directory.js";
 import { setDirty } from "./ops-dirty.js";
 import { distrustOthers, halfOf } from "./ops-arch.js";
 import { checkAccess } from "./oracle.js";
@@ -24,6 +25,7 @@ export function cpuWalk(
   if (!pte || (write && !has(pte, abi.PTE_W))) return { usable: false, changed };
   const isTracked = model.has(abi.OPT_DIRTY);
   if (isTracked && write) setDirty(model, mm, vpn);
+  fillDirectory(model, cpu, mm, vpn, has(pte, abi.PTE_HUGE));
   fill(
     cpu.tlb,
     {

@@ -4,6 +4,7 @@ import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
 import { distrustOthers, dropUserPages, flushHalves, flushKernel, interrupt } from "./ops-arch.js";
 import { requestMask } from "./ops-batched.js";
+import { chooseSharers, isTold, leavePages, tracksSharers } from "./sharers.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
 
 /** Everything an ASID slot holds. */
@@ -36,10 +37,17 @@ export function takeSlot(cpu: Cpu): number {
   return slot;
 }
 
+/** Pages that a ranged request names, in steps of its stride. */
+export function pagesOf(model: Model, info: Readonly<Info>): bigint[] {
+  const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
+  const pages: bigint[] = [];
+  for (let vpn = info.start; vpn < info.end; vpn += 1n << bits) pages.push(vpn);
+  return pages;
+}
+
 /** Page by page; huge entries go with any of theirs, and cached tables all at once. */
 export function dropPages(model: Model, cpu: Cpu, asid: number, info: Readonly<Info>): void {
-  const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
-  for (let vpn = info.start; vpn < info.end; vpn += 1n << bits) {
+  for (const vpn of pagesOf(model, info)) {
     const first = (vpn >> model.bits) << model.bits;
     dropWhere(cpu.tlb, (e) => e.asid === asid && (e.huge ? e.vpn === first : e.vpn === vpn));
   }
@@ -74,9 +82,17 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
   const newest = model.mm(cpu.loaded as number).tlbGen;
   if (isPlain && newest === slot.tlbGen) return;
   model.count(cpu.index, local ? abi.CT_FLUSH_LOCAL : abi.CT_FLUSH_REMOTE);
-  const isAlone = info.gen === slot.tlbGen + 1 || (info.flags & abi.INFO_NEWEST) !== 0;
-  const isRangeEnough = !isPlain || (isAlone && info.gen === newest);
+  const isNext = info.gen === slot.tlbGen + 1;
+  const isAlone = isNext || (info.flags & abi.INFO_NEWEST) !== 0;
+  // Who was not told of the requests in between holds nothing of them.
+  const isTracked = tracksSharers(model) && !isAny;
+  const isRangeEnough = isTracked || !isPlain || (isAlone && info.gen === newest);
+  let reached = newest;
   if ((info.flags & abi.INFO_FULL) === 0 && isRangeEnough) {
+    if (isTracked) {
+      leavePages(model, cpu, model.mm(cpu.loaded as number), pagesOf(model, info));
+      reached = isNext ? info.gen : slot.tlbGen;
+    }
     const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
     dropPages(model, cpu, cpu.asid, info);
     dropUserPages(model, cpu, info, cpu.asid);
@@ -85,7 +101,7 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
     flushSlot(model, cpu, cpu.asid);
     model.count(cpu.index, abi.CT_FLUSH_FULL);
   }
-  if (isPlain) slot.tlbGen = newest;
+  if (isPlain) slot.tlbGen = reached;
 }
 
 /** SLOTS_CLEAR: all others flush before they use the request's mm again. */
@@ -120,6 +136,7 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
     flags |= abi.INFO_FREED;
     if ((c.gather.flags & abi.GF_SMALL) === 0) flags |= abi.INFO_HUGE;
   }
+  chooseSharers(model, cpu, c, start, end, flags);
   const bits = (flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
   const isAbove = ((end - start) & ALL) >> bits > BigInt(model.geometry.ceiling);
   const isFull = isAbove || (flags & abi.INFO_FULL) !== 0;
@@ -134,7 +151,7 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
 }
 
 /** B2: does this CPU have to be told? */
-function isTarget(model: Model, target: Cpu, info: Info): boolean {
+export function isTarget(model: Model, target: Cpu, info: Info): boolean {
   if ((info.flags & abi.INFO_FREED) !== 0 || info.mm === "kernel") return true;
   if (model.has(abi.OPT_TELL_ALL)) return true;
   const spares = model.has(abi.OPT_LAZY_SKIP) && !model.has(abi.OPT_TELL_LAZY);
@@ -174,7 +191,9 @@ function send(model: Model, cpu: Cpu, c: Context): number {
   const rest = mask.filter(
     (index) => index >= c.cursor && index !== cpu.index && model.cpus[index].online,
   );
-  const at = rest.findIndex((index) => isTarget(model, model.cpus[index], info));
+  const at = rest.findIndex(
+    (index) => isTarget(model, model.cpus[index], info) && isTold(model, cpu, index, info),
+  );
   const target = at < 0 ? null : model.cpus[rest[at]];
   if (target && isMarked(model, target, c)) {
     if (!model.has(abi.OPT_PV_BLIND)) target.flushOnResume = true;
@@ -235,6 +254,7 @@ export function runFlush(model: Model, actor: number, c: Context, i: Instruction
       return waitsFor(model, cpu) > 0 ? abi.ST_WAIT : abi.ST_OK;
     case abi.OP_FLUSH_DONE:
       cpu.info = null;
+      cpu.told = new Set();
       model.count(actor, abi.CT_FLUSHES);
       return abi.ST_OK;
     default:

@@ -2,6 +2,7 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { takeDeferred, takeRecycled, useUnflushed } from "./ops-deferral.js";
+import { inherit } from "./sharers.js";
 import { type Context, type Mm, type Model, ModelTrap, type Pte, type Table } from "./state.js";
 import * as tables from "./tables.js";
 import { has } from "./tables.js";
@@ -114,6 +115,7 @@ function split(model: Model, c: Context, mm: Mm, vpn: bigint): number {
   if (!table) return abi.ST_NO_TABLES;
   const small = { to: old!.to, flags: old!.flags & ~abi.PTE_HUGE };
   table.parent = place.table;
+  inherit(model, place.table, place.index, table);
   table.entries = table.entries.map(() => small);
   refFrame(model, small.to, Number(span) - 1);
   place.table.entries[place.index] = { to: table.id, flags: abi.PTE_P | abi.PTE_W };

@@ -20,7 +20,7 @@ function isPending(model: Model, cpu: Cpu, c: Context): boolean {
   if (c.kept !== null && !("call" in c.kept)) return true;
   return c.taken.some((from) => {
     const csd = model.csds.get(lockName(from, cpu.index))!;
-    return csd.call === null && csd.acked;
+    return csd.call === null && csd.acked && csd.relayed !== true;
   });
 }
 

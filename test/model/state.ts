@@ -25,6 +25,25 @@ export interface Table {
   /** Context that holds its lock. */
   lock: Context | null;
   entries: (Pte | null)[];
+  /** Of each entry, or only one for all of them. */
+  sharers: (Sharers | undefined)[];
+}
+
+/** Which TLBs may hold a translation; whose turn it is to make room. */
+export interface Directory {
+  turn: number;
+  readonly ways: ({
+    readonly ctxId: number;
+    readonly vpn: bigint;
+    readonly huge: boolean;
+    readonly holders: Set<number>;
+  } | null)[];
+}
+
+/** CPUs or nodes that are told of changes, and those whose walks find what is there. */
+export interface Sharers {
+  readonly tracked: Set<number>;
+  readonly copied: Set<number>;
 }
 
 export interface Frame {
@@ -93,6 +112,10 @@ export interface Csd {
   acked: boolean;
   /** A copy of the request; null: the request is where its initiator keeps it. */
   readonly payload: Readonly<Info> | null;
+  /** A message whose target tells the rest of its node: how many have not answered it. */
+  open?: number;
+  /** A message from a leader, which waits for it instead of the initiator. */
+  readonly relayed?: boolean;
   /** Not a request at all. */
   readonly call: Call | null;
 }
@@ -123,6 +146,8 @@ export interface Cpu {
   flushOnResume: boolean;
   /** CPUs that have not applied what this one has broadcast. */
   broadcast: Set<number>;
+  /** CPUs or nodes that its request is for, where that is known. */
+  told: Set<number>;
   /** What this CPU leaves others to sweep. */
   latr: LatrEntry | null;
   /** With page-table isolation: slots to be flushed, which half is loaded, who is suspect. */
@@ -245,6 +270,10 @@ export interface ModelOptions {
   readonly merge: boolean;
   readonly code: Uint32Array;
   readonly handlerPc: number;
+  /** CPUs of a node; 1 by default. */
+  readonly nodeCpus?: number;
+  /** The directory's entries make room without a word. */
+  readonly silent?: boolean;
   readonly watch: readonly { readonly vpn: number; readonly mm: number }[];
   /** Ranges of more pages may leave their user half to the next exit. */
   readonly ptiPages?: number;
@@ -265,6 +294,9 @@ export class Model {
   readonly code: Uint32Array;
   readonly handlerPc: number;
   readonly ptiPages: number;
+  readonly nodeCpus: number;
+  readonly silent: boolean;
+  readonly directory: Directory = { turn: 0, ways: [null, null] };
   readonly frames: Frame[] = [];
   readonly tables: Table[] = [];
   /** Free ids, the next one to be handed out last. */
@@ -306,13 +338,15 @@ export class Model {
     this.code = from.code;
     this.handlerPc = from.handlerPc;
     this.ptiPages = from.ptiPages ?? 1;
+    this.nodeCpus = from.nodeCpus ?? 1;
+    this.silent = from.silent ?? false;
     for (let i = 0; i < g.frames; i++) {
       this.frames.push({ gen: 0, refs: i === 0 ? 1 : 0, value: 0, rmap: null, deferral: 0 });
       if (i > 0) this.freeFrames.unshift(i);
     }
     for (let id = 0; id < g.tables; id++) {
       const entries = new Array<Pte | null>(2 ** g.indexBits).fill(null);
-      this.tables.push({ id, gen: 0, level: 0, parent: null, lock: null, entries });
+      this.tables.push({ id, gen: 0, level: 0, parent: null, lock: null, entries, sharers: [] });
       this.freeTables.unshift(id);
     }
     const pwc = (): WalkCache => ({
@@ -341,6 +375,7 @@ export class Model {
         preempted: false,
         flushOnResume: false,
         broadcast: new Set(),
+        told: new Set(),
         latr: null,
         marks: new Set(),
         isUser: false,

@@ -16,6 +16,7 @@ import { runLatr } from "./ops-latr.js";
 import { runLocal } from "./ops-local.js";
 import { runMemory } from "./ops-memory.js";
 import { deviceWalk, runNotify } from "./ops-notify.js";
+import { isTopology, runTopology } from "./ops-topology.js";
 import { interruptUnmasked, isTransport, runTransport } from "./ops-transport.js";
 import { preemptOrResume, runVcpu } from "./ops-vcpu.js";
 import type { Context, Model } from "./state.js";
@@ -122,7 +123,8 @@ function runVisible(model: Model, actor: number, c: Context, i: Instruction): nu
   const from = c.pc;
   c.pc = from + 1;
   let status: number;
-  if (isTransport(i.op)) status = runTransport(model, actor, c, i);
+  if (isTopology(i.op)) status = runTopology(model, actor, c, i);
+  else if (isTransport(i.op)) status = runTransport(model, actor, c, i);
   else if (i.op < abi.OP_VMA_FIND) status = runControl(model, actor, c, i);
   else if (i.op < abi.OP_GATHER_BEGIN) status = runMemory(model, actor, c, i);
   else if (i.op < abi.OP_FLUSH_PREP) status = runGather(model, actor, c, i);

@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import { fillTable, findTable } from "./caches.js";
 import { keepFreed } from "./ops-deferral.js";
 import { raise } from "./oracle.js";
+import { mayUse } from "./sharers.js";
 import {
   type Mm,
   type Model,
@@ -94,11 +95,15 @@ export function hardWalk(
   }
   let changed = false;
   for (;;) {
-    const pte = table.entries[indexOf(model, vpn, level)]!;
+    const index = indexOf(model, vpn, level);
+    const pte = table.entries[index]!;
     if (!has(pte, abi.PTE_P)) return { pte: null, changed };
-    if (level === 0 || has(pte, abi.PTE_HUGE)) return { pte, changed };
+    const isLeaf = level === 0 || has(pte, abi.PTE_HUGE);
+    const next = isLeaf ? null : model.tables[pte.to];
+    if (!mayUse(model, actor, table, index, next)) return { pte: null, changed };
+    if (!next) return { pte, changed };
     level--;
-    table = model.tables[pte.to]!;
+    table = next;
     const prefix = vpn >> (model.bits * BigInt(level + 1));
     const entry = { prefix, level, asid, table: table.id, gen: table.gen };
     if (fillTable(cache, entry)) changed = true;
@@ -143,6 +148,7 @@ export function takeTable(model: Model, level: number): Table | null {
 export function putTable(model: Model, table: Table): void {
   if (table.entries.some((pte) => pte !== null)) throw new ModelTrap("a full table was freed");
   table.gen++;
+  table.sharers = [];
   table.level = 0;
   table.parent = null;
   table.lock = null;

@@ -137,6 +137,7 @@ export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Prog
             populate(kit, vpn, prot, write),
           ]),
         ]),
+        kit.copyTables(vpn),
       ],
       [kit.set(prot, 0)],
     ),

@@ -5,6 +5,9 @@ import { batched, batchedReset, batchedUnchecked, batchedUnforced } from "./batc
 import { broadcastBarrier, broadcastBatched, broadcastIssued } from "./broadcast-batched.js";
 import { broadcast, broadcastNoSync } from "./broadcast.js";
 import { concurrent } from "./concurrent.js";
+import { consolidated, earlyAckConsolidated } from "./consolidated.js";
+import { coreTables, coreTablesOwner } from "./core-tables.js";
+import { directory, directorySilent, directoryTables } from "./directory.js";
 import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
 import {
   ackAtEntry,
@@ -29,10 +32,13 @@ import {
   lufWritable,
   lufWritten,
 } from "./luf.js";
+import { hybrid, hybridErratum, hybridOvertaken } from "./hybrid.js";
+import { messages, messagesEarly } from "./messages.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
 import { pteFilter, pteFilterGone } from "./pte-filter.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
+import { replicas, replicasLate } from "./replicas.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
 import { tellAll, tellLazy } from "./target-filter.js";
@@ -58,6 +64,13 @@ export const POLICIES: readonly FlushPolicy[] = [
   luf,
   pteFilter,
   fpr,
+  hybrid,
+  replicas,
+  directory,
+  coreTables,
+  messages,
+  consolidated,
+  earlyAckConsolidated,
   noWait,
   ackFirst,
   noIpi,
@@ -94,4 +107,11 @@ export const POLICIES: readonly FlushPolicy[] = [
   pteFilterGone,
   fprLeaky,
   fprAba,
+  hybridErratum,
+  hybridOvertaken,
+  replicasLate,
+  directorySilent,
+  directoryTables,
+  coreTablesOwner,
+  messagesEarly,
 ];

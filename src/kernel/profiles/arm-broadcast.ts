@@ -1,4 +1,5 @@
 import type { CostProfile } from "../profile.js";
+import { topologyPrices } from "./topology.js";
 
 const GAP = "no figure is published (shootdown.md 3.1, gap)";
 const SEQUENCE = "shootdown.md 1.8 [K7]: dsb ishst, tlbi vae1is a page, dsb ish";
@@ -42,6 +43,7 @@ export const armBroadcast: CostProfile = {
     park: { ns: 132, source: "assumed: as on x86 (shootdown.md 3.1, LATR)" },
     sweep: { ns: 158, source: "assumed: as on x86 (shootdown.md 3.1, LATR)" },
     tick: { ns: 4_000_000, source: "assumed: CONFIG_HZ 250" },
+    ...topologyPrices(60, "within a socket"),
     devZap: { ns: 500, source: "assumed: one SMMU command and CMD_SYNC" },
   },
 };

@@ -1,4 +1,5 @@
 import type { CostProfile } from "../profile.js";
+import { topologyPrices } from "./topology.js";
 
 const T10 = "shootdown.md 3.1 and T10: measured in a 2-vCPU KVM guest on AMD EPYC, Linux 6.18";
 
@@ -38,6 +39,7 @@ export const guestKvm: CostProfile = {
     tick: { ns: 1_000_000, source: "assumed: CONFIG_HZ 1000" },
     broadcast: { ns: 40, source: "assumed: no figure is published for INVLPGB or TLBI" },
     broadcastSync: { ns: 600, source: "assumed: TLBSYNC, which a guest executes itself" },
+    ...topologyPrices(60, "within a socket"),
     devZap: { ns: 2_000, source: "assumed: one invalidation through a virtual IOMMU queue" },
   },
 };

@@ -1,4 +1,5 @@
 import type { CostProfile } from "../profile.js";
+import { topologyPrices } from "./topology.js";
 
 /**
  * Calibration (shootdown.md 3.4): S = 260 ns send, D = 302 ns delivery to ack, F = 211 ns flush of
@@ -42,6 +43,7 @@ export const haswell2019: CostProfile = {
     poll: { ns: 60, source: "shootdown.md 3.1 [W5]: cache-line round trip 40 to 80 ns" },
     broadcast: { ns: 40, source: "assumed: no figure is published for INVLPGB or TLBI" },
     broadcastSync: { ns: 400, source: "assumed: TLBSYNC or DSB, a few cross-core round trips" },
+    ...topologyPrices(60, "within a socket"),
     devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
   },
 };

@@ -1,4 +1,5 @@
-import type { CostProfile, Price } from "../profile.js";
+import type { CostProfile } from "../profile.js";
+import { topologyPrices } from "./topology.js";
 
 /**
  * The flush of a kernel build, traced: 317 + 196.5 cycles a page with INVLPG alone (rows of 27 and
@@ -13,7 +14,7 @@ const CLOCK = "4.0 GHz assumed";
 const HASWELL = "assumed: as haswell-2019, whose T1 gives it; nothing published for Skylake";
 const FULL = "shootdown.md 3.1 [L19]: INVPCID all-contexts 376 ns, Skylake laptop 2016";
 
-const prices: Readonly<Record<string, Price>> = {
+const prices: CostProfile["prices"] = {
   ipi: { ns: 178, source: HASWELL },
   csd: { ns: 82, source: HASWELL },
   deliver: { ns: 160, source: HASWELL },
@@ -39,6 +40,7 @@ const prices: Readonly<Record<string, Price>> = {
   park: { ns: 132, source: "shootdown.md 3.1: LATR, saving a state (recalled)" },
   sweep: { ns: 158, source: "shootdown.md 3.1: LATR, a sweep (recalled)" },
   tick: { ns: 1_000_000, source: "assumed: CONFIG_HZ 1000" },
+  ...topologyPrices(60, "within a socket"),
   devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
 };
 

@@ -1,0 +1,218 @@
+/**
+ * Races of policies that choose who is told, and by which road. Ids are those of shootdown.md
+ * section 2.
+ */
+import type { Scenario } from "./scenario.js";
+
+const RW = 3;
+
+/** No secondary MMU is involved. */
+const ANY = { "*": { "*": "SAFE" } } as const;
+
+/** What every policy without its wait, its interrupts or its payload gets wrong. */
+const BROKEN_ANYWAY = {
+  "early-ack-pointer": "UAF",
+  "no-wait": "UAF",
+  "ack-first": "UAF",
+  "local-only": "UAF",
+  "broadcast-no-sync": "UAF",
+  "no-ipi": "DEADLOCK",
+} as const;
+
+const read = (vpn: number) => ({ call: "read", args: { vpn } });
+const write = (vpn: number) => ({ call: "write", args: { vpn } });
+const drop = (start: number, end = start + 1) => ({ call: "madvise", args: { start, end } });
+
+const twoRoads: Scenario = {
+  name: "two-roads",
+  title: "two requests for one CPU travel by different roads",
+  source: "shootdown.md P12 and 1.5",
+  story: [
+    "CPU1 has used A",
+    "T0 drops A with its page table: CPU1 is interrupted, the interrupt is on its way",
+    "T2 drops C: CPU1 and CPU0 are told by broadcast, which is faster",
+    "CPU1's handler looks at its generation: has it flushed for T0 already?",
+    "T0 frees A's frame; CPU1 reads A",
+  ],
+  geometry: { frames: 4, tables: 3, levels: 2, indexBits: 1, gatherPages: 2 },
+  mms: [{ vmas: [{ start: 0, end: 3, prot: RW }] }],
+  threads: [0, 0, 0],
+  devices: [],
+  setup: [
+    { name: "T2", cpu: 2, steps: [write(2)] },
+    { name: "T1", cpu: 1, steps: [write(0)] },
+  ],
+  actors: [
+    {
+      name: "T0 drops A",
+      cpu: 0,
+      steps: [{ call: "madvise.reclaim", args: { start: 0, end: 2 } }],
+    },
+    { name: "T1 reads A", cpu: 1, steps: [{ call: "load", args: { vpn: 0 } }] },
+    { name: "T2 drops C", cpu: 2, steps: [drop(2)] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    // Every request is this CPU's first.
+    "early-ack-pointer": "SAFE",
+    "hybrid-overtaken": "UAF",
+  },
+};
+
+const freedTableOfThree: Scenario = {
+  name: "freed-table-of-three",
+  title: "a page table is freed that one of two targets has walked",
+  source: "shootdown.md P12, 1.1 G4 and I4",
+  story: [
+    "CPU1 has used A: its paging-structure cache holds the table; CPU2 runs the mm, too",
+    "T0 unmaps A: entry cleared, table unhooked, two targets told",
+    "T0 frees the table; CPU1 walks it speculatively",
+  ],
+  geometry: { frames: 3, tables: 3, indexBits: 1, levels: 2, gatherPages: 2, pwcEntries: 1 },
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  devices: [],
+  threads: [0, 0, 0],
+  watch: [{ mm: 0, vpn: 1 }],
+  setup: [{ name: "T1", cpu: 1, steps: [write(0)] }],
+  actors: [{ name: "T0 unmaps", cpu: 0, steps: [{ call: "munmap", args: { start: 0, end: 2 } }] }],
+  assume: { speculativeWalks: true },
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-tables": "PT_UAF",
+    "ack-at-entry": "PT_UAF",
+    "no-wait": "PT_UAF",
+    "ack-first": "PT_UAF",
+    "local-only": "PT_UAF",
+    "broadcast-no-sync": "PT_UAF",
+    "no-ipi": "DEADLOCK",
+    "hybrid-erratum": "PT_UAF",
+    "directory-tables": "PT_UAF",
+  },
+};
+
+const replicaFault: Scenario = {
+  name: "replica-fault",
+  title: "a CPU copies a translation to its own tables while it is being taken away",
+  source: "shootdown.md P20",
+  story: [
+    "T0 has written A; CPU1 has not used it",
+    "T1 reads A: it faults, and copies the entry, and the path to it, to its own tables",
+    "CPU1 walks there speculatively: cached",
+    "T0 drops A: is CPU1 told? T1 reads A",
+  ],
+  geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  devices: [],
+  threads: [0, 0],
+  watch: [{ mm: 0, vpn: 0 }],
+  setup: [{ name: "T0", cpu: 0, steps: [write(0)] }],
+  actors: [
+    { name: "T0 drops A", cpu: 0, steps: [drop(0)] },
+    { name: "T1 reads A", cpu: 1, steps: [read(0)] },
+  ],
+  assume: { speculativeWalks: true },
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "replicas-late": "UAF",
+  },
+};
+
+const sharedByTwo: Scenario = {
+  name: "shared-by-two",
+  title: "a page that two other CPUs have used is dropped",
+  source: "shootdown.md P18",
+  story: [
+    "CPU1 has written A, CPU2 has read it",
+    "T0, which has not used A, drops it: who is told?",
+    "CPU1 and CPU2 use A",
+  ],
+  geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  devices: [],
+  threads: [0, 0, 0],
+  setup: [
+    { name: "T1", cpu: 1, steps: [write(0)] },
+    { name: "T2", cpu: 2, steps: [read(0)] },
+  ],
+  actors: [
+    { name: "T0 drops A", cpu: 0, steps: [drop(0)] },
+    { name: "T1 reads A", cpu: 1, steps: [{ call: "load", args: { vpn: 0 } }] },
+    { name: "T2 reads A", cpu: 2, steps: [{ call: "load", args: { vpn: 0 } }] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "core-tables-owner": "UAF",
+  },
+};
+
+const directoryFull: Scenario = {
+  name: "directory-full",
+  title: "a TLB directory of two entries, and three pages",
+  source: "shootdown.md P21",
+  story: [
+    "CPU1 has written A; CPU0 has read B and C: the directory had to make room",
+    "T0 drops A: the directory is asked who holds it",
+    "CPU1 writes A",
+  ],
+  geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
+  mms: [{ vmas: [{ start: 0, end: 3, prot: RW }] }],
+  devices: [],
+  threads: [0, 0],
+  setup: [
+    { name: "T1", cpu: 1, steps: [write(0)] },
+    { name: "T0", cpu: 0, steps: [read(1), read(2)] },
+  ],
+  actors: [
+    { name: "T0 drops A", cpu: 0, steps: [drop(0)] },
+    { name: "T1 writes A", cpu: 1, steps: [write(0)] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "directory-silent": "UAF",
+  },
+};
+
+const twoNodes: Scenario = {
+  name: "two-nodes",
+  title: "a page is dropped by a CPU of one node, and used by two of another",
+  source: "shootdown.md P19",
+  story: [
+    "CPU1 has written A; CPU0 and CPU1 are one node, CPU2 another",
+    "T2 drops A and tells CPU0, which tells CPU1",
+    "CPU0 answers: has CPU1?",
+    "T2 frees A's frame; CPU1 reads A",
+  ],
+  geometry: { frames: 4, tables: 2, indexBits: 2, gatherPages: 2 },
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  devices: [],
+  threads: [0, 0, 0],
+  setup: [{ name: "T1", cpu: 1, steps: [write(0)] }],
+  actors: [
+    { name: "T1 reads A", cpu: 1, steps: [{ call: "load", args: { vpn: 0 } }] },
+    { name: "T2 drops A", cpu: 2, steps: [drop(0)] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "messages-early": "UAF",
+  },
+};
+
+export const TOPOLOGY_SCENARIOS: readonly Scenario[] = [
+  twoRoads,
+  freedTableOfThree,
+  replicaFault,
+  sharedByTwo,
+  directoryFull,
+  twoNodes,
+];
