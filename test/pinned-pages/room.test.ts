@@ -237,6 +237,17 @@ describe("leaves shrink where there is no memory for smaller ones", () => {
   });
 });
 
+test("searches of 64 bytes at once stay in memory, also when it has grown", async () => {
+  for (const pages of [16, 17, 20]) {
+    const pins = await limited(pages);
+    fill(pins, new Random(BigInt(pages)));
+    const { u8, at } = pins.raw();
+    expect(u8.buffer.byteLength).toBe(pages * WASM_PAGE);
+    const end = at + new DataView(u8.buffer).getUint32(at + 16, true);
+    expect(end).toBe(pages * WASM_PAGE - 64);
+  }
+});
+
 test("a table shrinks where there is no memory for a smaller one", async () => {
   const pins = await limited(16);
   const pages: number[] = [];
