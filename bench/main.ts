@@ -12,15 +12,8 @@ import type { Extent } from "./contest.js";
 import { intervalTreeRows } from "./interval-tree/rows.js";
 import { iotlbRows } from "./iotlb/rows.js";
 import { pinnedPagesRows } from "./pinned-pages/rows.js";
-import {
-  exploreRow,
-  intervalRow,
-  perfRow,
-  referenceRow,
-  shootdownRow,
-  straceRow,
-  traceRow,
-} from "./rows.js";
+import { exploreRow, intervalRow, referenceRow, shootdownRow, traceRow } from "./rows.js";
+import { traceRows } from "./trace-rows.js";
 
 const args = process.argv.slice(2);
 const quick = args.includes("--quick");
@@ -48,9 +41,8 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
     ...[100, 1_000, 10_000].map((n) => intervalRow(n, quick)),
     exploreRow(quick),
     traceRow(quick),
-    perfRow(quick),
-    straceRow(quick),
   ],
+  trace: () => traceRows(quick),
   "interval-tree": () => intervalTreeRows(extent),
   iotlb: () => iotlbRows(extent),
   "pinned-pages": () => pinnedPagesRows(extent),

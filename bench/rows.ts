@@ -3,7 +3,6 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { Catalogue, check, Machine, op, operation, Random, readTrace, times } from "shootdown";
 import type { Row } from "./harness.js";
-import { perfText, straceText } from "./trace-texts.js";
 
 const SEED = 1;
 const PAGE = 0x1000;
@@ -153,41 +152,16 @@ export function exploreRow(quick: boolean): Row {
   };
 }
 
-function recordedLines(quick: boolean): string[] {
+export function traceRow(quick: boolean): Row {
   const packed = readFileSync(new URL("../../traces/node-gc.ftrace.gz", import.meta.url));
-  return gunzipSync(packed)
-    .toString()
-    .split("\n")
-    .slice(0, quick ? 2_000 : undefined);
-}
-
-function readRow(name: string, lines: readonly string[], model: () => number): Row {
+  const text = gunzipSync(packed).toString();
+  const lines = text.split("\n").slice(0, quick ? 2_000 : undefined);
   const bytes = new TextEncoder().encode(lines.join("\n"));
   const work = async (): Promise<number> => {
     let n = 0;
     for await (const batch of readTrace(bytes)) n += batch.length;
     return n;
   };
-  return { name, unit: "lines", seed: SEED, perCall: lines.length, work, model };
-}
-
-export function traceRow(quick: boolean): Row {
-  const lines = recordedLines(quick);
   const model = (): number => lines.filter((line) => line !== "" && !line.startsWith("#")).length;
-  return readRow("read trace", lines, model);
-}
-
-export function perfRow(quick: boolean): Row {
-  const lines = perfText(recordedLines(quick));
-  return readRow("read trace, perf script", lines, () => lines.length);
-}
-
-/** The memory calls of the recording, ten times over. */
-export function straceRow(quick: boolean): Row {
-  const recorded = recordedLines(quick);
-  const rounds = Array.from({ length: quick ? 1 : 10 }, (_, round) => round);
-  const lines = rounds.flatMap((round) => straceText(recorded, round));
-  const whole = (line: string): boolean => !/<unfinished|<\.\.\./.test(line);
-  const model = (): number => lines.reduce((sum, line) => sum + (whole(line) ? 2 : 1), 0);
-  return readRow("read trace, strace", lines, model);
+  return { name: "read trace", unit: "lines", seed: SEED, perCall: lines.length, work, model };
 }

@@ -1,25 +1,15 @@
 // T7: munmap of one page that sixteen cores share, told to wait for the next tick or not.
 
-import { Machine } from "../../dist/index.js";
 import * as abi from "../../dist/core/abi.js";
+import { machineWith, PAGE } from "./measure.mjs";
 import { compared } from "./rows.mjs";
 
 const CPUS = 16;
-const PAGE = 0x1000;
 const ROUNDS = 20;
 
 /** ns of munmap, when everybody has swept before. The neighbour keeps the page table. */
 async function munmapNs(policy) {
-  const machine = await Machine.create({
-    profile: "numa-2s",
-    policy,
-    consumers: [],
-    record: [abi.EV_OP_END],
-    geometry: { cpus: CPUS, tasks: CPUS, mms: 1, devices: 0 },
-  });
-  const mm = machine.newMm();
-  machine.mapNow(mm, PAGE, PAGE + 2, 3);
-  for (let cpu = 0; cpu < CPUS; cpu++) machine.place(cpu, machine.newTask(mm));
+  const machine = await machineWith({ profile: "numa-2s", policy, record: [abi.EV_OP_END] }, CPUS);
   machine.submit(0, "write", { vpn: PAGE + 1 });
   machine.advance();
   let sum = 0;

@@ -3,7 +3,7 @@
 import { Catalogue, Machine } from "../../dist/index.js";
 import * as abi from "../../dist/core/abi.js";
 
-const PAGE = 0x1000;
+export const PAGE = 0x1000;
 
 /** The same prices but for some. `source` is where the changed ones come from. */
 export function repriced(name, changes, source = "docs/papers.md") {
@@ -17,7 +17,8 @@ export function hasPolicy(name) {
   return Catalogue.standard.parts.policies.some((policy) => policy.name === name);
 }
 
-async function machineWith(options, threads) {
+/** A machine with one process of `threads` threads, one a CPU, and 512 pages mapped at PAGE. */
+export async function machineWith(options, threads) {
   const machine = await Machine.create({
     era: "coupled",
     consumers: [],

@@ -7,6 +7,17 @@
  *
  * Arguments are hexadecimal with or without `0x` (kernels differ; below ten they print alike).
  */
+import {
+  brkEnter,
+  cloneEnter,
+  exitOf,
+  madviseEnter,
+  mmapEnter,
+  mprotectEnter,
+  mremapEnter,
+  munmapEnter,
+  plainEnter,
+} from "./call-events.js";
 import type { SyscallEnter, SyscallExit, TracedCall } from "./events.js";
 import type { Header } from "./ftrace-header.js";
 import { ascii, Mismatch, type LineScanner } from "./line-scanner.js";
@@ -118,11 +129,11 @@ export function rawExit(s: LineScanner, h: Header): SyscallExit | null {
     const errno = s.decimal("a return value");
     finish(s);
     if (errno < 1 || errno > MAX_ERRNO) throw new Mismatch("an errno of 1 to 4095");
-    return exitEvent(h, call, errno, 0, 0);
+    return exitOf(h, call, errno, 0, 0);
   }
   const value = s.decimal("a return value");
   finish(s);
-  return exitEvent(h, call, 0, Math.floor(value / 4096), value % 4096);
+  return exitOf(h, call, 0, Math.floor(value / 4096), value % 4096);
 }
 
 function leave(s: LineScanner, h: Header, call: TracedCall): SyscallExit {
@@ -130,20 +141,8 @@ function leave(s: LineScanner, h: Header, call: TracedCall): SyscallExit {
   finish(s);
   const { vpn, offset } = s;
   return vpn === LAST_VPN && offset >= 1
-    ? exitEvent(h, call, 4096 - offset, 0, 0)
-    : exitEvent(h, call, 0, vpn, offset);
-}
-
-function exitEvent(
-  h: Header,
-  call: TracedCall,
-  errno: number,
-  vpn: number,
-  offset: number,
-): SyscallExit {
-  const { timeNs, cpu, tid, comm, line } = h;
-  const value = vpn * 4096 + offset;
-  return { kind: "syscallExit", timeNs, cpu, tid, comm, line, call, errno, value, vpn, offset };
+    ? exitOf(h, call, 4096 - offset, 0, 0)
+    : exitOf(h, call, 0, vpn, offset);
 }
 
 function enter(s: LineScanner, h: Header, call: TracedCall): SyscallEnter {
@@ -201,87 +200,26 @@ const numberAt = (i: number): number => vpnAt(i) * 4096 + offsetAt(i);
 const intAt = (i: number): number => ((vpnAt(i) % 2 ** 20) * 4096 + offsetAt(i)) | 0;
 
 function enterEvent(h: Header, call: TracedCall): SyscallEnter {
-  const { timeNs, cpu, tid, comm, line } = h;
-  const kind = "syscallEnter" as const;
-  // Literals, field by field: a spread costs more than the rest of the line.
   const vpn = vpnAt(0);
   const offset = offsetAt(0);
   switch (call) {
     case "mmap": {
-      const pages = pagesAt(1);
-      const prot = numberAt(2);
-      const flags = numberAt(3);
-      return {
-        kind,
-        timeNs,
-        cpu,
-        tid,
-        comm,
-        line,
-        call,
-        vpn,
-        offset,
-        pages,
-        prot,
-        flags,
-        fd: intAt(4),
-        filePage: vpnAt(5),
-      };
+      const [prot, flags] = [numberAt(2), numberAt(3)];
+      return mmapEnter(h, vpn, offset, pagesAt(1), prot, flags, intAt(4), vpnAt(5));
     }
     case "munmap":
-      return { kind, timeNs, cpu, tid, comm, line, call, vpn, offset, pages: pagesAt(1) };
+      return munmapEnter(h, vpn, offset, pagesAt(1));
     case "mprotect":
-      return {
-        kind,
-        timeNs,
-        cpu,
-        tid,
-        comm,
-        line,
-        call,
-        vpn,
-        offset,
-        pages: pagesAt(1),
-        prot: numberAt(2),
-      };
+      return mprotectEnter(h, vpn, offset, pagesAt(1), numberAt(2));
     case "madvise":
-      return {
-        kind,
-        timeNs,
-        cpu,
-        tid,
-        comm,
-        line,
-        call,
-        vpn,
-        offset,
-        pages: pagesAt(1),
-        advice: intAt(2),
-      };
-    case "mremap": {
-      const flags = numberAt(3);
-      const [oldPages, newPages, newVpn] = [pagesAt(1), pagesAt(2), vpnAt(4)];
-      return {
-        kind,
-        timeNs,
-        cpu,
-        tid,
-        comm,
-        line,
-        call,
-        vpn,
-        offset,
-        oldPages,
-        newPages,
-        flags,
-        newVpn,
-      };
-    }
+      return madviseEnter(h, vpn, offset, pagesAt(1), intAt(2));
+    case "mremap":
+      return mremapEnter(h, vpn, offset, pagesAt(1), pagesAt(2), numberAt(3), vpnAt(4));
     case "brk":
-      return { kind, timeNs, cpu, tid, comm, line, call, vpn, offset };
+      return brkEnter(h, vpn, offset);
     case "clone":
-      return { kind, timeNs, cpu, tid, comm, line, call, flags: numberAt(0) };
+      return cloneEnter(h, call, numberAt(0));
     default:
-      return { kind, timeNs, cpu, tid, comm, line, call };
+      return plainEnter(h, call);
   }
 }

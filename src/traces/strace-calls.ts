@@ -4,6 +4,16 @@
  * Arguments are read from the left, as many as the call has: what stands between them (a path
  * behind a file descriptor, with `-y`) may hold commas and brackets, so a list is never split.
  */
+import {
+  brkEnter,
+  cloneEnter,
+  madviseEnter,
+  mmapEnter,
+  mprotectEnter,
+  mremapEnter,
+  munmapEnter,
+  plainEnter,
+} from "./call-events.js";
 import type { SyscallEnter, TracedCall } from "./events.js";
 import type { Header } from "./ftrace-header.js";
 import { ascii, type LineScanner, Mismatch } from "./line-scanner.js";
@@ -22,6 +32,9 @@ const CLOSE_ROUND = 41;
 const CLOSE_CURLY = 125;
 const LESS = 60;
 const QUESTION = 63;
+
+/** Calls whose first argument is an address. */
+type MemoryCall = "mmap" | "munmap" | "mprotect" | "madvise" | "mremap" | "brk";
 
 /** Calls whose events are delivered; the same effect under another name is the same call. */
 const CALLS: ReadonlyMap<string, TracedCall> = new Map<string, TracedCall>([
@@ -68,57 +81,35 @@ export class StraceValues {
 
   /** Reads `(arguments` from behind the bracket on. @throws Mismatch */
   enter(s: LineScanner, h: Header, call: TracedCall): SyscallEnter {
-    const { timeNs, cpu, tid, comm, line } = h;
-    const kind = "syscallEnter" as const;
-    // Literals, field by field: a spread costs more than the rest of the line.
     switch (call) {
-      case "brk": {
-        address(s);
-        return { kind, timeNs, cpu, tid, comm, line, call, vpn: s.vpn, offset: s.offset };
-      }
-      case "munmap": {
-        address(s);
-        const { vpn, offset } = s;
-        return { kind, timeNs, cpu, tid, comm, line, call, vpn, offset, pages: pages(s) };
-      }
-      case "mprotect": {
-        address(s);
-        const { vpn, offset } = s;
-        return {
-          kind,
-          timeNs,
-          cpu,
-          tid,
-          comm,
-          line,
-          call,
-          vpn,
-          offset,
-          pages: pages(s),
-          prot: this.#flags(s),
-        };
-      }
-      case "madvise": {
-        address(s);
-        const { vpn, offset } = s;
-        return {
-          kind,
-          timeNs,
-          cpu,
-          tid,
-          comm,
-          line,
-          call,
-          vpn,
-          offset,
-          pages: pages(s),
-          advice: this.#flags(s),
-        };
-      }
+      case "clone":
+      case "clone3":
+        return cloneEnter(h, call, this.#cloneFlags(s));
+      case "mmap":
+      case "munmap":
+      case "mprotect":
+      case "madvise":
+      case "mremap":
+      case "brk":
+        return this.#memory(s, h, call);
+      default:
+        return plainEnter(h, call);
+    }
+  }
+
+  #memory(s: LineScanner, h: Header, call: MemoryCall): SyscallEnter {
+    address(s);
+    const { vpn, offset } = s;
+    if (call === "brk") return brkEnter(h, vpn, offset);
+    const length = pages(s);
+    switch (call) {
+      case "munmap":
+        return munmapEnter(h, vpn, offset, length);
+      case "mprotect":
+        return mprotectEnter(h, vpn, offset, length, this.#flags(s));
+      case "madvise":
+        return madviseEnter(h, vpn, offset, length, this.#flags(s));
       case "mremap": {
-        address(s);
-        const { vpn, offset } = s;
-        const oldPages = pages(s);
         const newPages = pages(s);
         const flags = this.#flags(s);
         let newVpn = 0;
@@ -126,26 +117,9 @@ export class StraceValues {
           address(s);
           newVpn = s.vpn;
         }
-        return {
-          kind,
-          timeNs,
-          cpu,
-          tid,
-          comm,
-          line,
-          call,
-          vpn,
-          offset,
-          oldPages,
-          newPages,
-          flags,
-          newVpn,
-        };
+        return mremapEnter(h, vpn, offset, length, newPages, flags, newVpn);
       }
       case "mmap": {
-        address(s);
-        const { vpn, offset } = s;
-        const length = pages(s);
         const prot = this.#flags(s);
         const flags = this.#flags(s);
         next(s);
@@ -158,32 +132,8 @@ export class StraceValues {
         }
         next(s);
         address(s);
-        const filePage = s.vpn;
-        return {
-          kind,
-          timeNs,
-          cpu,
-          tid,
-          comm,
-          line,
-          call,
-          vpn,
-          offset,
-          pages: length,
-          prot,
-          flags,
-          fd,
-          filePage,
-        };
+        return mmapEnter(h, vpn, offset, length, prot, flags, fd, s.vpn);
       }
-      case "clone": {
-        const flags = this.#cloneFlags(s);
-        return { kind, timeNs, cpu, tid, comm, line, call, flags };
-      }
-      case "clone3":
-        return { kind, timeNs, cpu, tid, comm, line, call, flags: this.#cloneFlags(s) };
-      default:
-        return { kind, timeNs, cpu, tid, comm, line, call };
     }
   }
 

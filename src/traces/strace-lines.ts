@@ -9,6 +9,7 @@
  *   `+++ superseded by execve in pid N +++`.
  * - Lines without an id are those of the only thread there is.
  */
+import { exitOf } from "./call-events.js";
 import type { SyscallEnter, TracedCall } from "./events.js";
 import { exactTime, type Header } from "./ftrace-header.js";
 import type { LineReader, LineSink } from "./line-reader.js";
@@ -257,8 +258,7 @@ export class StraceLines implements LineReader {
       const [parentTid, childTid] = [tid, value];
       sink.event({ kind, timeNs, cpu, tid, comm, line, parentTid, childComm: "", childTid });
     }
-    const kind = "syscallExit" as const;
-    sink.event({ kind, timeNs, cpu, tid, comm, line, call, errno, value, vpn, offset });
+    sink.event(exitOf(h, call, errno, vpn, offset));
   }
 }
 
