@@ -3,7 +3,6 @@
 import { Catalogue, Machine, op, operation, Random, times, when, whilst } from "../../dist/index.js";
 import { Feeder } from "../../dist/simulation/feeder.js";
 import { Memory } from "./page-lru.mjs";
-import { repriced } from "./measure.mjs";
 
 const SEED = 1;
 /** Pages on the LRU list of each node. */
@@ -11,9 +10,9 @@ const LISTED = 1 << 15;
 /** Times the whole of the lists is read before anything is counted. */
 const WARM_UP_TURNS = 3;
 const SETTLE_NS = 2e6;
-const RUN_NS = 20e6;
+const RUN_NS = 40e6;
 /** Room for what is read while the machine runs. */
-const FRESH_PAGES = 1 << 17;
+const FRESH_PAGES = 1 << 18;
 /** Calls a CPU is given ahead of time. */
 const JOBS = 16;
 /** Interrupts are taken between slices of work. */
@@ -80,8 +79,17 @@ const unmap = operation(
     }),
 );
 
-const flushBatch = operation("papers.flush", [], what("try_to_unmap_flush"), (kit) =>
-  kit.policy.batching === undefined ? [] : kit.flushBatch(),
+const flushBatch = operation(
+  "papers.flush",
+  ["owner"],
+  what("try_to_unmap_flush; `owner`: mm + 1 of any in the batch, as kswapd has none of its own"),
+  (kit, { owner }) =>
+    kit.regs.scope(["own"], (own) => [
+      op("mm.current", { a: own }),
+      op("ctx.mm", { a: owner }),
+      kit.policy.batching === undefined ? [] : kit.flushBatch(),
+      op("ctx.mm", { a: own }),
+    ]),
 );
 
 const catalogue = Catalogue.standard.with({ operations: [work, map, unmap, flushBatch] });
@@ -98,14 +106,17 @@ function callsOf(step, { userNs, readNs, scanNs }) {
   if (kind === "nap") return { ns: step.ns, calls: [slices(step.ns)] };
   if (kind === "read") return { ns: pages * readNs, calls: [slices(pages * readNs)] };
   if (kind === "scan") return { ns: pages * scanNs, calls: [slices(pages * scanNs)] };
-  if (kind === "flush") return { ns: 1000, calls: [{ call: "papers.flush", args: {} }] };
   const { reader } = step;
+  if (kind === "flush") {
+    return { ns: 1000, calls: [{ call: "papers.flush", args: { owner: reader + 1 } }] };
+  }
   const start = first(reader) + step.start;
   const end = first(reader) + step.end;
   const length = end - start;
   if (kind === "map") return { ns: 200, calls: [{ call: "papers.map", args: { start, end } }] };
   if (kind === "unmap") {
-    return { ns: 200, calls: [{ call: "papers.unmap", args: { owner: reader + 1, start, end } }] };
+    const args = { owner: reader + 1, start, end };
+    return { ns: 200, calls: [{ call: "papers.unmap", args, ops: length }] };
   }
   const loads = Math.round((length * userNs) / SLICE_NS);
   const args = { start, end, loads, gap: SLICE_NS };
@@ -163,7 +174,7 @@ async function machineOf(facts, policy, where) {
   const count = facts.cpus + facts.nodes;
   const machine = await Machine.create({
     policy,
-    profile: { ...repriced("numa-2s", {}), cpusPerSocket: where.perNode },
+    profile: { ...Catalogue.standard.profile("numa-2s"), cpusPerSocket: where.perNode },
     catalogue,
     consumers: [],
     geometry: {
@@ -186,16 +197,16 @@ async function machineOf(facts, policy, where) {
   return machine;
 }
 
-function counted(machine, memory) {
-  const { ipis, messages, framesAllocated: read, hazards } = machine.counters();
-  if (hazards > 0) throw new Error("papers: a hazard");
-  return { ipis, messages, read, unmapped: memory.unmapped, batches: memory.batches };
+function counted(machine, feeder) {
+  const { ipis, messages, flushRequests, framesAllocated: read, hazards } = machine.counters();
+  if (hazards > 0) throw new Error(`papers: hazard ${machine.hazard?.code} in a mapped reader`);
+  return { ipis, messages, flushRequests, read, unmapped: feeder.completed() };
 }
 
 /**
- * Interrupts and pages of `ns` of the steady state.
+ * Interrupts sent, flushes asked for, pages read and unmapped in `ns` of the steady state.
  * @param facts - cpus, nodes, gib; userNs, readNs, scanNs a page; flushAt: unmappings after which a
- *   batch is flushed, otherwise at the end of each 32 pages
+ *   batch is flushed, otherwise at the end of each 32 pages; scale: of watermarks and passes
  */
 export async function mappedReaders(facts, policy, ns = RUN_NS) {
   const random = new Random(SEED);
@@ -219,14 +230,14 @@ export async function mappedReaders(facts, policy, ns = RUN_NS) {
     })),
   );
   const runUntil = (until) => {
-    while (machine.advance(until, undefined, feeder.fill()) === "budget");
+    while (machine.advance(until, undefined, feeder.fill()) !== "time");
   };
   runUntil(start + SETTLE_NS);
-  const before = counted(machine, memory);
+  const before = counted(machine, feeder);
   runUntil(start + SETTLE_NS + ns);
-  const after = counted(machine, memory);
+  const after = counted(machine, feeder);
   const during = Object.fromEntries(
     Object.entries(after).map(([name, value]) => [name, value - before[name]]),
   );
-  return { ...during, perSecond: (during.ipis / ns) * 1e9, pagesPerSecond: (during.read / ns) * 1e9 };
+  return { ...during, aPage: during.ipis / during.unmapped };
 }

@@ -20,13 +20,15 @@ const PAGES_A_GIB = 2 ** 18;
 const MIN_FREE_A_ZONE = 512 * 11;
 /** The DMA and DMA32 zones of the first node. */
 const LOW_ZONES = 2;
+/** What stands here for so many pages of watermarks and passes is one. */
+const SCALE = 4;
 /** How long a sleeping kswapd does not look, ns. */
 const NAP_NS = 5000;
 
 /** A node's share of the watermarks, pages, and what one pass scans of its list. */
-function watermarks({ nodes, gib }) {
-  const min = Math.round(((nodes + LOW_ZONES) * MIN_FREE_A_ZONE) / nodes);
-  const scan = ((gib / nodes) * PAGES_A_GIB) >> DEF_PRIORITY;
+function watermarks({ nodes, gib, scale = SCALE }) {
+  const min = Math.round(((nodes + LOW_ZONES) * MIN_FREE_A_ZONE) / nodes / scale);
+  const scan = ((gib / nodes / scale) * PAGES_A_GIB) >> DEF_PRIORITY;
   return { min, low: Math.round(min * 1.25), high: Math.round(min * 1.5), scan };
 }
 
@@ -75,8 +77,8 @@ export class Memory {
     this.wasSeen = new Uint8Array(mostPages);
     this.isMapped = new Uint8Array(mostPages);
     this.pages = 0;
-    this.unmapped = 0;
-    this.batches = 0;
+    /** What each reader's CPU has not added to the lists yet. */
+    this.pagevecs = Array.from({ length: facts.cpus }, () => []);
   }
 
   get readers() {
@@ -105,8 +107,16 @@ export class Memory {
         for (const zone of zones) zone.isAwake = true;
       }
       // At the first priority a direct reclaimer does a whole pass over every zone.
-      for (const zone of this.zonesFrom(node)) yield* this.shrink(zone);
+      for (const zone of this.zonesFrom(node)) {
+        this.#drain(reader);
+        yield* this.shrink(zone);
+      }
     }
+  }
+
+  /** lru_add_drain, also before a list is scanned. */
+  #drain(reader) {
+    for (const id of this.pagevecs[reader].splice(0)) this.zones[this.zoneOf[id]].lru.add(id);
   }
 
   #take(zone, reader, index) {
@@ -122,6 +132,7 @@ export class Memory {
   *shrink(zone) {
     const { lru } = this.zones[zone];
     let batch = 0;
+    let reader = 0;
     let left = this.marks.scan;
     while (left > 0 && lru.length >= SWAP_CLUSTER_MAX) {
       left -= SWAP_CLUSTER_MAX;
@@ -136,18 +147,19 @@ export class Memory {
           continue;
         }
         this.#join(runs, id);
+        reader = this.owner[id];
         batch++;
         if (this.facts.flushAt !== batch) continue;
-        yield* this.#unmap(runs.splice(0), true);
+        yield* this.#unmap(runs.splice(0), reader);
         batch = 0;
       }
       const isOver = this.facts.flushAt === undefined && batch > 0;
-      yield* this.#unmap(runs, isOver);
+      yield* this.#unmap(runs, isOver ? reader : undefined);
       if (isOver) batch = 0;
       this.zones[zone].free += SWAP_CLUSTER_MAX - kept.length;
       for (const id of kept) lru.add(id);
     }
-    if (batch > 0) yield* this.#unmap([], true);
+    if (batch > 0) yield* this.#unmap([], reader);
   }
 
   /** Neighbours in one file that follow each other are one call. */
@@ -159,14 +171,11 @@ export class Memory {
     else runs.push({ reader, start: index, end: index + 1 });
   }
 
-  *#unmap(runs, flush) {
-    for (const run of runs) {
-      this.unmapped += run.end - run.start;
-      yield { kind: "unmap", ...run };
-    }
-    if (!flush) return;
-    this.batches++;
-    yield { kind: "flush" };
+  /** The flush is done with the mm of a reader of the batch, if one is given. */
+  *#unmap(runs, reader) {
+    for (const run of runs) yield { kind: "unmap", ...run };
+    if (reader === undefined) return;
+    yield { kind: "flush", reader };
   }
 
   /** What a node's kswapd does, for ever. */
@@ -181,7 +190,7 @@ export class Memory {
 
   /** What a reader does, for ever: read ahead, then fault around and look at every word. */
   *reader(reader, random) {
-    const pagevec = [];
+    const pagevec = this.pagevecs[reader];
     let added = 0;
     yield { kind: "nap", ns: 1 + random.below(READAHEAD * this.facts.userNs) };
     for (let index = 0; ; index += READAHEAD) {
@@ -194,7 +203,7 @@ export class Memory {
         if (pagevec.length < PAGEVEC_SIZE) continue;
         yield { kind: "read", pages: added };
         added = 0;
-        for (const page of pagevec.splice(0)) this.zones[this.zoneOf[page]].lru.add(page);
+        this.#drain(reader);
       }
       for (let i = 0; i < READAHEAD; i += FAULT_AROUND) {
         const [start, end] = [index + i, index + i + FAULT_AROUND];

@@ -97,10 +97,13 @@ export class TextParser {
   /**
    * Takes the next piece of the text, cut anywhere.
    *
-   * @param chunk - bytes of uncompressed text; may be reused by the caller afterwards
+   * @param given - bytes of uncompressed text; may be reused by the caller afterwards
    * @param out - where events are appended
    */
-  push(chunk: Uint8Array, out: TraceEvent[]): void {
+  push(given: Uint8Array, out: TraceEvent[]): void {
+    // Node's Buffers are another class: `slice` of one is no copy, and code that meets both classes
+    // is half as fast.
+    const chunk = new Uint8Array(given.buffer, given.byteOffset, given.length);
     this.#out = out;
     this.stats.bytes += chunk.length;
     if (!this.#nulSeen) this.#nulSeen = chunk.includes(0);
