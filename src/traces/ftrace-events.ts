@@ -3,7 +3,7 @@
  *
  * A new tracepoint is one function and one row of {@link READERS}.
  */
-import type { TraceEvent } from "./events.js";
+import type { TracedCall, TraceEvent } from "./events.js";
 import type { Header } from "./ftrace-header.js";
 import * as syscalls from "./ftrace-syscalls.js";
 import { ascii, Mismatch, type LineScanner } from "./line-scanner.js";
@@ -109,21 +109,28 @@ export function readKnown(s: LineScanner, h: Header): TraceEvent | null {
   return syscallEvent(s, h, name);
 }
 
+/** Calls by the names of their events: slicing the name of every event costs more than this. */
+function callsNamed(prefix: string): ReadonlyMap<string, TracedCall> {
+  return new Map(syscalls.TRACED_CALLS.map((call) => [`${prefix}${call}`, call]));
+}
+
+const KERNEL_FORMS = callsNamed("sys_");
+const ENTRIES = callsNamed("sys_enter_");
+const EXITS = callsNamed("sys_exit_");
+
 function syscallEvent(s: LineScanner, h: Header, name: string): TraceEvent | null {
-  if (name.startsWith("sys_")) {
-    const call = name.slice(4);
-    if (syscalls.isTracedCall(call)) return syscalls.kernelForm(s, h, call);
-    if (s.buf[s.pos] === 58) {
-      const entered = name.startsWith("sys_enter_") ? name.slice(10) : "";
-      const left = name.startsWith("sys_exit_") ? name.slice(9) : "";
-      s.pos++;
-      if (syscalls.isTracedCall(entered)) return syscalls.commandEnter(s, h, entered);
-      if (syscalls.isTracedCall(left)) return syscalls.commandExit(s, h, left);
-    }
-    lastName = name;
-    return null;
+  if (!name.startsWith("sys_")) throw new UnknownEvent(name);
+  const call = KERNEL_FORMS.get(name);
+  if (call !== undefined) return syscalls.kernelForm(s, h, call);
+  if (s.buf[s.pos] === COLON) {
+    s.pos++;
+    const entered = ENTRIES.get(name);
+    if (entered !== undefined) return syscalls.commandEnter(s, h, entered);
+    const left = EXITS.get(name);
+    if (left !== undefined) return syscalls.commandExit(s, h, left);
   }
-  throw new UnknownEvent(name);
+  lastName = name;
+  return null;
 }
 
 function isLetter(c: number | undefined): boolean {
