@@ -24,7 +24,9 @@ const { guestRows } = await import("./papers/guest.mjs");
 const { flushRows, localFlushes } = await import("./papers/local-flush.mjs");
 const { latrRows } = await import("./papers/latr.mjs");
 const { notModelledRows } = await import("./papers/not-modelled.mjs");
+const { overFlushRows } = await import("./papers/over-flush.mjs");
 const { page } = await import("./papers/page.mjs");
+const { MACHINES, reclaimRows, reclaimVariants } = await import("./papers/reclaim.mjs");
 const { deliverySweep, loopRows, sweepRows } = await import("./papers/shootdown-loop.mjs");
 const { BROADCAST_NS, bottleneckRows, bottleneckVariants, FITTED } =
   await import("./papers/two-bottlenecks.mjs");
@@ -37,9 +39,11 @@ const rows = [
   ...loops,
   ...sweepRows(sweep),
   ...flushRows(flushes),
+  ...(await reclaimRows()),
   ...bottlenecks,
   ...(await guestRows()),
   ...(await latrRows()),
+  ...(await overFlushRows()),
   ...notModelledRows(),
 ];
 
@@ -47,6 +51,7 @@ if (values.json) {
   console.log(JSON.stringify({ rows, sweep }, null, 2));
 } else {
   const variants = await bottleneckVariants();
+  const reclaim = { machines: MACHINES, variants: await reclaimVariants() };
   const charts = join(values.out, "charts");
   mkdirSync(charts, { recursive: true });
   const write = (path, text) => {
@@ -64,6 +69,6 @@ if (values.json) {
     join(charts, "papers-t6.svg"),
     await barChart("T6: two bottlenecks in series", "36 CPUs", "k loops a second", bottlenecks),
   );
-  const facts = { rows, sweep, flushes, variants, fitted: FITTED, broadcastNs: BROADCAST_NS };
-  write(join(values.out, "papers.md"), page(facts));
+  const t6 = { variants, fitted: FITTED, broadcastNs: BROADCAST_NS };
+  write(join(values.out, "papers.md"), page({ rows, sweep, flushes, reclaim, ...t6 }));
 }

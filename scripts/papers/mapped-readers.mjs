@@ -1,6 +1,15 @@
 // The streams of page-lru.mjs on the simulated machine: what they cost, and how many interrupts.
 
-import { Catalogue, Machine, op, operation, Random, times, when, whilst } from "../../dist/index.js";
+import {
+  Catalogue,
+  Machine,
+  op,
+  operation,
+  Random,
+  times,
+  when,
+  whilst,
+} from "../../dist/index.js";
 import { Feeder } from "../../dist/simulation/feeder.js";
 import { Memory } from "./page-lru.mjs";
 

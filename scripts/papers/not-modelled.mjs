@@ -18,20 +18,6 @@ const PUBLISHED = [
     note: "as T2; the last step is within one standard deviation of the one before",
   },
   {
-    id: "T4-4node",
-    table: "T4",
-    what: "reclaim batching: interrupts, 4 nodes, 48 CPUs",
-    published: "5x fewer",
-    note: "batched sends one request a batch, 32 times fewer at 32 pages; how full theirs were is not published",
-  },
-  {
-    id: "T4-1socket",
-    table: "T4",
-    what: "reclaim batching: interrupts, 1 socket",
-    published: "11x fewer",
-    note: "batched sends one request a batch, 32 times fewer at 32 pages; how full theirs were is not published",
-  },
-  {
     id: "T5",
     table: "T5",
     what: "LUF: TLB interrupts",
@@ -92,7 +78,7 @@ const PUBLISHED = [
     table: "T11",
     what: "arm64 batching: UnixBench shell1",
     published: "-5.5 %",
-    note: "suspected cause, not reproduced elsewhere",
+    note: "needs that program; the suspected cause is T11-over-flush",
   },
 ];
 
