@@ -3,11 +3,12 @@
  * A process each, because a format's own lines are all that the compiler sees in practice.
  */
 import { readTrace, type TraceFormat } from "shootdown";
-import type { Counted, Row } from "./harness.js";
+import type { Counted, Row, Sampled } from "./harness.js";
 import { type Block, blockOf, blocks, digestOf } from "./trace-lines.js";
 
 const SEED = 1;
 const FORMATS: readonly TraceFormat[] = ["ftrace", "trace-cmd", "perf", "strace"];
+const CPU_SAMPLES = 20;
 const MEBIBYTE = 2 ** 20;
 
 /** As one number, exact: sums of blocks are below 2^40. */
@@ -49,27 +50,37 @@ function splitRow(quick: boolean): Row {
   };
 }
 
-function readRow(format: TraceFormat, quick: boolean): Row {
+async function digested(bytes: Uint8Array): Promise<number> {
+  let sum = 0;
+  for await (const batch of readTrace(bytes)) {
+    for (const event of batch) sum += digestOf(event) + 1;
+  }
+  return sum;
+}
+
+/** By the clock on the wall, and by CPU time, which other work on the machine alters less. */
+function readRows(format: TraceFormat, quick: boolean): Row[] {
   const block = blockOf(format, SEED);
   const count = quick ? 1 : 50;
+  const perCall = block.lines.length * count;
   let bytes: Uint8Array | undefined;
-  const work = async (): Promise<number> => {
-    bytes ??= await bytesOf(block, count);
-    let sum = 0;
-    for await (const batch of readTrace(bytes)) {
-      for (const event of batch) sum += digestOf(event) + 1;
+  const work = async (): Promise<number> => digested((bytes ??= await bytesOf(block, count)));
+  const measured = async (): Promise<Sampled> => {
+    const nanoseconds: number[] = [];
+    let sum = await work();
+    for (let i = 0; i < (quick ? 1 : CPU_SAMPLES); i++) {
+      const before = process.cpuUsage();
+      sum = await work();
+      const { user, system } = process.cpuUsage(before);
+      nanoseconds.push(((user + system) * 1000) / perCall);
     }
-    return sum;
+    return { checksum: sum, nanoseconds };
   };
-  return {
-    name: `read ${format}`,
-    contender: format,
-    unit: "lines",
-    seed: SEED,
-    perCall: block.lines.length * count,
-    work,
-    model: () => checksum(block, count),
-  };
+  const row = { unit: "lines", seed: SEED, perCall, work, model: () => checksum(block, count) };
+  return [
+    { ...row, name: `read ${format}`, contender: format },
+    { ...row, name: `read ${format}, CPU time`, contender: `${format}, CPU time`, measured },
+  ];
 }
 
 /** Highest heap, garbage included, while so many lines go by that are nowhere as a whole. */
@@ -101,7 +112,7 @@ export function traceRows(quick: boolean): Row[] {
   const counts = quick ? [1, 10] : [125, 1250];
   return [
     splitRow(quick),
-    ...FORMATS.map((format) => readRow(format, quick)),
+    ...FORMATS.flatMap((format) => readRows(format, quick)),
     ...FORMATS.flatMap((format) => counts.map((count) => heapRow(format, count))),
   ];
 }

@@ -20,7 +20,7 @@ const PAGES_A_GIB = 2 ** 18;
 const MIN_FREE_A_ZONE = 512 * 11;
 /** The DMA and DMA32 zones of the first node. */
 const LOW_ZONES = 2;
-/** What stands here for so many pages of watermarks and passes is one. */
+/** Lists are shorter than real ones here, so watermarks and passes are smaller by this. */
 const SCALE = 4;
 /** How long a sleeping kswapd does not look, ns. */
 const NAP_NS = 5000;
@@ -81,10 +81,6 @@ export class Memory {
     this.pagevecs = Array.from({ length: facts.cpus }, () => []);
   }
 
-  get readers() {
-    return this.facts.cpus;
-  }
-
   nodeOf(reader) {
     return Math.floor(reader / (this.facts.cpus / this.facts.nodes));
   }
@@ -122,6 +118,7 @@ export class Memory {
   #take(zone, reader, index) {
     this.zones[zone].free--;
     const id = this.pages++;
+    if (id >= this.owner.length) throw new Error("papers: more pages were read than there is room");
     this.owner[id] = reader;
     this.zoneOf[id] = zone;
     this.index[id] = index;

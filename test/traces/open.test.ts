@@ -94,6 +94,21 @@ describe("gzip", () => {
 });
 
 describe("sources", () => {
+  it.each([1, 7, 30, 64])("a Buffer of %i bytes, filled again and again", async (n) => {
+    const text = LINE + LINE.replace("1.000000", "1.000007").replace("a-1", "b-2");
+    const source = (async function* () {
+      const buffer = Buffer.alloc(n);
+      for (let at = 0; at < text.length; at += n) {
+        yield buffer.subarray(0, buffer.write(text.slice(at, at + n), "latin1"));
+      }
+    })();
+    const events = await readAll(source);
+    expect(events.map(({ comm, timeNs }) => [comm, timeNs])).toEqual([
+      ["a", 1e9],
+      ["b", 1e9 + 7000],
+    ]);
+  });
+
   it("a file that is not there is E_IO", async () => {
     const error = await refusal("/nonexistent/trace.txt");
     expect(error).toMatchObject({ name: "TraceError", code: "E_IO" });
