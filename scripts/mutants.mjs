@@ -228,8 +228,9 @@ const OF_SHOOTDOWNS = [
   ["bulk.ts", "if (request.subscribers != 0) return false;", ""],
   ["bulk.ts", "if (isTrimDue(m, request, clock)) return false;", ""],
   ["bulk.ts", "(now / 1000000) >= request.trimAtMs", "(now / 1000000) > request.trimAtMs"],
-  ["bulk.ts", "if (((bits >> self) & 1) == 0) return false;", ""],
-  ["bulk.ts", "} else if (!maskHas<Plain>(mask, self)) return false;", "}"],
+  ["bulk.ts", "if (bits != others && popcnt", "if (popcnt"],
+  ["bulk.ts", "if (!maskHas<Plain>(mask, self)) return false;", ""],
+  ["bulk.ts", " | (clock.jobHead ^ clock.jobTail)) == 0", ") == 0"],
   // The request.
   ["bulk.ts", "return flags | abi.INFO_FREED | (", "return flags | ("],
   ["bulk.ts", "(gathered & abi.GF_SMALL) == 0 ?", "false ?"],
