@@ -233,7 +233,6 @@ function settle(
   clock.flushSince = since;
   clock.wantKey = 1; // it was parked for its acks
   clock.now = over;
-  ctx.cursor = 0;
   ctx.flag = 0;
   if ((kind & abi.BULK_NOTIFY) != 0) {
     // As notify.next leaves it after the last subscriber.

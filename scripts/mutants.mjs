@@ -269,7 +269,6 @@ const OF_SHOOTDOWNS = [
   // What is left behind.
   ["bulk.ts", "clock.ipiAt = arrival;", ""],
   ["bulk.ts", "  ctx.flag = 0;\n", ""],
-  ["bulk.ts", "  ctx.cursor = 0;\n", ""],
   ["bulk.ts", "clock.flushSince = since;", ""],
   ["bulk.ts", "clock.wantKey = 1;", ""],
   ["bulk.ts", "      if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);\n", ""],

@@ -18,6 +18,7 @@ import {
 } from "shootdown";
 import * as abi from "../../src/core/abi.js";
 import { BASE } from "../../src/core/core.js";
+import { CPU } from "../../src/core/layout.js";
 import { codeWithBulk } from "../../src/kernel/bulk.js";
 import { buildImage } from "../../src/kernel/image.js";
 import { BULK_POLICIES, RandomLoad } from "./random-load.js";
@@ -248,20 +249,42 @@ describe("a request is decoded when a CPU", () => {
       kit.flush(start, end),
     ],
   );
-  /** Sends without waiting, and requests another flush `ns` later. */
-  const impatient = operation(
-    "test-impatient",
-    ["start", "end", "ns"],
-    { summary: "flushes again before the acks are here", source: "test", settles: "none" },
-    (kit, { start, end, ns }) => [
+  /** A request that nobody waits for. */
+  const unwaited = operation(
+    "test-unwaited",
+    ["start", "end"],
+    { summary: "sends, and goes on", source: "test", settles: "none" },
+    (_, { start, end }) => [
       op("flush.prep", { a: start, b: end }),
       when(op("flush.others"), [whilst(op("csd.send"), []), op("ipi.send"), op("flush.local")]),
       op("flush.done"),
-      op("delay", { a: ns }),
-      kit.flush(start, end),
     ],
   );
-  const operations = [reclaim, reclaimAtOnce, impatient];
+  const nested = operation(
+    "test-nested",
+    ["start", "end"],
+    { summary: "a request within another one", source: "test", settles: "none" },
+    (kit, { start, end }) => [op("flush.prep", { a: start, b: end }), kit.flush(start, end)],
+  );
+  const bare = operation(
+    "test-bare",
+    ["start", "end"],
+    { summary: "a request", source: "test", settles: "none" },
+    (kit, { start, end }) => [kit.flush(start, end)],
+  );
+  const shut = operation(
+    "test-shut",
+    [],
+    { summary: "waits for a signal with interrupts off", source: "test", settles: "none" },
+    () => [op("irq.off"), op("await", { imm: 1, slot: 1 }), op("irq.on")],
+  );
+  const signal = operation(
+    "test-signal",
+    [],
+    { summary: "lets it go on", source: "test", settles: "none" },
+    () => [op("signal", { imm: 1 })],
+  );
+  const operations = [reclaim, reclaimAtOnce, unwaited, nested, bare, shut, signal];
   const catalogue = Catalogue.standard.with({ operations });
 
   /** CPU 1 ran the first mm once, and runs the second one now. */
@@ -271,13 +294,18 @@ describe("a request is decoded when a CPU", () => {
   }
 
   /** Of the first mm; CPU 0 is one of them. */
-  async function machineOf(cpus: number, prices: Record<string, number>): Promise<Machine> {
+  async function machineOf(
+    cpus: number,
+    prices: Record<string, number>,
+    policy: string,
+  ): Promise<Machine> {
     const priced: CostProfile["prices"] = Object.fromEntries(
       Object.entries(prices).map(([name, ns]) => [name, { ns, source: "test" }]),
     );
     const profile = { ...haswell, prices: { ...haswell.prices, ...priced } };
     const machine = await Machine.create({
       catalogue,
+      policy,
       profile,
       geometry: { cpus, tasks: 6, mms: 2, devices: 0, frames: 256, tables: 16, vmas: 8 },
     });
@@ -294,8 +322,10 @@ describe("a request is decoded when a CPU", () => {
     prepare: (machine: Machine) => void,
     again = true,
     cpus = 3,
+    policy = "concurrent",
+    slice: Slice = [Infinity, Infinity],
   ): Promise<void> {
-    const machines = [await machineOf(cpus, prices), await machineOf(cpus, prices)];
+    const machines = [await machineOf(cpus, prices, policy), await machineOf(cpus, prices, policy)];
     machines[1].core.header[abi.H_SHORTCUTS] = 0;
     const range = { start: PAGE, end: PAGE + 1 };
     for (const machine of machines) {
@@ -303,7 +333,7 @@ describe("a request is decoded when a CPU", () => {
       prepare(machine);
       machine.submit(0, "madvise", range, { at: 100_000, task: 0 });
     }
-    expect(compare(machines[0], machines[1], [Infinity, Infinity])).toBe("");
+    expect(compare(machines[0], machines[1], slice)).toBe("");
     for (const machine of again ? machines : []) {
       machine.submit(0, "write", { vpn: PAGE }, { at: 9_000_000, task: 0 });
       machine.submit(0, "madvise", range, { at: 9_000_000, task: 0 });
@@ -347,16 +377,118 @@ describe("a request is decoded when a CPU", () => {
 
   it("has done work that ends after the interrupt arrives", async () => {
     await expectSame({ walk: 200_000 }, (machine) => {
-      machine.submit(2, "write", { vpn: PAGE + 1 }, { at: 10_000 });
+      for (let page = 1; page < 5; page++) {
+        machine.submit(2, "write", { vpn: PAGE + page }, { at: 10_000 });
+      }
     });
+  });
+
+  it("has interrupts off", async () => {
+    await expectSame({}, (machine) => {
+      machine.submit(2, "test-shut", {}, { at: 10_000 });
+      machine.submit(1, "test-signal", {}, { at: 900_000 });
+    });
+  });
+
+  it.each([2, 3])("has a request already, of %i", async (cpus) => {
+    const prepare = (machine: Machine): void => {
+      machine.submit(0, "test-nested", { start: PAGE, end: PAGE + 1 }, { at: 50_000 });
+    };
+    await expectSame({}, prepare, false, cpus);
+  });
+
+  it.each([2, 3])("initiates it while a context switch is to come, of %i", async (cpus) => {
+    for (let ahead = 0; ahead < 1_000; ahead += 100) {
+      const prepare = (machine: Machine): void => {
+        machine.submit(0, "test-bare", { start: PAGE, end: PAGE + 1 }, { at: 50_000 });
+        machine.submit(0, "switch", { next: cpus }, { at: 50_000 + ahead });
+        machine.submit(0, "switch", { next: 0 }, { at: 60_000 });
+      };
+      await expectSame({}, prepare, true, cpus);
+    }
+  });
+
+  it.each([2, 3])("is stopped in the middle of it, of %i", async (cpus) => {
+    const prepare = (machine: Machine): void => {
+      for (let n = 0; n < 2; n++) {
+        machine.submit(0, "test-bare", { start: PAGE, end: PAGE + 1 }, { at: 50_000 });
+      }
+    };
+    for (const prices of [{}, { end: 300 }, { ack: 300 }]) {
+      for (let k = 1; k < 24; k++) {
+        for (const slice of [[Infinity, k] as const, [50_000 + k * 61, Infinity] as const]) {
+          await expectSame(prices, prepare, false, cpus, "concurrent", slice);
+        }
+      }
+    }
+  });
+
+  it.each([2, 3])("has a huge page, of %i", async (cpus) => {
+    const prepare = (machine: Machine): void => {
+      const huge = 0x4000;
+      machine.mapNow(0, huge, huge + 512, 3);
+      machine.submit(0, "fault.huge", { vpn: huge }, { at: 20_000 });
+      for (let cpu = 0; cpu < cpus; cpu++) {
+        machine.submit(cpu, "load", { vpn: huge + 5 }, { at: 40_000 });
+      }
+      machine.submit(0, "test-bare", { start: huge + 5, end: huge + 6 }, { at: 70_000 });
+    };
+    await expectSame({}, prepare, true, cpus);
+  });
+
+  it.each([2, 3])("has been asked for other ranges, of %i", async (cpus) => {
+    for (const pages of [2, 3, 33, 34]) {
+      const prepare = (machine: Machine): void => {
+        machine.submit(1, "write", { vpn: PAGE + 1 }, { at: 20_000 });
+        for (const end of [1, pages, 1, pages]) {
+          machine.submit(0, "test-bare", { start: PAGE, end: PAGE + end }, { at: 50_000 });
+        }
+      };
+      await expectSame({}, prepare, true, cpus);
+    }
+  });
+
+  it.each([2, 3])("is asked for everything, or to forget a table, of %i", async (cpus) => {
+    const prepare = (machine: Machine): void => {
+      const range = { start: PAGE + 512, end: PAGE + 513 };
+      machine.mapNow(0, range.start, range.end, 3);
+      for (let cpu = 0; cpu < cpus; cpu++) {
+        machine.submit(cpu, "write", { vpn: range.start }, { at: 20_000 });
+      }
+      machine.submit(0, "madvise", range, { at: 70_000 });
+      machine.submit(0, "munmap", range, { at: 80_000 });
+    };
+    for (const policy of ["concurrent", "full-only"]) {
+      await expectSame({}, prepare, true, cpus, policy);
+    }
+  });
+
+  it.each([2, 3])("is offline, although it is in the mask, of %i", async (cpus) => {
+    const prepare = ({ core }: Machine): void => core.write(CPU, core.cpu(1), "online", 0);
+    await expectSame({}, prepare, true, cpus);
+  });
+
+  it.each([
+    ["tell-lazy", 2],
+    ["tell-lazy", 3],
+    ["tell-all", 3],
+    ["concurrent", 2],
+    ["concurrent", 3],
+  ])("is lazy: %s, %i CPUs", async (policy, cpus) => {
+    const prepare = (machine: Machine): void => machine.submit(1, "idle", {}, { at: 10_000 });
+    await expectSame({}, prepare, true, cpus, policy);
+  });
+
+  it("runs something else, and is told all the same", async () => {
+    await expectSame({}, sendElsewhere, true, 3, "tell-all");
   });
 
   it.each([2, 3])(
     "initiates it before an earlier one is acknowledged, of %i CPUs",
     async (cpus) => {
       const prepare = (machine: Machine): void => {
-        const range = { start: PAGE, end: PAGE + 1, ns: 20_000 };
-        machine.submit(0, "test-impatient", range, { at: 50_000 });
+        const range = { start: PAGE, end: PAGE + 1 };
+        machine.submit(0, "test-unwaited", range, { at: 50_000 });
       };
       await expectSame({ ack: 5_000_000 }, prepare, true, cpus);
     },
