@@ -233,7 +233,6 @@ function settle(
   clock.flushSince = since;
   clock.wantKey = 1; // it was parked for its acks
   clock.now = over;
-  ctx.cursor = 0;
   ctx.flag = 0;
   if ((kind & abi.BULK_NOTIFY) != 0) {
     // As notify.next leaves it after the last subscriber.
@@ -256,6 +255,15 @@ function settle(
 function flushMany(
   m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, mask: usize, horizon: u64,
 ): bool {
+  if (!maskHas<Plain>(mask, self)) return false;
+  const request = mmAt(m, ctx.mm - 1);
+  if ((hdr(m, abi.H_WHOLE_RARE) & abi.WHOLE_TRIM) != 0) {
+    if (isTrimDue(m, request, clock)) return false;
+  }
+  // While it waits, a context switch may start over it.
+  if (clock.jobHead != clock.jobTail) {
+    if (jobIsSwitch<Plain>(m, self)) return false;
+  }
   const kind = <u32>(word >> 24) & 0xff;
   const start = reg(ctx, <u32>(word >> 8) & 0xff);
   const end = reg(ctx, <u32>(word >> 16) & 0xff);
@@ -277,7 +285,6 @@ function flushMany(
   if (since + asked * turn + last >= horizon) return false;
   const row = cpuAt(m, self);
   const set = ipiSet(m, row);
-  const request = mmAt(m, ctx.mm - 1);
   const have = request.tlbGen;
   const n = choose(m, self, mask, set, ctx.mm, flags, have, since);
   if (n == 0) return false;
@@ -366,27 +373,18 @@ function flushWhole(
   if (load<u32>(asidSlot(row, row.asid), 4) != have) return false;
   // An ack that nobody waited for.
   if (clock.ackAt != 0) return false;
-  // While it waits, a context switch may start over it.
-  if (clock.jobHead != clock.jobTail) {
-    if (jobIsSwitch<Plain>(m, self)) return false;
-  }
   if (((word >> 24) & abi.BULK_NOTIFY) != 0) {
     if (request.subscribers != 0) return false;
   }
-  const rare = hdr(m, abi.H_WHOLE_RARE);
-  if ((rare & abi.WHOLE_TRIM) != 0) {
-    if (isTrimDue(m, request, clock)) return false;
-  }
   const mask = maskAt(m, mm - 1);
-  if ((rare & abi.WHOLE_LARGE) == 0) {
+  if ((hdr(m, abi.H_WHOLE_RARE) | (clock.jobHead ^ clock.jobTail)) == 0) {
     const bits = load<u32>(mask);
-    if (((bits >> self) & 1) == 0) return false;
     const others = bits & ~(1 << self);
-    if (popcnt(others) == 1) {
+    if (bits != others && popcnt(others) == 1) {
       const cpu = ctz(others);
       if (flushOne(m, self, ctx, row, clock, word, mm, request, have, cpu, horizon)) return true;
     }
-  } else if (!maskHas<Plain>(mask, self)) return false;
+  }
   return flushMany(m, self, ctx, clock, word, mask, horizon);
 }
 

@@ -5,83 +5,17 @@
  * seed and the command that runs it again; `SHOOTDOWN_RUNS` sets how many loads are tried.
  */
 import { describe, expect, it, test } from "vitest";
-import {
-  Catalogue,
-  type CostProfile,
-  type FlushPolicy,
-  Machine,
-  type MachineEvent,
-  op,
-  operation,
-  when,
-  whilst,
-} from "shootdown";
+import { Catalogue, type FlushPolicy, Machine, type MachineEvent, op, whilst } from "shootdown";
 import * as abi from "../../src/core/abi.js";
-import { BASE } from "../../src/core/core.js";
 import { codeWithBulk } from "../../src/kernel/bulk.js";
 import { buildImage } from "../../src/kernel/image.js";
+import { advance, compare, differenceOf } from "./bulk-compare.js";
 import { BULK_POLICIES, RandomLoad } from "./random-load.js";
 
 const FILE = "test/kernel/bulk.test.ts";
 const only = process.env["SHOOTDOWN_SEED"];
 const RUNS = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 150) : 1;
-const LOOKS_MOST = 3_000;
 const EVERY_KIND = Array.from({ length: 32 }, (_, kind) => kind);
-
-/** How far a machine goes between two looks: ns, steps. */
-type Slice = readonly [until: number, budget: number];
-
-/** State, counters, clocks: the bytes that two machines must have in common. */
-function bytesOf({ core }: Machine): Record<string, Buffer> {
-  core.x.machineSave(BASE);
-  const part = (from: number, to: number) => Buffer.from(core.memory.buffer, from, to - from);
-  const counters = core.at(abi.H_OFF_COUNTER);
-  const clocks = core.at(abi.H_OFF_CLOCK);
-  return {
-    state: part(core.at(abi.H_STATE_START), core.at(abi.H_STATE_END)),
-    counters: part(counters, clocks),
-    clocks: part(clocks, core.at(abi.H_OFF_VMA_TREE)),
-  };
-}
-
-/** Where two machines differ, or "". */
-function differenceOf(one: Machine, other: Machine): string {
-  const expected = bytesOf(other);
-  for (const [name, bytes] of Object.entries(bytesOf(one))) {
-    if (bytes.equals(expected[name])) continue;
-    const at = bytes.findIndex((byte, i) => byte !== expected[name][i]);
-    const offset = at + bytes.byteOffset - BASE;
-    const rows = Object.entries(abi).filter(
-      ([key, word]) => key.startsWith("H_OFF_") && one.core.header[word] <= offset,
-    );
-    const [row, word] = rows.sort((a, b) => one.core.header[b[1]] - one.core.header[a[1]])[0];
-    return `${name}: byte ${offset - one.core.header[word]} of ${row}`;
-  }
-  return "";
-}
-
-/** One advance; an error is a result like others, if both machines end with it. */
-function advance(machine: Machine, [until, budget]: Slice): string {
-  try {
-    return machine.advance(until, undefined, budget);
-  } catch (error) {
-    return String((error as { code?: string }).code);
-  }
-}
-
-/** Advances both machines side by side. What differs first, or "". */
-function compare(one: Machine, other: Machine, [slice, budget]: Slice): string {
-  for (let looks = 1; looks < LOOKS_MOST; looks++) {
-    const part: Slice = [slice === Infinity ? Infinity : slice * looks, budget];
-    const why = advance(one, part);
-    const expected = advance(other, part);
-    if (why !== expected) return `look ${looks}: ${why}, decoded ${expected}`;
-    const difference = differenceOf(one, other);
-    if (difference !== "") return `look ${looks}, slices of ${slice} ns: ${difference}`;
-    if (why !== "time" && why !== "budget") return "";
-  }
-  return "";
-}
 
 async function decoded(load: RandomLoad, record: readonly number[] = []): Promise<Machine> {
   const machine = await load.machine(record);
@@ -195,22 +129,29 @@ describe("a flush request is carried out in one go", () => {
     }
   });
 
-  it.each([
+  interface Changed {
+    readonly cpus?: number;
+    readonly policy?: string;
+    readonly record?: readonly number[];
+  }
+  const cases: readonly (readonly [string, Changed, number, boolean])[] = [
     ["everything is usual", {}, 0, true],
     ["there are two CPUs", { cpus: 2 }, 0, true],
     ["there are many CPUs", { cpus: 33 }, 0, true],
-    ...BULK_POLICIES.map((policy) => [`the policy is ${policy}`, { policy }, 0, true] as const),
+    ...BULK_POLICIES.map((policy) => [policy, { policy }, 0, true] as const),
     ["CPUs may be preempted", { policy: "concurrent" }, abi.OPT_PREEMPT, false],
     ["the handler is not the standard one", { policy: "ack-first" }, 0, false],
     ["an option is set whose meaning it does not know", {}, 1 << 30, false],
     ["events are recorded", { record: EVERY_KIND }, 0, false],
-  ])("only if nobody could tell: %s", async (_, changed, option, isTaken) => {
+  ];
+  it.each(cases)("only if nobody could tell: %s", async (_, changed, option, isTaken) => {
+    const { record = [], ...fixed } = changed;
     let noticed = 0;
     for (let seed = 1n; seed <= 12n; seed++) {
-      const load = new RandomLoad(seed, { cpus: 8, policy: "concurrent", ...changed });
+      const load = new RandomLoad(seed, { cpus: 8, policy: "concurrent", ...fixed });
       const machines = [];
       for (const isMistaken of [false, true]) {
-        const machine = await load.machine("record" in changed ? changed.record : []);
+        const machine = await load.machine(record);
         machine.core.header[abi.H_OPTIONS] |= option;
         if (isMistaken) mistake(machine);
         machines.push(machine);
@@ -218,173 +159,5 @@ describe("a flush request is carried out in one go", () => {
       if (compare(machines[0], machines[1], [Infinity, Infinity]) !== "") noticed++;
     }
     expect(noticed > 0).toBe(isTaken);
-  });
-});
-
-/** What random loads hardly ever come to: a CPU that is not as usual as it looks. */
-describe("a request is decoded when a CPU", () => {
-  const PAGE = 0x1000;
-  const { profiles } = Catalogue.standard.parts;
-  const [haswell] = profiles.filter(({ name }) => name === "haswell-2019");
-  /** As memory reclaim does: for the first mm, on a CPU that may run another one. */
-  const reclaim = operation(
-    "test-reclaim",
-    ["start", "end", "ns"],
-    { summary: "flushes, `ns` after it began the request", source: "test", settles: "none" },
-    (kit, { start, end, ns }) => [
-      kit.regs.scope(["mm"], (mm) => [kit.set(mm, 1), op("ctx.mm", { a: mm })]),
-      op("flush.prep", { a: start, b: end }),
-      op("delay", { a: ns }),
-      when(op("flush.others"), kit.policy.shootdown),
-      op("flush.done"),
-    ],
-  );
-  const reclaimAtOnce = operation(
-    "test-reclaim-at-once",
-    ["start", "end"],
-    { summary: "flushes the first mm", source: "test", settles: "none" },
-    (kit, { start, end }) => [
-      kit.regs.scope(["mm"], (mm) => [kit.set(mm, 1), op("ctx.mm", { a: mm })]),
-      kit.flush(start, end),
-    ],
-  );
-  /** Sends without waiting, and requests another flush `ns` later. */
-  const impatient = operation(
-    "test-impatient",
-    ["start", "end", "ns"],
-    { summary: "flushes again before the acks are here", source: "test", settles: "none" },
-    (kit, { start, end, ns }) => [
-      op("flush.prep", { a: start, b: end }),
-      when(op("flush.others"), [whilst(op("csd.send"), []), op("ipi.send"), op("flush.local")]),
-      op("flush.done"),
-      op("delay", { a: ns }),
-      kit.flush(start, end),
-    ],
-  );
-  const operations = [reclaim, reclaimAtOnce, impatient];
-  const catalogue = Catalogue.standard.with({ operations });
-
-  /** CPU 1 ran the first mm once, and runs the second one now. */
-  function sendElsewhere(machine: Machine): void {
-    machine.bindTask(4, machine.newMm());
-    machine.place(1, 4);
-  }
-
-  /** Of the first mm; CPU 0 is one of them. */
-  async function machineOf(cpus: number, prices: Record<string, number>): Promise<Machine> {
-    const priced: CostProfile["prices"] = Object.fromEntries(
-      Object.entries(prices).map(([name, ns]) => [name, { ns, source: "test" }]),
-    );
-    const profile = { ...haswell, prices: { ...haswell.prices, ...priced } };
-    const machine = await Machine.create({
-      catalogue,
-      profile,
-      geometry: { cpus, tasks: 6, mms: 2, devices: 0, frames: 256, tables: 16, vmas: 8 },
-    });
-    const mm = machine.newMm();
-    machine.mapNow(mm, PAGE, PAGE + 8, 3);
-    for (let cpu = 0; cpu < cpus; cpu++) machine.place(cpu, machine.newTask(mm));
-    for (let cpu = 0; cpu < cpus; cpu++) machine.newTask(null);
-    return machine;
-  }
-
-  /** `again`: two more jobs when all of that is over. */
-  async function expectSame(
-    prices: Record<string, number>,
-    prepare: (machine: Machine) => void,
-    again = true,
-    cpus = 3,
-  ): Promise<void> {
-    const machines = [await machineOf(cpus, prices), await machineOf(cpus, prices)];
-    machines[1].core.header[abi.H_SHORTCUTS] = 0;
-    const range = { start: PAGE, end: PAGE + 1 };
-    for (const machine of machines) {
-      machine.submit(0, "write", { vpn: PAGE });
-      prepare(machine);
-      machine.submit(0, "madvise", range, { at: 100_000, task: 0 });
-    }
-    expect(compare(machines[0], machines[1], [Infinity, Infinity])).toBe("");
-    for (const machine of again ? machines : []) {
-      machine.submit(0, "write", { vpn: PAGE }, { at: 9_000_000, task: 0 });
-      machine.submit(0, "madvise", range, { at: 9_000_000, task: 0 });
-    }
-    expect(compare(machines[0], machines[1], [Infinity, Infinity])).toBe("");
-  }
-
-  it("is in the middle of a context switch", async () => {
-    await expectSame({ "sw.unlazy": 1_000_000 }, (machine) => {
-      machine.submit(2, "switch", { next: 5 });
-      machine.submit(2, "switch", { next: 2 }, { at: 10_000 });
-    });
-  });
-
-  it("is between two address spaces", async () => {
-    await expectSame({ "sw.gen": 1_000_000 }, (machine) => {
-      const other = machine.newMm();
-      machine.bindTask(5, other);
-      machine.submit(2, "switch", { next: 5 }, { at: 10_000 });
-    });
-  });
-
-  it("was not told yet of a request that its initiator has caught up with", async () => {
-    await expectSame({}, (machine) => {
-      sendElsewhere(machine);
-      const range = { start: PAGE, end: PAGE + 1, ns: 1_000_000 };
-      machine.submit(1, "test-reclaim", range, { at: 5_000 });
-      machine.submit(0, "switch", { next: 3 }, { at: 10_000 });
-      machine.submit(0, "switch", { next: 0 }, { at: 20_000 });
-    });
-  });
-
-  it("initiates it for an address space it does not run", async () => {
-    await expectSame({}, (machine) => {
-      sendElsewhere(machine);
-      // The generations of both are the same now, so that it could be mistaken.
-      const range = { start: PAGE, end: PAGE + 1 };
-      machine.submit(1, "test-reclaim-at-once", range, { at: 50_000 });
-    });
-  });
-
-  it("has done work that ends after the interrupt arrives", async () => {
-    await expectSame({ walk: 200_000 }, (machine) => {
-      machine.submit(2, "write", { vpn: PAGE + 1 }, { at: 10_000 });
-    });
-  });
-
-  it.each([2, 3])(
-    "initiates it before an earlier one is acknowledged, of %i CPUs",
-    async (cpus) => {
-      const prepare = (machine: Machine): void => {
-        const range = { start: PAGE, end: PAGE + 1, ns: 20_000 };
-        machine.submit(0, "test-impatient", range, { at: 50_000 });
-      };
-      await expectSame({ ack: 5_000_000 }, prepare, true, cpus);
-    },
-  );
-
-  it.each([2, 3])("initiates it where prices are too high to be added up, of %i", async (cpus) => {
-    const high = ["flush.prep", "flush.others", "ipi.send", "deliver", "csq.take"];
-    await expectSame(Object.fromEntries(high.map((name) => [name, 1e9])), () => {}, true, cpus);
-  });
-
-  it("has other prices than the last time", async () => {
-    const prepare = (machine: Machine): void => {
-      machine.submit(0, "madvise", { start: PAGE, end: PAGE + 1 }, { at: 10_000 });
-      machine.advance();
-      const costs = machine.core.at(abi.H_OFF_COST) / 4;
-      machine.core.u32[costs + abi.COST_DELIVER] += 1_000;
-      machine.core.u32[costs + abi.OP_CSD_RUN] += 100;
-    };
-    await expectSame({}, prepare, true, 2);
-  });
-
-  it("initiates it in lazy mode", async () => {
-    const prepare = (machine: Machine): void => {
-      machine.submit(0, "idle", {}, { at: 50_000 });
-      machine.submit(1, "write", { vpn: PAGE + 1 }, { at: 120_000 });
-      const range = { start: PAGE + 1, end: PAGE + 2 };
-      machine.submit(1, "madvise", range, { at: 160_000 });
-    };
-    await expectSame({}, prepare, false);
   });
 });
