@@ -32,6 +32,11 @@ interface Options {
   readonly summary: string;
   readonly source: string;
   readonly settles: Promise;
+  /**
+   * Nobody relies on its return: stale uses of its range are tolerated while it runs, but what
+   * another operation has not flushed yet when it returns is none of its business.
+   */
+  readonly silent?: boolean;
   readonly onCpu?: boolean;
   readonly mutant?: boolean;
   readonly needs?: Partial<Completions>;
@@ -82,7 +87,9 @@ export function operation<const P extends readonly string[]>(
       const regs = Object.fromEntries(params.map((param, i) => [param, list[i]])) as Regs<P>;
       return [
         marked(kit, name, options.settles, list, () => build(kit, regs)),
-        options.settles === "none" ? [] : op("unmark", { imm: 1, note: `${name} returns` }),
+        options.settles === "none"
+          ? []
+          : op("unmark", { imm: options.silent === true ? 0 : 1, note: `${name} returns` }),
       ];
     },
   };

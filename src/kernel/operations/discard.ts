@@ -3,6 +3,9 @@
  * form of EuroSys'20's argument). Between clearing an entry and flushing it, others must not map
  * anything else there: the page-table lock is kept until the flush, or mmapLock is, or what is
  * pending is marked and whoever maps a page looks for the mark. Each costs what batching saved.
+ *
+ * These open no gather, and do not look for others': they are not for ranges that something else
+ * drops at the same time.
  */
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, unless, when } from "../../program/notation.js";
