@@ -83,8 +83,8 @@ export const discardLate = discardWith(
 );
 
 /**
- * A fault that promises something only if it has mapped a page: from its return on the address means
- * that page, on every CPU.
+ * A fault that promises something only if it has mapped a page: from its return on the address
+ * means that page, on every CPU.
  */
 function freshFault(name: string, summary: string, source: string, looks: boolean) {
   return operation(
