@@ -63,7 +63,7 @@ const switchIn: Scenario = {
   source: "shootdown.md I13 and I16; CVE-2025-37964; FreeBSD r368649",
   story: [
     "CPU1 ran this mm before: A is in its TLB, under an ASID slot that is not loaded",
-    "T0 drops A: what CPU1 compares when it switches in changes, then those that run the mm are told",
+    "T0 drops A: what CPU1 compares when it switches in changes, then who runs the mm is told",
     "CPU1 switches to it: SWITCHING, join the cpumask, compare, load CR3",
     "CPU1 reads A",
   ],
