@@ -88,6 +88,13 @@ describe("what policies give", () => {
     "pv-flush": [],
     "pv-flush-blind": [DATA("G0"), TABLES("G0")],
     "pv-flush-lost": [DATA("G0"), TABLES("G0")],
+    "broadcast-batched": [],
+    "broadcast-issued": [],
+    "broadcast-barrier": [],
+    "batched-reset": [],
+    "cleared-slots": [],
+    "cleared-slots-late": [DATA("G0"), TABLES("G0")],
+    "newest-only": [DATA("G0")],
   };
 
   test("is known for every policy of the catalogue", () => {

@@ -90,7 +90,7 @@ function freshFault(name: string, summary: string, source: string, looks: boolea
   return operation(
     name,
     ["vpn"],
-    { summary, source, settles: "none", needs: NEEDS_DATA },
+    { summary, source, settles: "none", ...(looks ? { needs: NEEDS_DATA } : {}) },
     (kit, { vpn }) =>
       kit.regs.scope(["prot", "fresh"], (prot, fresh) => [
         op("addi", { a: fresh, b: vpn, imm: 1 }),
