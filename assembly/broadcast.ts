@@ -140,6 +140,11 @@ export function broadcastAdd<F>(
   }
   if (ctx.mm == 0 || (row.infoMm != 0 && row.infoMm != ctx.mm)) return abi.ST_BAD_PROGRAM;
   const more = row.infoMm != 0;
+  // Shared form: others may be reading the one before. Then it has to be applied first.
+  if (more && isShared<F>() &&
+      maskNext<F>(pendingOf(m, self), hdr(m, abi.H_MASK_WORDS), 0) >= 0) {
+    return blocked(m, self, 1);
+  }
   if (!more) clockAt(m, self).flushSince = clockAt(m, self).now;
   row.infoMm = ctx.mm;
   row.infoGen = genOf<F>(m, ctx.mm - 1);

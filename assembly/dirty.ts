@@ -34,14 +34,14 @@ export function setDirty<F>(m: usize, mm: u32, vpn: u64): void {
 
 /**
  * PTE_CLEAN. Without OPT_DIRTY every page counts as dirty. `protect` (page_mkclean): it becomes
- * read-only in the same step; F: it was writable, or dirty.
+ * read-only in the same step; F: it was dirty, or writable.
  */
 export function clean<F>(m: usize, ctx: Ctx, vpn: u64, protect: bool): i32 {
   if (ctx.mm == 0) return abi.ST_BAD_PROGRAM;
   const p = leafPlace<F>(m, ctx.mm - 1, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
   const bits: u64 = protect ? abi.PTE_DIRTY | abi.PTE_W : abi.PTE_DIRTY;
-  let had = !protect && !tracksDirty(m);
+  let had = !tracksDirty(m);
   let old = get64<F>(p);
   while ((old & bits) != 0) {
     had = true;

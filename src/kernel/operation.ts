@@ -38,6 +38,11 @@ interface Options {
   readonly summary: string;
   readonly source: string;
   readonly settles: Promise;
+  /**
+   * Nobody relies on its return: stale uses of its range are tolerated while it runs, but what
+   * another operation has not flushed yet when it returns is none of its business.
+   */
+  readonly silent?: boolean;
   readonly onCpu?: boolean;
   readonly mutant?: boolean;
   readonly needs?: Partial<Completions>;
@@ -92,7 +97,9 @@ export function operation<const P extends readonly string[]>(
       return [
         mode === "user" ? [] : kit.enter,
         marked(kit, name, options.settles, list, () => build(kit, regs)),
-        options.settles === "none" ? [] : op("unmark", { imm: 1, note: `${name} returns` }),
+        options.settles === "none"
+          ? []
+          : op("unmark", { imm: options.silent === true ? 0 : 1, note: `${name} returns` }),
         mode === "kernel" ? kit.leave : [],
       ];
     },

@@ -23,7 +23,7 @@ const reordered: Scenario = {
     "the request of generation 2 arrives: if CPU1 thinks it is at 3, A stays cached",
     "T1 reads A",
   ],
-  // A ceiling of one page: two are everything. Tables of two pages: A and C have locks of their own.
+  // A ceiling of one page: two are everything. Tables of two pages: A and C have their own locks.
   geometry: {
     frames: 4,
     tables: 4,
@@ -63,7 +63,7 @@ const switchIn: Scenario = {
   source: "shootdown.md I13 and I16; CVE-2025-37964; FreeBSD r368649",
   story: [
     "CPU1 ran this mm before: A is in its TLB, under an ASID slot that is not loaded",
-    "T0 drops A: what CPU1 compares when it switches in changes, then CPUs that run the mm are told",
+    "T0 drops A: what CPU1 compares when it switches in changes, then who runs the mm is told",
     "CPU1 switches to it: SWITCHING, join the cpumask, compare, load CR3",
     "CPU1 reads A",
   ],

@@ -1,4 +1,4 @@
-/** Races of CPUs that take no interrupts: for a while (shootdown.md I2, I26), or ever again (I27). */
+/** Races of CPUs that take no interrupts for a while (shootdown.md I2, I26), or never (I27). */
 import { brokenAnyway, call, onCpu, onePage, range, RW, write, ANY } from "./parts.js";
 import type { Scenario } from "./scenario.js";
 import { NEVER_INTERRUPTS } from "./transports.js";
@@ -54,7 +54,7 @@ const irqsOffUnmap: Scenario = {
   },
 };
 
-/** I27 for what LATR puts off: a CPU that goes must sweep, or the range is never given out again. */
+/** I27 for what LATR puts off: a CPU that goes must sweep, or the range is never used again. */
 function offlineParked(name: string, operation: string, sweeps: boolean): Scenario {
   return {
     ...onePage,

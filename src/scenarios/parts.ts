@@ -44,7 +44,7 @@ export const range = (start: number, end = start + 1) => ({ start, end });
 export const awaitSignal: ScriptStep = { await: 0, count: 1 };
 export const signal: ScriptStep = { signal: 0 };
 
-/** The same story with an operation that is broken itself: `*` is what all transports make of it. */
+/** The same story with an operation that is broken itself: `*` is what transports make of it. */
 export function brokenOperation(
   scenario: Scenario,
   changed: Partial<Scenario> & Pick<Scenario, "name" | "title" | "actors" | "expectPolicy">,

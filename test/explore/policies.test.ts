@@ -85,6 +85,7 @@ describe("with three CPUs in the mm", () => {
         const two = await check(scenario, { policy: name });
         const three = await check(withThreeCpus(scenario), { policy: name });
         console.log(`${scenario.name} ${name}: ${two.states} and ${three.states} states`);
+        if (name === SOUND[0].name) console.log(`  assumes ${three.assumptions.join("; ")}`);
         expect(three.verdict).toBe("SAFE");
         // Without interrupts the third CPU of csd-ahead does the same with and without the mm.
         // By broadcast, where there are two targets; by interrupt with one.

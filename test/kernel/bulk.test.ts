@@ -95,7 +95,8 @@ describe("a flush request is carried out in one go", () => {
   const [concurrent] = policies.filter(({ name }) => name === "concurrent");
   // Those of other programs. Of the others some have handlers, options or requests that the core
   // refuses: see below.
-  const decoded = /^(no-|local-only|broadcast|latr|pv-flush-blind|hybrid|directory|messages)/;
+  const decoded =
+    /^(no-|local-only|broadcast|latr|pv-flush-blind|hybrid|directory|messages|cleared-slots|newest-only)/;
   const kindOf = (name: string): number => {
     if (decoded.test(name)) return 0;
     return name === "sync" ? abi.BULK_LOCAL_FIRST : abi.BULK_SEND_FIRST;

@@ -122,6 +122,13 @@ describe("what policies give", () => {
     "core-tables-owner": [DATA("G0"), TABLES("G0")],
     "hybrid-erratum": [TABLES("G3")],
     "hybrid-overtaken": [DATA("G0"), TABLES("G0")],
+    "broadcast-batched": [],
+    "broadcast-issued": [],
+    "broadcast-barrier": [],
+    "batched-reset": [],
+    "cleared-slots": [],
+    "cleared-slots-late": [DATA("G0"), TABLES("G0")],
+    "newest-only": [DATA("G0")],
   };
 
   test("is known for every policy of the catalogue", () => {

@@ -17,7 +17,7 @@ function clean(model: Model, c: Context, vpn: bigint, protect: boolean): number 
   const pte = place.table.entries[place.index];
   const bits = abi.PTE_DIRTY | (protect ? abi.PTE_W : 0);
   // Whoever does not keep track takes every page for dirty.
-  c.flag = has(pte, bits) || (!protect && !model.has(abi.OPT_DIRTY));
+  c.flag = has(pte, bits) || !model.has(abi.OPT_DIRTY);
   if (pte !== null) place.table.entries[place.index] = { ...pte, flags: pte.flags & ~bits };
   return abi.ST_OK;
 }

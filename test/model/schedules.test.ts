@@ -234,7 +234,7 @@ const MUTANTS: readonly Row[] = [
     name: "batched-reset",
     scenario: "reclaim-nested",
     options: { policy: "batched-reset" },
-    names: /^(NoUseAfterFree|NoLostWrite)$/,
+    names: /^(NoUseAfterFree|NoLostWrite|SlotsCurrentAtRest)$/,
     mended: { options: { policy: "batched" } },
   },
   {

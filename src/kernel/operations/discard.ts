@@ -3,6 +3,9 @@
  * form of EuroSys'20's argument). Between clearing an entry and flushing it, others must not map
  * anything else there: the page-table lock is kept until the flush, or mmapLock is, or what is
  * pending is marked and whoever maps a page looks for the mark. Each costs what batching saved.
+ *
+ * These open no gather, and do not look for others': they are not for ranges that something else
+ * drops at the same time.
  */
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, unless, when } from "../../program/notation.js";
@@ -80,14 +83,14 @@ export const discardLate = discardWith(
 );
 
 /**
- * A fault that promises something only if it has mapped a page: from its return on the address means
- * that page, on every CPU.
+ * A fault that promises something only if it has mapped a page: from its return on the address
+ * means that page, on every CPU.
  */
 function freshFault(name: string, summary: string, source: string, looks: boolean) {
   return operation(
     name,
     ["vpn"],
-    { summary, source, settles: "none", needs: NEEDS_DATA },
+    { summary, source, settles: "none", ...(looks ? { needs: NEEDS_DATA } : {}) },
     (kit, { vpn }) =>
       kit.regs.scope(["prot", "fresh"], (prot, fresh) => [
         op("addi", { a: fresh, b: vpn, imm: 1 }),

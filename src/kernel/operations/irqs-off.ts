@@ -1,4 +1,4 @@
-/** Kernel code that runs with interrupts off and touches user memory, or waits for others (I2, I26). */
+/** Kernel code that runs with interrupts off: it touches user memory (I2), or waits (I26). */
 import { op } from "../../program/notation.js";
 import { NEEDS_TABLES, operation } from "../operation.js";
 import { unmapRegion } from "./unmap.js";

@@ -63,6 +63,7 @@ export const reclaim = operation(
     summary: "reclaims the pages of [start, end) of the caller's mm: unmap, write out, free",
     source: "notifiers.md 2.4 row 20; shootdown.md 1.7",
     settles: "range",
+    silent: true,
     needs: NEEDS_DATA,
   },
   (kit, { start, end }) => [unmapPages(kit, start, end), closeDeferral(kit), writeOutAndFree(kit)],
@@ -79,6 +80,7 @@ export const reclaimNested = operation(
     summary: "reclaims [start, inner), and in the midst of that [inner, end)",
     source: "shootdown.md I22; Linux before 4.8: init_tlb_ubc",
     settles: "all",
+    silent: true,
     needs: NEEDS_DATA,
   },
   (kit, { start, inner, end }) => [

@@ -25,7 +25,7 @@ export const broadcastIssued: FlushPolicy = {
   options,
 };
 
-/** I24: a barrier waits for what its own CPU has broadcast; another one's may still be on its way. */
+/** I24: a barrier waits for what its own CPU has broadcast; another's may still be on its way. */
 export const broadcastBarrier: FlushPolicy = {
   ...broadcastIssued,
   name: "broadcast-barrier",

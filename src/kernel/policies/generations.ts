@@ -34,7 +34,7 @@ export const clearedSlots: FlushPolicy = {
   info: abi.INFO_SLOTS,
 };
 
-/** I16: a CPU that is not told, because it does not run the mm, may switch in before its slot is. */
+/** I16: who is not told may switch in before its slot is cleared. */
 export const clearedSlotsLate: FlushPolicy = {
   ...clearedSlots,
   name: "cleared-slots-late",
