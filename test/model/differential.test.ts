@@ -61,15 +61,19 @@ test("core and model agree after every step of random programs", async () => {
 const CHOOSY = /^(batched|hybrid|replicas|core-tables|directory|messages)/;
 const names = Catalogue.standard.parts.policies.map(({ name }) => name);
 
-test.each(names.filter((name) => CHOOSY.test(name)))("and under %s", async (policy) => {
-  const first = canonicalSeed(only ?? 1);
-  const runs = only === undefined ? Math.ceil(RUNS / 20) : 1;
-  for (let i = 0; i < runs; i++) {
-    const geometry = { cpus: 2 + (i % 4), frames: 40, vmas: 16 };
-    const { problem } = await differ(first + BigInt(i), { policy, geometry });
-    expect(problem).toBeNull();
-  }
-}, 120_000);
+test.each(names.filter((name) => CHOOSY.test(name)))(
+  "and under %s",
+  async (policy) => {
+    const first = canonicalSeed(only ?? 1);
+    const runs = only === undefined ? Math.ceil(RUNS / 20) : 1;
+    for (let i = 0; i < runs; i++) {
+      const geometry = { cpus: 2 + (i % 4), frames: 40, vmas: 16 };
+      const { problem } = await differ(first + BigInt(i), { policy, geometry });
+      expect(problem).toBeNull();
+    }
+  },
+  120_000,
+);
 
 test.skipIf(only !== undefined || RUNS < 1000)("together they execute every micro-op", () => {
   const missing = Object.entries(OP_NAMES).filter(([, code]) => executed[code] === 0);
