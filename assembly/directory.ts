@@ -8,15 +8,15 @@
  * A set is {turn u32, unused u32} and H_DIR_WAYS entries {tag u64, ctxId u32, unused u32, mask};
  * tag: valid 1, huge 4, vpn << 12. A free entry is all zero. An entry may name more CPUs than hold
  * the translation: TLBs replace theirs without a word.
+ * One thread owns the whole machine: parallel drivers refuse a directory.
  * Invariant `DirectoryInclusive`: a translation in a TLB is here, with its CPU.
  */
 import * as abi from "../src/core/abi";
+import { Plain } from "./atomics";
 import { cacheDropPages } from "./cache";
 import { asidSlot, cpuAt, hdr, mmAt, tlbAt } from "./machine";
 import { maskHas, maskNext, maskSet, maskUnset } from "./mask";
 import { Cpu } from "./rows";
-
-type Only = u32; // one thread owns the whole machine: parallel drivers refuse a directory
 
 const VALID: u64 = 1;
 const HUGE: u64 = 4;
@@ -76,8 +76,8 @@ function find(m: usize, ctxId: u32, vpn: u64, huge: bool): usize {
 function invalidate(m: usize, e: usize): void {
   const words = hdr(m, abi.H_MASK_WORDS);
   const vpn = load<u64>(e) >> 12;
-  for (let i = maskNext<Only>(e + E_MASK, words, 0); i >= 0;
-    i = maskNext<Only>(e + E_MASK, words, <u32>i + 1)) {
+  for (let i = maskNext<Plain>(e + E_MASK, words, 0); i >= 0;
+    i = maskNext<Plain>(e + E_MASK, words, <u32>i + 1)) {
     for (let slot: u32 = 0; slot < hdr(m, abi.H_ASIDS); slot++) {
       if (load<u32>(asidSlot(cpuAt(m, i), slot)) != load<u32>(e, E_CTX)) continue;
       cacheDropPages(tlbAt(m, i), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
@@ -112,7 +112,7 @@ export function directoryFill(m: usize, cpu: u32, mm: u32, vpn: u64, huge: bool)
     store<u64>(e, tagOf(first, huge));
     store<u32>(e, ctxId, E_CTX);
   }
-  maskSet<Only>(e + E_MASK, cpu);
+  maskSet<Plain>(e + E_MASK, cpu);
 }
 
 function addMask(m: usize, to: usize, e: usize): void {
@@ -123,9 +123,9 @@ function addMask(m: usize, to: usize, e: usize): void {
 }
 
 function leave(m: usize, cpu: u32, e: usize): void {
-  if (!maskHas<Only>(e + E_MASK, cpu)) return;
-  maskUnset<Only>(e + E_MASK, cpu);
-  const rest = maskNext<Only>(e + E_MASK, hdr(m, abi.H_MASK_WORDS), 0);
+  if (!maskHas<Plain>(e + E_MASK, cpu)) return;
+  maskUnset<Plain>(e + E_MASK, cpu);
+  const rest = maskNext<Plain>(e + E_MASK, hdr(m, abi.H_MASK_WORDS), 0);
   if (rest < 0) memory.fill(e, 0, entryBytes(m));
 }
 

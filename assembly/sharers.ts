@@ -60,17 +60,25 @@ export function toldAt(m: usize, cpu: u32): usize {
  * May a walk of `actor` use entry `index` of table `id`, which points to table `next` (id + 1; 0:
  * it is a leaf)? Devices walk the first copy.
  */
+// @ts-ignore: decorator
+@inline
 export function mayUse<F>(m: usize, actor: u32, id: u32, index: u32, next: u32): bool {
-  if (!tracksSharers(m) || actor >= hdr(m, abi.H_CPUS)) return true;
+  return !tracksSharers(m) || hasCopied<F>(m, actor, id, index, next);
+}
+
+function hasCopied<F>(m: usize, actor: u32, id: u32, index: u32, next: u32): bool {
+  if (actor >= hdr(m, abi.H_CPUS)) return true;
   if (hasCoreTables(m)) return maskHas<F>(trackedAt(m, id, index) + maskBytes(m), actor);
   const copied = trackedAt(m, next == 0 ? id : next - 1, 0) + maskBytes(m);
   return maskHas<F>(copied, unitOf(m, actor));
 }
 
-/** Is `target` among those whom the request of CPU `self` is for? */
+/** Is `target` among those whom the request of CPU `self` is for? A batch is for everybody. */
+// @ts-ignore: decorator
+@inline
 export function isTold<F>(m: usize, self: u32, target: u32): bool {
-  if (!tracksSharers(m) || cpuAt(m, self).infoMm == abi.INFO_ANY_MM) return true;
-  return maskHas<F>(toldAt(m, self), unitOf(m, target));
+  return !tracksSharers(m) || cpuAt(m, self).infoMm == abi.INFO_ANY_MM ||
+    maskHas<F>(toldAt(m, self), unitOf(m, target));
 }
 
 /** The request is over. */
