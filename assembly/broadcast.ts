@@ -10,6 +10,7 @@ import * as abi from "../src/core/abi";
 import { isShared, or32, Shared } from "./atomics";
 import { charge } from "./charge";
 import { flushPages, flushSlot } from "./flush";
+import { flushGlobal, globalOf, hasGlobals } from "./global-asid";
 import {
   asidSlot, bump, clockAt, countersAt, cpuAt, hdr, mmAt,
 } from "./machine";
@@ -24,8 +25,25 @@ function pendingOf(m: usize, sender: u32): usize {
   return m + hdr(m, abi.H_OFF_BROADCAST) + (((<usize>sender) * hdr(m, abi.H_MASK_WORDS)) << 2);
 }
 
+/** INVLPGB names one PCID: that of a global ASID. Dynamic ones differ from CPU to CPU. */
+function applyGlobal<F>(m: usize, cpu: u32, info: Cpu): void {
+  const asid = globalOf<F>(m, info.infoMm - 1);
+  if (asid == 0) return;
+  const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  if ((info.infoFlags & abi.INFO_FULL) != 0) {
+    flushGlobal(m, cpu, asid);
+  } else {
+    flushPages(m, cpu, clockAt(m, cpu), asid, info.infoStart, info.infoEnd, (<u64>1) << bits);
+  }
+  bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
+}
+
 /** What `info` asks for, in whichever slot of `cpu` holds its mm, loaded or not. */
-function apply(m: usize, cpu: u32, info: Cpu): void {
+function apply<F>(m: usize, cpu: u32, info: Cpu): void {
+  if (hasGlobals(m)) {
+    applyGlobal<F>(m, cpu, info);
+    return;
+  }
   const row = cpuAt(m, cpu);
   const id = mmAt(m, info.infoMm - 1).ctxId;
   const n = hdr(m, abi.H_ASIDS);
@@ -57,7 +75,7 @@ export function broadcast<F>(m: usize, self: u32): i32 {
   charge(m, self, abi.COST_BCAST, 1);
   const cpus = hdr(m, abi.H_CPUS);
   if (!isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0) {
-    for (let i: u32 = 0; i < cpus; i++) apply(m, i, row);
+    for (let i: u32 = 0; i < cpus; i++) apply<F>(m, i, row);
     return abi.ST_OK;
   }
   const mask = pendingOf(m, self);
@@ -89,7 +107,7 @@ export function applyBroadcast<F>(m: usize, cpu: u32): i32 {
   for (let sender: u32 = 0; sender < cpus; sender++) {
     if (!maskHas<F>(pendingOf(m, sender), cpu)) continue;
     // A mutant does not wait: then the request may be over before it is applied.
-    if (cpuAt(m, sender).infoMm != 0) apply(m, cpu, cpuAt(m, sender));
+    if (cpuAt(m, sender).infoMm != 0) apply<F>(m, cpu, cpuAt(m, sender));
     maskUnset<F>(pendingOf(m, sender), cpu);
     return abi.ST_OK;
   }

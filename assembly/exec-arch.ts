@@ -1,5 +1,6 @@
 /** Micro-ops of what architectures have of their own. Only CPUs run these. */
 import * as abi from "../src/core/abi";
+import { execGlobal } from "./global-asid";
 import { hdr } from "./machine";
 import { execPoll } from "./poll";
 import { hasPti, ptiEnter, ptiExit } from "./pti";
@@ -17,6 +18,9 @@ export function execArch<F>(
     return abi.ST_OK;
   }
   if (op >= abi.OP_POLL_BEGIN && op <= abi.OP_POLL_NOTE) return execPoll<F>(m, actor, ctx, op);
+  if (op >= abi.OP_GLOBAL_HAVE && op <= abi.OP_GLOBAL_ASSIGN) {
+    return execGlobal<F>(m, actor, ctx, op, imm);
+  }
   if (op == abi.OP_KERNEL_ACCESS) {
     if (b == 0 || b > <u64>hdr(m, abi.H_MMS)) return abi.ST_BAD_PROGRAM;
     ctx.flag = kernelAccess<F>(m, actor, <u32>b - 1, a) ? 1 : 0;

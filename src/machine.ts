@@ -71,7 +71,8 @@ let machines = 0;
 
 /** What the timed driver may execute without decoding it. */
 function shortcutsOf(image: Image, options: number): number {
-  const isPlain = (options & (abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL)) === 0;
+  const isPlain =
+    (options & (abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL | abi.OPT_GLOBAL_ASIDS)) === 0;
   const targets = isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;
   return abi.SHORT_SEND | targets;
 }

@@ -44,7 +44,8 @@ const ALL_ROWS =
   abi.OPT_LATR |
   abi.OPT_PREEMPT |
   abi.OPT_PTI |
-  abi.OPT_POLL;
+  abi.OPT_POLL |
+  abi.OPT_GLOBAL_ASIDS;
 
 /** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {

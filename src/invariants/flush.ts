@@ -186,6 +186,8 @@ const slotsCurrentAtRest: Invariant = {
     for (let cpu = 0; cpu < view.cpus; cpu++) {
       const mm = runs(view, cpu);
       if (mm === null) continue;
+      // Under a global ASID there is none: broadcasts keep it fresh.
+      if (cpuField(view, cpu, "asid") >= abi.ASID_GLOBAL) continue;
       const slot = view.slot(cpu, cpuField(view, cpu, "asid"));
       const newest = view.core.read(MM, view.core.mm(mm), "tlbGen");
       if (slot.tlbGen !== newest) {
@@ -211,6 +213,10 @@ function checkFresh(view: View, what: string, mm: number, e: CachedEntry, report
  */
 function trustedSlots(view: View, cpu: number): Map<number, number> {
   const trusted = new Map<number, number>();
+  for (let mm = 0; mm < view.mms; mm++) {
+    const asid = view.globalAsid(mm);
+    if (asid !== null) trusted.set(asid, mm);
+  }
   for (let i = 0; i < view.header(abi.H_ASIDS); i++) {
     const { ctxId, tlbGen } = view.slot(cpu, i);
     for (let mm = 0; ctxId !== 0 && mm < view.mms; mm++) {

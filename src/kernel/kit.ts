@@ -119,6 +119,9 @@ export class Kit {
    */
   flush(a: Reg, b: Reg, given = 0): Program {
     const info = given | (this.policy.isolation?.info ?? 0);
+    const { alone, last, shootdown } = this.policy;
+    const isLast = last !== undefined && (given & abi.INFO_ALONE) !== 0;
+    const here = alone ?? [op("flush.local", { imm: 1, note: "flush own TLB" })];
     return [
       op("flush.prep", {
         a,
@@ -126,9 +129,7 @@ export class Kit {
         imm: this.policy.fullOnly === true ? info | abi.INFO_FULL : info,
         note: "tlbGen + 1, fill flush info",
       }),
-      when(op("flush.others"), this.policy.shootdown, [
-        op("flush.local", { imm: 1, note: "flush own TLB" }),
-      ]),
+      when(op("flush.others"), isLast ? last : shootdown, isLast ? last : here),
       // The request is over, and its latency known, when the secondaries it waits for are told.
       this.era.flushNotifies ? this.notifySecondary(a, b) : [],
       op("flush.done"),
@@ -145,10 +146,10 @@ export class Kit {
   }
 
   /** The gather's flush, if it recorded anything: CPUs, then secondaries; frees come later. */
-  gatherFlush(): Program {
+  gatherFlush(info = 0): Program {
     return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
       when(op("gather.range", { a, b }), [
-        this.flush(a, b),
+        this.flush(a, b, info),
         this.era.gatherNotifies
           ? [op("gather.range", { a, b, imm: 1 }), this.notifySecondary(a, b)]
           : [],
@@ -210,7 +211,7 @@ export class Kit {
       }),
       body,
       op("gather.nested"),
-      this.gatherFlush(),
+      this.gatherFlush(fullMm && this.policy.last !== undefined ? abi.INFO_ALONE : 0),
       op("gather.free", { note: "free gathered pages" }),
       op("gather.end"),
     ];

@@ -144,6 +144,9 @@ export const OP_NAMES = {
   "poll.begin": abi.OP_POLL_BEGIN,
   "poll.end": abi.OP_POLL_END,
   "poll.note": abi.OP_POLL_NOTE,
+  "global.have": abi.OP_GLOBAL_HAVE,
+  "global.moving": abi.OP_GLOBAL_MOVING,
+  "global.assign": abi.OP_GLOBAL_ASSIGN,
 } as const;
 
 /** Name of a micro-op. */

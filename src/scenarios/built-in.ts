@@ -1,5 +1,6 @@
 /** The scenarios that come with the library. */
 import type { Scenario } from "./scenario.js";
+import { ASID_SCENARIOS } from "./asids.js";
 import { IDLE_SCENARIOS } from "./idle.js";
 import { ISOLATION_SCENARIOS } from "./isolation.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
@@ -473,6 +474,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...TRANSPORT_SCENARIOS,
   ...ISOLATION_SCENARIOS,
   ...IDLE_SCENARIOS,
+  ...ASID_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

@@ -191,6 +191,7 @@ const twoRequests: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
+    "invlpgb-no-transition": "UAF",
     "early-ack-pointer": "UAF",
     "no-wait": "UAF",
     "ack-first": "UAF",

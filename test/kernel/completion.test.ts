@@ -93,6 +93,10 @@ describe("what policies give", () => {
     "in-context-blind": [DATA("G0"), TABLES("G0")],
     "in-context-late": [TABLES("G2")],
     "pti-trust-others": [],
+    invlpgb: [],
+    "invlpgb-quiet-exit": [],
+    "invlpgb-reuse": [DATA("G0"), TABLES("G0")],
+    "invlpgb-no-transition": [DATA("G0"), TABLES("G0")],
     "idle-poll": [],
     "idle-poll-stale": [],
   };

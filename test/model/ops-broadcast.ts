@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropUser, dropUserPages } from "./ops-arch.js";
 import { dropPages, flushSlot } from "./ops-flush.js";
+import { globalOf } from "./ops-global.js";
 import type { Cpu, Info, Model } from "./state.js";
 
 /** BCAST_SEND and BCAST_WAIT. */
@@ -18,6 +19,15 @@ export function runBroadcast(model: Model, cpu: Cpu, i: Instruction): number {
 function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
   const mm = typeof info.mm === "string" ? null : model.mms[info.mm];
   if (!mm) return;
+  if (model.has(abi.OPT_GLOBAL_ASIDS)) {
+    // One PCID on every CPU: dynamic ones are not reached.
+    const asid = globalOf(mm);
+    if (asid === null) return;
+    if ((info.flags & abi.INFO_FULL) !== 0) flushSlot(model, cpu, asid);
+    else dropPages(model, cpu, asid, info);
+    model.count(cpu.index, abi.CT_BROADCAST);
+    return;
+  }
   cpu.slots.forEach((slot, asid) => {
     if (slot.ctxId !== mm.ctxId) return;
     if ((info.flags & abi.INFO_FULL) !== 0) {

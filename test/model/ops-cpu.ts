@@ -5,6 +5,7 @@ import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
 import { distrustOthers, halfOf } from "./ops-arch.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
+import { adopt } from "./ops-global.js";
 import { forgetMm } from "./ops-latr.js";
 import type { Context, Cpu, Model } from "./state.js";
 import { hardWalk, has, putTable, takeTable } from "./tables.js";
@@ -64,6 +65,7 @@ export function accessOf(
 function unlazy(model: Model, cpu: Cpu): void {
   if (!cpu.lazy) return;
   cpu.lazy = false;
+  if (adopt(cpu, model.mm(cpu.loaded as number))) return;
   const slot = cpu.slots[cpu.asid];
   const { tlbGen } = model.mm(cpu.loaded as number);
   if (slot.tlbGen === tlbGen) return;
@@ -77,6 +79,10 @@ function chooseSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
   distrustOthers(cpu);
   const known = cpu.slots.findIndex((slot) => slot.ctxId === mm.ctxId);
   c.r[11] = BigInt(mm.tlbGen);
+  if (adopt(cpu, mm)) {
+    c.flag = false;
+    return;
+  }
   c.flag = known < 0 || cpu.slots[known].tlbGen < mm.tlbGen;
   cpu.asid = known >= 0 ? known : takeSlot(cpu);
 }
@@ -110,6 +116,9 @@ export function newMm(model: Model, nowMs: number): number {
     subscribers: [],
     trimAtMs: model.has(abi.OPT_TRIM) ? nowMs + 1000 : 0,
     cpumask: new Set(),
+    globalAsid: null,
+    moving: false,
+    asked: 0,
     batches: { pending: 0, flushed: 0 },
   };
   return index;
@@ -124,6 +133,7 @@ function freeMm(model: Model, actor: number, c: Context): number {
     cpu.loaded = "init";
     cpu.lazy = false;
   }
+  if (mm.globalAsid !== null) model.freedAsids.add(mm.globalAsid);
   putTable(model, mm.root);
   model.mms[mm.index] = null;
   c.mm = null;

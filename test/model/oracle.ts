@@ -1,5 +1,6 @@
 /** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
 import * as abi from "../../src/core/abi.js";
+import { globalOf } from "./ops-global.js";
 import { isWithheld } from "./ops-latr.js";
 import { type Cache, type Cached, type Context, type Model, ModelTrap } from "./state.js";
 import { has, softWalk } from "./tables.js";
@@ -72,6 +73,8 @@ export function condemn(model: Model, c: Context): void {
     }
   };
   for (const cpu of model.cpus) {
+    const global = globalOf(mm);
+    if (global !== null) sweep(cpu.tlb, global);
     cpu.slots.forEach((slot, asid) => {
       if (slot.ctxId === mm.ctxId) sweep(cpu.tlb, asid);
     });

@@ -262,6 +262,22 @@ const MUTANTS: readonly Row[] = [
     mended: { options: { policy: "idle-poll" } },
   },
   {
+    kind: "policies",
+    name: "invlpgb-reuse",
+    scenario: "asid-reuse",
+    options: { policy: "invlpgb-reuse" },
+    names: /^(NoUseAfterFree|NoStaleAfterQuiesce)$/,
+    mended: { options: { policy: "invlpgb-quiet-exit" } },
+  },
+  {
+    kind: "policies",
+    name: "invlpgb-no-transition",
+    scenario: "asid-transition",
+    options: { policy: "invlpgb-no-transition" },
+    names: /^(NoUseAfterFree|SlotsCurrentAtRest|NoStaleAfterQuiesce)$/,
+    mended: { options: { policy: "invlpgb" } },
+  },
+  {
     kind: "consumers",
     name: "mirroring-no-retry",
     scenario: "fault-race",

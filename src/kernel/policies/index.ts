@@ -14,6 +14,7 @@ import {
 import { fullOnly } from "./full-only.js";
 import { idlePoll, idlePollStale } from "./idle-poll.js";
 import { inContext, inContextBlind, inContextLate, pti, ptiTrust } from "./isolated.js";
+import { invlpgb, invlpgbNoTransition, invlpgbQuiet, invlpgbReuse } from "./invlpgb.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
@@ -38,6 +39,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   pti,
   inContext,
   idlePoll,
+  invlpgb,
+  invlpgbQuiet,
   noWait,
   ackFirst,
   noIpi,
@@ -60,4 +63,6 @@ export const POLICIES: readonly FlushPolicy[] = [
   inContextLate,
   ptiTrust,
   idlePollStale,
+  invlpgbReuse,
+  invlpgbNoTransition,
 ];
