@@ -8,15 +8,17 @@
  */
 import * as abi from "../src/core/abi";
 import { isShared, or32, Shared } from "./atomics";
+import { requestMask } from "./batched";
+import { csdRun } from "./call-queue";
 import { charge } from "./charge";
 import { flushPages, flushSlot } from "./flush";
 import { flushGlobal, globalOf, hasGlobals } from "./global-asid";
 import {
-  asidSlot, bump, clockAt, countersAt, cpuAt, hdr, mmAt,
+  asidSlot, bump, clockAt, cost, countersAt, cpuAt, csdAt, hdr, mmAt,
 } from "./machine";
 import { maskHas, maskNext, maskUnset } from "./mask";
 import { dropUser, dropUserPages } from "./pti";
-import { Cpu } from "./rows";
+import { Cpu, Ctx } from "./rows";
 import { blocked } from "./wake";
 
 // @ts-ignore: decorator
@@ -65,8 +67,8 @@ function apply<F>(m: usize, cpu: u32, info: Cpu): void {
   }
 }
 
-/** BCAST_SEND */
-export function broadcast<F>(m: usize, self: u32): i32 {
+/** BCAST_SEND. `masked`: for the CPUs of the request's cpumask only, whose firmware does it. */
+export function broadcast<F>(m: usize, self: u32, masked: bool): i32 {
   const row = cpuAt(m, self);
   const none = row.infoMm == 0 || row.infoMm >= <u32>abi.INFO_KERNEL_MM;
   if (none || (hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) {
@@ -74,13 +76,63 @@ export function broadcast<F>(m: usize, self: u32): i32 {
   }
   charge(m, self, abi.COST_BCAST, 1);
   const cpus = hdr(m, abi.H_CPUS);
-  if (!isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0) {
-    for (let i: u32 = 0; i < cpus; i++) apply<F>(m, i, row);
-    return abi.ST_OK;
-  }
+  const targets = requestMask(m, row);
+  const atOnce = !isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0;
   const mask = pendingOf(m, self);
-  for (let i: u32 = 0; i < cpus; i++) or32<F>(mask + ((i >> 5) << 2), 1 << (i & 31));
+  for (let i: u32 = 0; i < cpus; i++) {
+    if (masked && !maskHas<F>(targets, i)) continue;
+    if (!atOnce) {
+      or32<F>(mask + ((i >> 5) << 2), 1 << (i & 31));
+      continue;
+    }
+    apply<F>(m, i, row);
+    if (masked && i != self) takeTime(m, i);
+  }
   return abi.ST_OK;
+}
+
+/** Firmware runs on the target, whatever that does, and with its interrupts off. */
+function takeTime(m: usize, cpu: u32): void {
+  const ns: u64 = cost(m, abi.COST_FIRMWARE);
+  const clock = clockAt(m, cpu);
+  clock.now += ns;
+  bump(countersAt(m, cpu), abi.CT_STOLEN_NS, ns);
+}
+
+/** FENCE: as what is broadcast, by this CPU itself, for its own request or the oldest entry. */
+export function fence<F>(m: usize, cpu: u32, ctx: Ctx, how: u32): void {
+  const isCsd = (how & abi.FENCE_CSD) != 0;
+  const owner = isCsd ? load<u32>(csdAt(m, ctx.list - 1), 4) : 0;
+  const info = isCsd ? cpuAt(m, (owner & abi.CSD_OWNER) - 1) : cpuAt(m, cpu);
+  if (isCsd && ((owner & abi.CSD_CALL) != 0 || info.infoMm >= <u32>abi.INFO_KERNEL_MM)) {
+    csdRun<F>(m, cpu, ctx);
+    return;
+  }
+  if (info.infoMm == 0) return;
+  if ((how & abi.FENCE_LOADED) != 0 && cpuAt(m, cpu).loadedMm != info.infoMm) {
+    trustSlots(m, cpu, info);
+    return;
+  }
+  apply<F>(m, cpu, info);
+  const full = (info.infoFlags & abi.INFO_FULL) != 0;
+  const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  const pages = <u32>((info.infoEnd - info.infoStart) >> bits);
+  const counters = countersAt(m, cpu);
+  bump(counters, isCsd ? abi.CT_FLUSH_REMOTE : abi.CT_FLUSH_LOCAL, 1);
+  bump(counters, full ? abi.CT_FLUSH_FULL : abi.CT_FLUSH_PAGES, full ? 1 : pages);
+  charge(m, cpu, abi.COST_FLUSH_FIXED, 1);
+  charge(m, cpu, full ? abi.COST_FLUSH_FULL : abi.COST_FLUSH_PAGE, full ? 1 : pages);
+}
+
+/** The mutant: nothing is flushed, and nobody will look again. */
+function trustSlots(m: usize, cpu: u32, info: Cpu): void {
+  const id = mmAt(m, info.infoMm - 1).ctxId;
+  for (let i: u32 = 0; i < hdr(m, abi.H_ASIDS); i++) {
+    const slot = asidSlot(cpuAt(m, cpu), i);
+    if (load<u32>(slot) == id && load<u32>(slot, 4) < info.infoGen) {
+      store<u32>(slot, info.infoGen, 4);
+    }
+  }
 }
 
 /** BCAST_WAIT */

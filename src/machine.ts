@@ -126,7 +126,10 @@ export class Machine {
         : catalogue.profile(options.profile ?? "haswell-2019");
     const named = options.consumers ?? ["sharing", "mirroring"];
     const consumers = named.map((c) => (typeof c === "object" ? c : catalogue.consumer(c)));
-    const geometry = checkGeometry(options.geometry ?? {}, options.baseGeometry ?? TIMED_GEOMETRY);
+    const geometry = checkGeometry(
+      { ...(policy.ceiling === undefined ? {} : { ceiling: policy.ceiling }), ...options.geometry },
+      options.baseGeometry ?? TIMED_GEOMETRY,
+    );
     const image = buildImage({
       catalogue,
       era,

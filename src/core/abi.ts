@@ -375,7 +375,7 @@ export const OP_BATCH_DONE = 120; // the batch is empty
 export const OP_BATCH_PENDING = 121; // r[a] = batches of ctx.mm so far; F = some are not flushed
 export const OP_BATCH_SETTLE = 122; // those up to r[a] are
 export const OP_FRAME_COLLECT = 123; // the gathered frames are written out: no store may be lost
-export const OP_BCAST_SEND = 124; // broadcast the request: every CPU drops it, sooner or later
+export const OP_BCAST_SEND = 124; // broadcast the request: every CPU drops it; imm 1: its cpumask
 export const OP_BCAST_WAIT = 125; // WAIT until all have (TLBSYNC, DSB)
 export const OP_LATR_POST = 126; // F = an entry instead of interrupts, frames parked; imm LATR_*
 export const OP_LATR_SWEEP = 127; // flush for every entry that waits for this CPU
@@ -392,7 +392,10 @@ export const OP_POLL_NOTE = 178; // mutant: note who polls
 export const OP_GLOBAL_HAVE = 179; // F = the request's mm has a global ASID
 export const OP_GLOBAL_MOVING = 180; // F = not every CPU that runs it uses that
 export const OP_GLOBAL_ASSIGN = 181; // it gets one if it is active on many CPUs; imm 1: a mutant
+export const OP_FENCE = 182; // by ASID, loaded or not: own request; imm FENCE_*
 export const OP_COUNT = 184;
+export const FENCE_CSD = 1; // target: for the first entry
+export const FENCE_LOADED = 2; // mutant: only if the mm is the loaded one
 export const PTI_BYTES = 16; // of a CPU: {marks u64, isUser u32, othersSuspect u32}
 export const PTI_LOAD = 1; // load the user half
 export const PTI_FLUSH = 2; // flush it if it is marked
@@ -432,6 +435,7 @@ export const COST_DELIVER_REMOTE = 215;
 export const COST_ACK_REMOTE = 216;
 export const COST_FLUSH_USER = 230; // per page of the user half, flushed by address
 export const COST_POLL = 231; // until an idle loop that polls sees that it is wanted
+export const COST_FIRMWARE = 232; // what a remote fence takes from a hart that carries it out
 export const COST_WORDS = 256;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────

@@ -53,6 +53,8 @@ export interface FlushPolicy {
   readonly polls?: boolean;
   /** The machine has page-table isolation: kernel and user halves (policies/isolated.ts). */
   readonly isolation?: Isolation;
+  /** Pages (of the stride): longer ranges are flushed whole, unless a geometry says otherwise. */
+  readonly ceiling?: number;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */
   readonly options?: number;
 }

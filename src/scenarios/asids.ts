@@ -79,4 +79,34 @@ const asidTransition: Scenario = {
   expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "invlpgb-no-transition": "UAF" },
 };
 
-export const ASID_SCENARIOS: readonly Scenario[] = [asidReuse, asidTransition];
+const away: Scenario = {
+  name: "hart-away",
+  title: "a page is dropped while a CPU that has cached it runs another process",
+  source: "shootdown.md 1.8 [K8] and 1.6 F2",
+  story: [
+    "CPU1 has used A, then switched to another process; its ASID keeps what it has cached",
+    "T0 drops A; CPU1 is still in the mask",
+    "CPU1 comes back, and reads A: it was told of the flush, or compares generations",
+  ],
+  geometry: { frames: 4, tables: 4, indexBits: 1, gatherPages: 2, mms: 2, asids: 3 },
+  mms: [{ vmas: [{ start: 0, end: 1, prot: RW }] }, { vmas: [{ start: 0, end: 1, prot: RW }] }],
+  devices: [],
+  threads: [0, 0],
+  setup: [
+    { name: "T0", cpu: 0, steps: [on("write", 0)] },
+    { name: "T1", cpu: 1, steps: [on("read", 0), use(2)] },
+  ],
+  actors: [
+    { name: "T0 drops A", cpu: 0, steps: [drop(0)] },
+    { name: "T1 comes back", cpu: 1, steps: [use(1), on("read", 0)] },
+  ],
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "skip-switching": "UAF",
+    "riscv-loaded-only": "UAF",
+  },
+};
+
+export const ASID_SCENARIOS: readonly Scenario[] = [asidReuse, asidTransition, away];

@@ -402,6 +402,7 @@ const irqsOff: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "DEADLOCK",
+    "riscv-sbi": "SAFE",
     broadcast: "SAFE",
     "broadcast-no-sync": "SAFE",
     "local-only": "SAFE",
@@ -433,6 +434,7 @@ function offline(name: string, operation: string, drained: boolean): Scenario {
       ? { "*": "SAFE" }
       : {
           "*": "DEADLOCK",
+          "riscv-sbi": "SAFE",
           broadcast: "SAFE",
           "broadcast-no-sync": "SAFE",
           "local-only": "SAFE",

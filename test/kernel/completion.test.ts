@@ -97,6 +97,9 @@ describe("what policies give", () => {
     "invlpgb-quiet-exit": [],
     "invlpgb-reuse": [DATA("G0"), TABLES("G0")],
     "invlpgb-no-transition": [DATA("G0"), TABLES("G0")],
+    "riscv-sbi": [],
+    "riscv-ipi": [],
+    "riscv-loaded-only": [DATA("G0"), TABLES("G0")],
     "idle-poll": [],
     "idle-poll-stale": [],
   };

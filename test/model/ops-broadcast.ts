@@ -11,7 +11,10 @@ export function runBroadcast(model: Model, cpu: Cpu, i: Instruction): number {
   if (i.op === abi.OP_BCAST_WAIT) return cpu.broadcast.size > 0 ? abi.ST_WAIT : abi.ST_OK;
   if (!cpu.info || typeof cpu.info.mm === "string" || !model.has(abi.OPT_BROADCAST))
     return abi.ST_BAD_PROGRAM;
-  for (const { index } of model.cpus) cpu.broadcast.add(index);
+  const masked = i.imm === 0 ? null : model.mm(cpu.info.mm).cpumask;
+  for (const { index } of model.cpus) {
+    if (masked?.has(index) ?? true) cpu.broadcast.add(index);
+  }
   return abi.ST_OK;
 }
 
@@ -52,4 +55,21 @@ export function applyBroadcast(model: Model, actor: number): number {
   // Nobody waits for it: the request may be over.
   if (sender.info) apply(model, cpu, sender.info);
   return abi.ST_OK;
+}
+
+/** FENCE: the same by the CPU itself, for its own request or for the oldest entry. */
+export function fence(model: Model, cpu: Cpu, info: Readonly<Info>, how: number): void {
+  const mm = model.mm(info.mm as number);
+  if ((how & abi.FENCE_LOADED) !== 0 && cpu.loaded !== mm.index) {
+    for (const slot of cpu.slots) {
+      if (slot.ctxId === mm.ctxId) slot.tlbGen = Math.max(slot.tlbGen, info.gen);
+    }
+    return;
+  }
+  apply(model, cpu, info);
+  const isTarget = (how & abi.FENCE_CSD) !== 0;
+  model.count(cpu.index, isTarget ? abi.CT_FLUSH_REMOTE : abi.CT_FLUSH_LOCAL);
+  const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
+  if ((info.flags & abi.INFO_FULL) !== 0) model.count(cpu.index, abi.CT_FLUSH_FULL);
+  else model.count(cpu.index, abi.CT_FLUSH_PAGES, Number((info.end - info.start) >> bits));
 }

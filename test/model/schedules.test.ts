@@ -278,6 +278,14 @@ const MUTANTS: readonly Row[] = [
     mended: { options: { policy: "invlpgb" } },
   },
   {
+    kind: "policies",
+    name: "riscv-loaded-only",
+    scenario: "hart-away",
+    options: { policy: "riscv-loaded-only" },
+    names: /^(NoUseAfterFree|NoStaleAfterQuiesce)$/,
+    mended: { options: { policy: "riscv-ipi" } },
+  },
+  {
     kind: "consumers",
     name: "mirroring-no-retry",
     scenario: "fault-race",

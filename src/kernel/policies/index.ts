@@ -20,6 +20,7 @@ import { localOnly } from "./local-only.js";
 import { noIpi } from "./no-ipi.js";
 import { noWait } from "./no-wait.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
+import { riscvIpi, riscvLoadedOnly, riscvSbi } from "./riscv.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
 import { tellAll, tellLazy } from "./target-filter.js";
@@ -41,6 +42,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   idlePoll,
   invlpgb,
   invlpgbQuiet,
+  riscvSbi,
+  riscvIpi,
   noWait,
   ackFirst,
   noIpi,
@@ -65,4 +68,5 @@ export const POLICIES: readonly FlushPolicy[] = [
   idlePollStale,
   invlpgbReuse,
   invlpgbNoTransition,
+  riscvLoadedOnly,
 ];
