@@ -164,7 +164,7 @@ export interface Mm {
   subscribers: number[];
   trimAtMs: number;
   cpumask: Set<number>;
-  /** Its ASID on every CPU, if it has one; who may not use it yet; shootdowns since the last look. */
+  /** Its ASID on every CPU; may somebody not use it yet; shootdowns since the last look. */
   globalAsid: number | null;
   moving: boolean;
   asked: number;

@@ -1,7 +1,7 @@
 /**
  * RISC-V (shootdown.md 1.8): a fence of one's own if no other hart is in the mask, else one on
- * every hart of the mask, by firmware (SBI) or by interrupt. Fences name an ASID, loaded or not: nobody
- * is filtered, and no hart has anything to catch up with. More than 64 entries are all of them.
+ * every hart of the mask, by firmware (SBI) or by interrupt. Fences name an ASID, loaded or not:
+ * nobody is filtered, and no hart has anything to catch up with. Past 64 entries all are fenced.
  */
 import * as abi from "../../core/abi.js";
 import { again, op, type Program, repeat, when } from "../../program/notation.js";
