@@ -111,11 +111,18 @@ const csdConserved: Invariant = {
   },
 };
 
-/** The context that drains a CPU's queue: its own, or the task that sends the CPU offline. */
+/**
+ * The context that drains a CPU's queue: its own, or the task that sends the CPU offline or takes it
+ * out of its idle loop, with interrupts off.
+ */
 function drainOf(view: View, cpu: number): number {
+  const own = view.header(abi.H_TASKS) + cpu;
   const task = cpuField(view, cpu, "task");
+  if (task === 0) return own;
   const isOffline = cpuField(view, cpu, "online") === 0;
-  return isOffline && task !== 0 ? task - 1 : view.header(abi.H_TASKS) + cpu;
+  const polls = (view.header(abi.H_OPTIONS) & abi.OPT_POLL) !== 0;
+  const drains = polls && view.ctx(task - 1, "list") !== 0 && view.ctx(task - 1, "irqOff") !== 0;
+  return isOffline || drains ? task - 1 : own;
 }
 
 /** CPUs that some initiator still has to interrupt. */
