@@ -112,8 +112,8 @@ const csdConserved: Invariant = {
 };
 
 /**
- * The context that drains a CPU's queue: its own, or the task that sends the CPU offline or takes it
- * out of its idle loop, with interrupts off.
+ * The context that drains a CPU's queue: its own, or the task that sends the CPU offline or takes
+ * it out of its idle loop, with interrupts off.
  */
 function drainOf(view: View, cpu: number): number {
   const own = view.header(abi.H_TASKS) + cpu;
