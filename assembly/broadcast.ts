@@ -8,12 +8,15 @@
  */
 import * as abi from "../src/core/abi";
 import { isShared, or32, Shared } from "./atomics";
+import { requestMask } from "./batched";
+import { csdRun } from "./call-queue";
 import { charge } from "./charge";
 import { cacheDropAsid, cacheDropPages } from "./cache";
 import { directoryLeave, hasDirectory } from "./directory";
 import { ALL, flushPages, flushSlot, genOf } from "./flush";
+import { flushGlobal, globalOf, hasGlobals } from "./global-asid";
 import {
-  asidSlot, bump, clockAt, countersAt, cpuAt, hdr, mmAt, tlbAt,
+  asidSlot, bump, clockAt, cost, countersAt, cpuAt, csdAt, hdr, mmAt, tlbAt,
 } from "./machine";
 import { maskHas, maskNext, maskUnset } from "./mask";
 import { dropUser, dropUserPages } from "./pti";
@@ -75,10 +78,27 @@ function dropFrom(m: usize, cpu: u32, slot: u32, info: Cpu): void {
   else dropUserPages(m, cpu, slot, info.infoStart, info.infoEnd, bits, 0);
 }
 
+/** INVLPGB names one PCID: that of a global ASID. Dynamic ones differ from CPU to CPU. */
+function applyGlobal<F>(m: usize, cpu: u32, info: Cpu): void {
+  const asid = globalOf<F>(m, info.infoMm - 1);
+  if (asid == 0) return;
+  const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  if ((info.infoFlags & abi.INFO_FULL) != 0) {
+    flushGlobal(m, cpu, asid);
+  } else {
+    flushPages(m, cpu, clockAt(m, cpu), asid, info.infoStart, info.infoEnd, (<u64>1) << bits);
+  }
+  bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
+}
+
 /** What `info` asks for, in whichever slot of `cpu` holds its mm, loaded or not. */
 export function apply<F>(m: usize, cpu: u32, info: Cpu): void {
   if (info.infoMm == abi.INFO_ANY_MM) {
     applyAll<F>(m, cpu);
+    return;
+  }
+  if (hasGlobals(m)) {
+    applyGlobal<F>(m, cpu, info);
     return;
   }
   const row = cpuAt(m, cpu);
@@ -101,27 +121,33 @@ export function apply<F>(m: usize, cpu: u32, info: Cpu): void {
   if (hasDirectory(m)) directoryLeave(m, info, cpu);
 }
 
-/** BCAST_SEND */
-export function broadcast<F>(m: usize, self: u32): i32 {
+/** BCAST_SEND. `masked`: for the CPUs of the request's cpumask only, whose firmware does it. */
+export function broadcast<F>(m: usize, self: u32, masked: bool): i32 {
   const row = cpuAt(m, self);
   const none = row.infoMm == 0 || row.infoMm >= <u32>abi.INFO_KERNEL_MM;
   if (none || (hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) {
     return abi.ST_BAD_PROGRAM;
   }
-  issue<F>(m, self, row);
+  issue<F>(m, self, row, masked);
   return abi.ST_OK;
 }
 
 /** Every CPU, the sender too, has it to apply: some time, or, in the timed driver, now. */
-function issue<F>(m: usize, self: u32, row: Cpu): void {
+function issue<F>(m: usize, self: u32, row: Cpu, masked: bool): void {
   charge(m, self, abi.COST_BCAST, 1);
   const cpus = hdr(m, abi.H_CPUS);
-  if (!isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0) {
-    for (let i: u32 = 0; i < cpus; i++) apply<F>(m, i, row);
-    return;
-  }
+  const targets = requestMask(m, row);
+  const atOnce = !isShared<F>() && hdr(m, abi.H_OFF_HEAP) != 0;
   const mask = pendingOf(m, self);
-  for (let i: u32 = 0; i < cpus; i++) or32<F>(mask + ((i >> 5) << 2), 1 << (i & 31));
+  for (let i: u32 = 0; i < cpus; i++) {
+    if (masked && !maskHas<F>(targets, i)) continue;
+    if (!atOnce) {
+      or32<F>(mask + ((i >> 5) << 2), 1 << (i & 31));
+      continue;
+    }
+    apply<F>(m, i, row);
+    if (masked && i != self) takeTime(m, i);
+  }
 }
 
 /**
@@ -151,8 +177,52 @@ export function broadcastAdd<F>(
   row.infoStart = more ? 0 : start;
   row.infoEnd = more ? ALL : end;
   row.infoFlags = more ? abi.INFO_FULL : 0;
-  issue<F>(m, self, row);
+  issue<F>(m, self, row, false);
   return abi.ST_OK;
+}
+
+/** Firmware runs on the target, whatever that does, and with its interrupts off. */
+function takeTime(m: usize, cpu: u32): void {
+  const ns: u64 = cost(m, abi.COST_FIRMWARE);
+  const clock = clockAt(m, cpu);
+  clock.now += ns;
+  bump(countersAt(m, cpu), abi.CT_STOLEN_NS, ns);
+}
+
+/** FENCE: as what is broadcast, by this CPU itself, for its own request or the oldest entry. */
+export function fence<F>(m: usize, cpu: u32, ctx: Ctx, how: u32): void {
+  const isCsd = (how & abi.FENCE_CSD) != 0;
+  const owner = isCsd ? load<u32>(csdAt(m, ctx.list - 1), 4) : 0;
+  const info = isCsd ? cpuAt(m, (owner & abi.CSD_OWNER) - 1) : cpuAt(m, cpu);
+  if (isCsd && ((owner & abi.CSD_CALL) != 0 || info.infoMm >= <u32>abi.INFO_KERNEL_MM)) {
+    csdRun<F>(m, cpu, ctx);
+    return;
+  }
+  if (info.infoMm == 0) return;
+  if ((how & abi.FENCE_LOADED) != 0 && cpuAt(m, cpu).loadedMm != info.infoMm) {
+    trustSlots(m, cpu, info);
+    return;
+  }
+  apply<F>(m, cpu, info);
+  const full = (info.infoFlags & abi.INFO_FULL) != 0;
+  const bits = (info.infoFlags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+  const pages = <u32>((info.infoEnd - info.infoStart) >> bits);
+  const counters = countersAt(m, cpu);
+  bump(counters, isCsd ? abi.CT_FLUSH_REMOTE : abi.CT_FLUSH_LOCAL, 1);
+  bump(counters, full ? abi.CT_FLUSH_FULL : abi.CT_FLUSH_PAGES, full ? 1 : pages);
+  charge(m, cpu, abi.COST_FLUSH_FIXED, 1);
+  charge(m, cpu, full ? abi.COST_FLUSH_FULL : abi.COST_FLUSH_PAGE, full ? 1 : pages);
+}
+
+/** The mutant: nothing is flushed, and nobody will look again. */
+function trustSlots(m: usize, cpu: u32, info: Cpu): void {
+  const id = mmAt(m, info.infoMm - 1).ctxId;
+  for (let i: u32 = 0; i < hdr(m, abi.H_ASIDS); i++) {
+    const slot = asidSlot(cpuAt(m, cpu), i);
+    if (load<u32>(slot) == id && load<u32>(slot, 4) < info.infoGen) {
+      store<u32>(slot, info.infoGen, 4);
+    }
+  }
 }
 
 /** BCAST_WAIT */

@@ -21,6 +21,7 @@ import {
 } from "./machine";
 import { maskNext } from "./mask";
 import { Clock, Cpu, Ctx } from "./rows";
+import { isMoving } from "./global-asid";
 import { answered, wants } from "./poll";
 import { isTold } from "./sharers";
 import { surcharge } from "./sockets";
@@ -48,6 +49,7 @@ export function shouldFlush<F>(m: usize, target: Cpu, info: Cpu): bool {
   const options = hdr(m, abi.H_OPTIONS);
   if ((info.infoFlags & (abi.INFO_FREED | abi.INFO_KERNEL)) != 0) return true;
   if ((options & abi.OPT_TELL_ALL) != 0) return true;
+  if (info.infoMm < <u32>abi.INFO_KERNEL_MM && isMoving<F>(m, info.infoMm - 1)) return true;
   const spares = (options & abi.OPT_LAZY_SKIP) != 0 && (options & abi.OPT_TELL_LAZY) == 0;
   if (spares && get32<F>(word(target, offsetof<Cpu>("lazy"))) != 0) {
     return false;

@@ -1,6 +1,8 @@
 /** Micro-ops of what architectures have of their own. Only CPUs run these. */
 import * as abi from "../src/core/abi";
-import { hdr } from "./machine";
+import { fence } from "./broadcast";
+import { execGlobal } from "./global-asid";
+import { cpuAt, hdr } from "./machine";
 import { execPoll } from "./poll";
 import { hasPti, ptiEnter, ptiExit } from "./pti";
 import { Ctx } from "./rows";
@@ -17,6 +19,15 @@ export function execArch<F>(
     return abi.ST_OK;
   }
   if (op >= abi.OP_POLL_BEGIN && op <= abi.OP_POLL_NOTE) return execPoll<F>(m, actor, ctx, op);
+  if (op >= abi.OP_GLOBAL_HAVE && op <= abi.OP_GLOBAL_ASSIGN) {
+    return execGlobal<F>(m, actor, ctx, op, imm);
+  }
+  if (op == abi.OP_FENCE) {
+    const isCsd = (imm & abi.FENCE_CSD) != 0;
+    if (isCsd ? ctx.list == 0 : cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;
+    fence<F>(m, actor, ctx, imm);
+    return abi.ST_OK;
+  }
   if (op == abi.OP_KERNEL_ACCESS) {
     if (b == 0 || b > <u64>hdr(m, abi.H_MMS)) return abi.ST_BAD_PROGRAM;
     ctx.flag = kernelAccess<F>(m, actor, <u32>b - 1, a) ? 1 : 0;

@@ -36,7 +36,7 @@ export function execTransport<F>(
   if (op == abi.OP_LATR_POST) return latrPost<F>(m, actor, ctx, imm);
   if (op == abi.OP_LATR_SWEEP) return latrSweep<F>(m, actor);
   if (op == abi.OP_LATR_WAIT) return latrWait(m, actor, ctx, reg(ctx, a), reg(ctx, b));
-  if (op == abi.OP_BCAST_SEND) return broadcast<F>(m, actor);
+  if (op == abi.OP_BCAST_SEND) return broadcast<F>(m, actor, imm != 0);
   if (op == abi.OP_BCAST_WAIT) return broadcastWait<F>(m, actor);
   if (op == abi.OP_PTE_CLEAN) return clean<F>(m, ctx, reg(ctx, a), imm != 0);
   if (op == abi.OP_PTE_COLLECT) return collectMapped<F>(m, ctx, reg(ctx, a));

@@ -11,6 +11,7 @@ import * as abi from "../src/core/abi";
 import { get32, get64, put32 } from "./atomics";
 import { cacheDropAsid, cacheDropPages } from "./cache";
 import { charge } from "./charge";
+import { adopt, flushGlobal, hasGlobals } from "./global-asid";
 import { logEvent } from "./log";
 import {
   asidSlot, bump, clockAt, countersAt, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt,
@@ -146,6 +147,12 @@ export function flushRequest<F>(
     if (loaded != abi.LOADED_SWITCHING) maskUnset<F>(maskAt(m, mm - 1), cpu);
     bump(counters, abi.CT_WRONG_CPU, 1);
     logEvent(m, cpu, abi.EV_FLUSH_REMOTE, 1, 0, mm);
+    return;
+  }
+  const alone = (flags & abi.INFO_ALONE) != 0;
+  if (hasGlobals(m) && adopt<F>(m, row)) {
+    if (alone && row.lazy != 0) leave<F>(m, cpu, row);
+    else if (alone) flushGlobal(m, cpu, row.asid);
     return;
   }
   if (row.lazy != 0) {

@@ -3,6 +3,7 @@ import * as abi from "../src/core/abi";
 import { add32, cas32, isShared, put32 } from "./atomics";
 import { deferForget } from "./deferral";
 import { devRelease } from "./device";
+import { releaseGlobal } from "./global-asid";
 import { latrForget } from "./latr";
 import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt } from "./machine";
 import { lockPools, putTable, takeTable, unlockPools } from "./pools";
@@ -55,6 +56,7 @@ export function freeMm<F>(m: usize, cpu: u32, mm: u32): i32 {
       put32<F>(changetype<usize>(row) + offsetof<Cpu>("lazy"), 0);
     }
   }
+  releaseGlobal(m, mm);
   putTable<F>(m, gone.root - 1);
   vmaReset(m, mm);
   memory.fill(maskAt(m, mm), 0, hdr(m, abi.H_MASK_WORDS) << 2);

@@ -24,7 +24,8 @@ export function nmi<F>(m: usize, actor: u32, k: u32): i32 {
   const p = m + hdr(m, abi.H_OFF_WATCH_VPN) + (k << 4);
   const mm = <u32>load<u64>(p, 8);
   if (!mayRead(m, row, mm)) return abi.ST_IDLE;
-  const slot = asidSlot(row, row.asid);
+  // A global ASID has none; then this is one that does not change.
+  const slot = asidSlot(row, row.asid < <u32>abi.ASID_GLOBAL ? row.asid : 0);
   const entries = hdr(m, abi.H_TLB_SETS) * hdr(m, abi.H_TLB_WAYS);
   const hazards = sysAt(m).hazard;
   const gen = load<u32>(slot, 4);

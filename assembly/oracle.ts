@@ -20,6 +20,7 @@ import {
   asidSlot, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, tlbAt,
 } from "./machine";
 import { isSpared } from "./deferral";
+import { globalOf } from "./global-asid";
 import { Ctx, Entry, Frame } from "./rows";
 import { hazard } from "./hazard";
 import { isParked } from "./latr";
@@ -118,7 +119,9 @@ export function condemnStale(m: usize, ctx: Ctx): void {
   const mm: u32 = ctx.mm - 1;
   const id = mmAt(m, mm).ctxId;
   const entries = hdr(m, abi.H_TLB_SETS) * hdr(m, abi.H_TLB_WAYS);
+  const global = globalOf<Plain>(m, mm);
   for (let c: u32 = 0; c < hdr(m, abi.H_CPUS); c++) {
+    if (global != 0) condemnCache(m, tlbAt(m, c), entries, mm, global, ctx);
     for (let slot: u32 = 0; slot < hdr(m, abi.H_ASIDS); slot++) {
       if (load<u32>(asidSlot(cpuAt(m, c), slot)) == id) {
         condemnCache(m, tlbAt(m, c), entries, mm, slot, ctx);

@@ -9,6 +9,7 @@ import * as abi from "../src/core/abi";
 import { put32 } from "./atomics";
 import { charge } from "./charge";
 import { ALL, flushSlot, genOf } from "./flush";
+import { adopt, globalOf, hasGlobals } from "./global-asid";
 import { logEvent } from "./log";
 import { asidSlot, count, cpuAt, hdr, maskAt, mmAt } from "./machine";
 import { maskSet } from "./mask";
@@ -30,6 +31,7 @@ export function unlazy<F>(m: usize, cpu: u32): void {
   const row = cpuAt(m, cpu);
   if (row.lazy == 0) return;
   setLazy<F>(row, 0);
+  if (hasGlobals(m) && adopt<F>(m, row)) return;
   const slot = asidSlot(row, row.asid);
   const want = genOf<F>(m, row.loadedMm - 1);
   if (load<u32>(slot, 4) == want) return;
@@ -53,6 +55,13 @@ export function chooseSlot<F>(m: usize, cpu: u32, ctx: Ctx, mm: u32): void {
   distrustOthers(m, cpu, row);
   const id = mmAt(m, mm - 1).ctxId;
   const want = genOf<F>(m, mm - 1);
+  const global = globalOf<F>(m, mm - 1);
+  if (global != 0) {
+    row.asid = global;
+    ctx.flag = 0;
+    ctx.r11 = want;
+    return;
+  }
   const n = hdr(m, abi.H_ASIDS);
   for (let i: u32 = 0; i < n; i++) {
     const slot = asidSlot(row, i);

@@ -71,7 +71,7 @@ let machines = 0;
 
 /** What the timed driver may execute without decoding it. */
 function shortcutsOf(image: Image, options: number): number {
-  const own = abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL;
+  const own = abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL | abi.OPT_GLOBAL_ASIDS;
   const isPlain = (options & (own | abi.OPT_REPLICAS | abi.OPT_CORE_TABLES)) === 0;
   const targets = isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;
   return abi.SHORT_SEND | targets;
@@ -126,7 +126,10 @@ export class Machine {
         : catalogue.profile(options.profile ?? "haswell-2019");
     const named = options.consumers ?? ["sharing", "mirroring"];
     const consumers = named.map((c) => (typeof c === "object" ? c : catalogue.consumer(c)));
-    const geometry = checkGeometry(options.geometry ?? {}, options.baseGeometry ?? TIMED_GEOMETRY);
+    const geometry = checkGeometry(
+      { ...(policy.ceiling === undefined ? {} : { ceiling: policy.ceiling }), ...options.geometry },
+      options.baseGeometry ?? TIMED_GEOMETRY,
+    );
     const image = buildImage({
       catalogue,
       era,

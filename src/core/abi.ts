@@ -135,8 +135,8 @@ export const H_OFF_PTI = 112; // OPT_PTI: per CPU PTI_BYTES, then per task u32: 
 export const H_OFF_EVERY = 113; // mask of all CPUs: a flush of kernel pages is for them
 export const H_PTI_PAGES = 114; // INFO_USER_LATER: longer ranges leave the user half to the exit
 export const H_OFF_POLL = 115; // OPT_POLL: per CPU u32, 1 while its idle loop polls, 2: wanted
-export const H_OFF_GLOBAL = 116; // OPT_GLOBAL_ASIDS: per mm {asid u32, transition u32, asked u32}
-export const H_GLOBAL_ASIDS = 117; // how many there are, at most 63
+export const H_OFF_GLOBAL = 116; // OPT_GLOBAL_ASIDS: see assembly/global-asid.ts
+export const H_GLOBAL_ASIDS = 117; // how many there are, at most 62
 export const H_GLOBAL_CPUS = 118; // an mm active on more CPUs gets one
 export const H_GLOBAL_EVERY = 119; // asked at every so many-th shootdown of an mm
 // Timed, of the running timedAdvance: see assembly/bulk-time.ts.
@@ -237,6 +237,7 @@ export const INFO_SLOTS = 512; // it has no generation: targets flush, other slo
 export const INFO_KERNEL = 16; // pages of the kernel's own
 export const INFO_TRUST = 32; // mutant: … and nobody suspects the ASIDs that are not loaded
 export const INFO_USER_LATER = 64; // long ranges leave the user half to the exit to user mode
+export const INFO_ALONE = 128; // no broadcast is coming: CPUs under a global ASID see to it
 export const LOADED_INIT = 0;
 export const LOADED_SWITCHING = 0xffff;
 export const INIT_CTX_ID = 0xffffffff; // ASID slot of init_mm
@@ -412,7 +413,7 @@ export const OP_BATCH_DONE = 120; // the batch is empty
 export const OP_BATCH_PENDING = 121; // r[a] = batches of ctx.mm so far; F = some are not flushed
 export const OP_BATCH_SETTLE = 122; // those up to r[a] are
 export const OP_FRAME_COLLECT = 123; // the gathered frames are written out: no store may be lost
-export const OP_BCAST_SEND = 124; // broadcast the request: every CPU drops it, sooner or later
+export const OP_BCAST_SEND = 124; // broadcast the request: every CPU drops it; imm 1: its cpumask
 export const OP_BCAST_WAIT = 125; // WAIT until all have (TLBSYNC, DSB)
 export const OP_LATR_POST = 126; // F = an entry instead of interrupts, frames parked; imm LATR_*
 export const OP_LATR_SWEEP = 127; // flush for every entry that waits for this CPU
@@ -449,12 +450,19 @@ export const OP_KERNEL_ACCESS = 175; // the kernel reads its own page r[a], of t
 export const OP_POLL_BEGIN = 176; // the idle loop polls
 export const OP_POLL_END = 177; // it does not any more; F = it is wanted
 export const OP_POLL_NOTE = 178; // mutant: note who polls
+export const OP_GLOBAL_HAVE = 179; // F = the request's mm has a global ASID
+export const OP_GLOBAL_MOVING = 180; // F = not every CPU that runs it uses that
+export const OP_GLOBAL_ASSIGN = 181; // it gets one if it is active on many CPUs; imm 1: a mutant
+export const OP_FENCE = 182; // by ASID, loaded or not: own request; imm FENCE_*
 export const OP_COUNT = 184;
+export const FENCE_CSD = 1; // target: for the first entry
+export const FENCE_LOADED = 2; // mutant: only if the mm is the loaded one
 export const PTI_BYTES = 16; // of a CPU: {marks u64, isUser u32, othersSuspect u32}
 export const PTI_LOAD = 1; // load the user half
 export const PTI_FLUSH = 2; // flush it if it is marked
 export const ASID_USER = 128; // bit of a tag: user half
 export const ASID_KERNEL = 192; // bits of a tag: kernel pages, cached in this ASID
+export const ASID_GLOBAL = 64; // Cpu.asid, and tags, of global ASIDs: from here to 126
 export const ASID_EVERY = 127; // tag of kernel pages without PTI: valid in every ASID
 export const OP_HYBRID_CHOOSE = 161; // F = broadcast it, rather than interrupt; imm HYBRID_*
 export const OP_SHARER_JOIN = 162; // this node has copied, or is told of, the path to r[a]; imm
@@ -516,6 +524,7 @@ export const COST_DELIVER_REMOTE = 215;
 export const COST_ACK_REMOTE = 216;
 export const COST_FLUSH_USER = 230; // per page of the user half, flushed by address
 export const COST_POLL = 231; // until an idle loop that polls sees that it is wanted
+export const COST_FIRMWARE = 232; // what a remote fence takes from a hart that carries it out
 export const COST_WORDS = 256;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────

@@ -81,6 +81,14 @@ function planDeferrals(
 const DIRECTORY_SETS = 256;
 const DIRECTORY_WAYS = 8;
 
+/**
+ * Global ASIDs, the CPUs an mm must be active on more of, and how often somebody looks (Linux: 3,
+ * and about one shootdown in 32). Explored machines have one, for mms on two CPUs, and always look.
+ */
+const GLOBAL_ASIDS = 62;
+const GLOBAL_CPUS = 3;
+const GLOBAL_EVERY = 32;
+
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
 
@@ -196,6 +204,11 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   region(abi.H_OFF_VCPU, (options & abi.OPT_PREEMPT) !== 0 ? g.cpus * 4 : 0);
   const halves = (options & abi.OPT_PTI) !== 0 ? g.cpus * abi.PTI_BYTES + g.tasks * 4 : 0;
   region(abi.H_OFF_PTI, halves);
+  const explored = g.logRecords === 0;
+  header[abi.H_GLOBAL_ASIDS] = explored ? 1 : GLOBAL_ASIDS;
+  header[abi.H_GLOBAL_CPUS] = explored ? 1 : GLOBAL_CPUS;
+  header[abi.H_GLOBAL_EVERY] = explored ? 1 : GLOBAL_EVERY;
+  region(abi.H_OFF_GLOBAL, (options & abi.OPT_GLOBAL_ASIDS) !== 0 ? 16 + g.mms * 12 : 0);
   region(abi.H_OFF_POLL, (options & abi.OPT_POLL) !== 0 ? g.cpus * 4 : 0);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);

@@ -47,7 +47,8 @@ const ALL_ROWS =
   abi.OPT_POLL |
   abi.OPT_DEFER |
   abi.OPT_CORE_TABLES |
-  abi.OPT_DIRECTORY;
+  abi.OPT_DIRECTORY |
+  abi.OPT_GLOBAL_ASIDS;
 
 /** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {

@@ -111,11 +111,18 @@ const csdConserved: Invariant = {
   },
 };
 
-/** The context that drains a CPU's queue: its own, or the task that sends the CPU offline. */
+/**
+ * The context that drains a CPU's queue: its own, or the task that sends the CPU offline or takes
+ * it out of its idle loop, with interrupts off.
+ */
 function drainOf(view: View, cpu: number): number {
+  const own = view.header(abi.H_TASKS) + cpu;
   const task = cpuField(view, cpu, "task");
+  if (task === 0) return own;
   const isOffline = cpuField(view, cpu, "online") === 0;
-  return isOffline && task !== 0 ? task - 1 : view.header(abi.H_TASKS) + cpu;
+  const polls = (view.header(abi.H_OPTIONS) & abi.OPT_POLL) !== 0;
+  const drains = polls && view.ctx(task - 1, "list") !== 0 && view.ctx(task - 1, "irqOff") !== 0;
+  return isOffline || drains ? task - 1 : own;
 }
 
 /** CPUs that some initiator still has to interrupt. */
@@ -189,6 +196,8 @@ const slotsCurrentAtRest: Invariant = {
     for (let cpu = 0; cpu < view.cpus; cpu++) {
       const mm = runs(view, cpu);
       if (mm === null || view.isDeferred(mm)) continue;
+      // Under a global ASID there is none: broadcasts keep it fresh.
+      if (cpuField(view, cpu, "asid") >= abi.ASID_GLOBAL) continue;
       const slot = view.slot(cpu, cpuField(view, cpu, "asid"));
       const newest = view.core.read(MM, view.core.mm(mm), "tlbGen");
       // A slot that was cleared is flushed before it is used again, whatever was carried out.
@@ -220,6 +229,10 @@ function trustedSlots(view: View, cpu: number): Map<number, number> {
   if (running !== null && (view.header(abi.H_OPTIONS) & tracks) !== 0) {
     // Left out of requests, it uses its slot all the same.
     trusted.set(cpuField(view, cpu, "asid"), running);
+  }
+  for (let mm = 0; mm < view.mms; mm++) {
+    const asid = view.globalAsid(mm);
+    if (asid !== null) trusted.set(asid, mm);
   }
   for (let i = 0; i < view.header(abi.H_ASIDS); i++) {
     const { ctxId, tlbGen } = view.slot(cpu, i);

@@ -197,6 +197,13 @@ export class View {
     return false;
   }
 
+  /** ASID of an mm that is the same on every CPU, as tags have it; null: it has none. */
+  globalAsid(mm: number): number | null {
+    if ((this.header(abi.H_OPTIONS) & abi.OPT_GLOBAL_ASIDS) === 0) return null;
+    const asid = this.word(this.core.at(abi.H_OFF_GLOBAL) + 16 + mm * 12);
+    return asid === 0 ? null : abi.ASID_GLOBAL + asid - 1;
+  }
+
   /** csd of a pair: the next one in its list (id + 1), who locked it (index + 1), acknowledged. */
   csd(id: number): { next: number; locked: number; acked: boolean; waits: boolean } {
     const p = this.core.at(abi.H_OFF_CSD) + id * this.header(abi.H_CSD_STRIDE);

@@ -119,8 +119,10 @@ export class Kit {
    * @param given - INFO_* bits: INFO_FREED also tells CPUs that hold the mm lazily
    */
   flush(a: Reg, b: Reg, given = 0): Program {
-    const { fullOnly, info: always = 0, isolation } = this.policy;
+    const { alone, fullOnly, info: always = 0, isolation, last, shootdown } = this.policy;
     const info = given | always | (isolation?.info ?? 0);
+    const isLast = last !== undefined && (given & abi.INFO_ALONE) !== 0;
+    const here = alone ?? [op("flush.local", { imm: 1, note: "flush own TLB" })];
     return [
       op("flush.prep", {
         a,
@@ -128,9 +130,7 @@ export class Kit {
         imm: info | always | (fullOnly === true ? abi.INFO_FULL : 0),
         note: "tlbGen + 1, fill flush info",
       }),
-      when(op("flush.others"), this.policy.shootdown, [
-        op("flush.local", { imm: 1, note: "flush own TLB" }),
-      ]),
+      when(op("flush.others"), isLast ? last : shootdown, isLast ? last : here),
       // The request is over, and its latency known, when the secondaries it waits for are told.
       this.era.flushNotifies ? this.notifySecondary(a, b) : [],
       op("flush.done"),
@@ -152,10 +152,10 @@ export class Kit {
   }
 
   /** The gather's flush, if it recorded anything: CPUs, then secondaries; frees come later. */
-  gatherFlush(): Program {
+  gatherFlush(info = 0): Program {
     return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
       when(op("gather.range", { a, b }), [
-        this.flush(a, b),
+        this.flush(a, b, info),
         this.era.gatherNotifies
           ? [op("gather.range", { a, b, imm: 1 }), this.notifySecondary(a, b)]
           : [],
@@ -301,7 +301,7 @@ export class Kit {
       }),
       body,
       op("gather.nested"),
-      this.gatherFlush(),
+      this.gatherFlush(fullMm && this.policy.last !== undefined ? abi.INFO_ALONE : 0),
       op("gather.free", { note: "free gathered pages" }),
       op("gather.end"),
     ];

@@ -29,6 +29,10 @@ export interface FlushPolicy {
    * afterwards the policy's completion level must hold (shootdown.md 1.1).
    */
   readonly shootdown: Program;
+  /** The same when the cpumask holds no other CPU; a flush here if the mm is loaded, by default. */
+  readonly alone?: Program;
+  /** Both for the last flush of an address space that goes, if that is different. */
+  readonly last?: Program;
   /** The target's call-function interrupt handler. */
   readonly handler: Program;
   /** What holds on every other CPU when a request has returned. */
@@ -77,6 +81,8 @@ export interface FlushPolicy {
   readonly polls?: boolean;
   /** The machine has page-table isolation: kernel and user halves (policies/isolated.ts). */
   readonly isolation?: Isolation;
+  /** Pages (of the stride): longer ranges are flushed whole, unless a geometry says otherwise. */
+  readonly ceiling?: number;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */
   readonly options?: number;
 }

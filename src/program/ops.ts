@@ -168,6 +168,10 @@ export const OP_NAMES = {
   "msg.fresh": abi.OP_MSG_FRESH,
   "msg.forward": abi.OP_MSG_FORWARD,
   "msg.reply": abi.OP_MSG_REPLY,
+  fence: abi.OP_FENCE,
+  "global.have": abi.OP_GLOBAL_HAVE,
+  "global.moving": abi.OP_GLOBAL_MOVING,
+  "global.assign": abi.OP_GLOBAL_ASSIGN,
 } as const;
 
 /** Name of a micro-op. */
@@ -182,6 +186,7 @@ export const COST_NAMES = {
   flushFull: abi.COST_FLUSH_FULL,
   flushUser: abi.COST_FLUSH_USER,
   poll: abi.COST_POLL,
+  firmware: abi.COST_FIRMWARE,
   freePage: abi.COST_FREE_PAGE,
   walk: abi.COST_WALK,
   devZap: abi.COST_DEV_ZAP,

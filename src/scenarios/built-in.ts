@@ -1,4 +1,5 @@
 /** The scenarios that come with the library. */
+import { ASID_SCENARIOS } from "./asids.js";
 import { BATCHING_SCENARIOS } from "./batching.js";
 import { GATHER_SCENARIOS } from "./gathers.js";
 import { GENERATION_SCENARIOS } from "./generations.js";
@@ -494,6 +495,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...IDLE_SCENARIOS,
   ...DEFERRAL_SCENARIOS,
   ...TOPOLOGY_SCENARIOS,
+  ...ASID_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

@@ -75,8 +75,14 @@ function withThreeCpus(scenario: Scenario): Scenario {
   };
 }
 
-/** Those that need three CPUs anyway are exhausted with three above. */
-const ofTwo = DECIDED.filter(({ threads }) => threads.filter((mm) => mm === 0).length < 3);
+/**
+ * Those that need three CPUs anyway are exhausted with three above; and those that are about more
+ * than one mm say themselves who runs what.
+ */
+const ofTwo = DECIDED.filter(
+  ({ threads }) =>
+    threads.filter((mm) => mm === 0).length < 3 && threads.every((mm) => mm === 0 || mm === null),
+);
 
 describe("with three CPUs in the mm", () => {
   for (const scenario of ofTwo) {

@@ -12,7 +12,7 @@ import {
 const PAGES = 64;
 const FIRST = 0x1000;
 
-/** One CPU flushes for another that has used `pages` pages in user mode. ns of the flush requests. */
+/** One CPU flushes for another that has used `pages` pages in user mode. */
 async function dropped(policy: string, pages: number): Promise<Machine> {
   const machine = await Machine.create({ policy, profile: "skylake-2017", geometry: { cpus: 2 } });
   const mm = machine.newMm();

@@ -19,6 +19,7 @@ describe("the profiles that come with the library", () => {
       "skylake-2017-pti",
       "numa-2s",
       "arm-broadcast",
+      "riscv-hart",
     ]);
   });
 

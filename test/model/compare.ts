@@ -384,6 +384,7 @@ class Comparison {
       if (model.has(abi.OPT_PREEMPT)) this.word("vcpu", index, vcpus + index * 4, state);
     }
     if (model.has(abi.OPT_PTI)) this.halves();
+    if (model.has(abi.OPT_GLOBAL_ASIDS)) this.globalAsids();
     for (const { index, poll } of model.has(abi.OPT_POLL) ? model.cpus : []) {
       const at = core.at(abi.H_OFF_POLL) + index * 4;
       this.word("poll", index, at, ["no", "polls", "wanted"].indexOf(poll));
@@ -430,6 +431,21 @@ class Comparison {
       this.word("deferral.recycled", place, p + 36, Number(d?.recycled ?? false));
       this.mask(`deferral[${place}].mask`, p + 40, d?.mask ?? new Set());
     }
+  }
+
+  private globalAsids(): void {
+    const { core, model } = this;
+    const base = core.at(abi.H_OFF_GLOBAL);
+    const bits = (set: ReadonlySet<number>) =>
+      [...set].reduce((word, asid) => word | (1n << BigInt(asid)), 0n);
+    this.long("globals.used", 0, base, bits(model.usedAsids));
+    this.long("globals.freed", 0, base + 8, bits(model.freedAsids));
+    model.mms.forEach((mm, i) => {
+      const p = base + 16 + i * 12;
+      this.word("globals.asid", i, p, id(mm?.globalAsid));
+      this.word("globals.moving", i, p + 4, Number(mm?.moving ?? false));
+      this.word("globals.asked", i, p + 8, mm?.asked ?? 0);
+    });
   }
 
   private halves(): void {

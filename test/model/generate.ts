@@ -126,6 +126,7 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
   if (policy.batching !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }
+  if (((policy.options ?? 0) & abi.OPT_GLOBAL_ASIDS) !== 0) return ["exit", "fork", "exec"];
   if (policy.polls === true) return ["idle", "idle", "use.mm", "use.mm", "munmap", "munmap"];
   if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...touch, "munmap", "munmap", "mmap"];
   return [];
@@ -263,9 +264,17 @@ export class Run {
     const ptiPages = random.pick([0, 1, 1, 2]);
     const silent = catalogue.policy(this.policy).directory === "silent";
     this.core.header[abi.H_PTI_PAGES] = ptiPages;
+    const globals = {
+      asids: random.between(1, 2),
+      cpus: random.pick([0, 0, 1]),
+      every: random.pick([1, 1, 2]),
+    };
     this.core.header[abi.H_NODE_CPUS] = nodeCpus;
     this.core.header[abi.H_DIR_SILENT] = silent ? 1 : 0;
-    const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, watch };
+    this.core.header[abi.H_GLOBAL_ASIDS] = globals.asids;
+    this.core.header[abi.H_GLOBAL_CPUS] = globals.cpus;
+    this.core.header[abi.H_GLOBAL_EVERY] = globals.every;
+    const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, globals, watch };
     this.model = new Model({ geometry: g, ...machine });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
@@ -374,7 +383,7 @@ export class Run {
         return random.chance(15) ? [] : null;
       case "exec":
       case "exit":
-        return random.chance(20) ? [] : null;
+        return random.chance(25) ? [] : null;
       default:
         return CALLS.includes(name) ? this.callArgs(name) : [start, end];
     }

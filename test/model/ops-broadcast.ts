@@ -4,6 +4,7 @@ import type { Instruction } from "../../src/program/disassembler.js";
 import { holdersOf, leaveDirectory } from "./directory.js";
 import { dropUser, dropUserPages } from "./ops-arch.js";
 import { dropPages, flushSlot } from "./ops-flush.js";
+import { globalOf } from "./ops-global.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
 
 /** Issues one more, which nobody waits for yet: with one before it, for everything of the mm. */
@@ -28,7 +29,10 @@ export function runBroadcast(model: Model, cpu: Cpu, c: Context, i: Instruction)
   if (i.op === abi.OP_BCAST_WAIT) return cpu.broadcast.size > 0 ? abi.ST_WAIT : abi.ST_OK;
   if (!cpu.info || typeof cpu.info.mm === "string" || !model.has(abi.OPT_BROADCAST))
     return abi.ST_BAD_PROGRAM;
-  for (const { index } of model.cpus) cpu.broadcast.add(index);
+  const masked = i.imm === 0 ? null : model.mm(cpu.info.mm).cpumask;
+  for (const { index } of model.cpus) {
+    if (masked?.has(index) ?? true) cpu.broadcast.add(index);
+  }
   return abi.ST_OK;
 }
 
@@ -63,6 +67,15 @@ function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
   }
   const mm = info.mm === "kernel" ? null : model.mms[info.mm];
   if (!mm) return;
+  if (model.has(abi.OPT_GLOBAL_ASIDS)) {
+    // One PCID on every CPU: dynamic ones are not reached.
+    const asid = globalOf(mm);
+    if (asid === null) return;
+    if ((info.flags & abi.INFO_FULL) !== 0) flushSlot(model, cpu, asid);
+    else dropPages(model, cpu, asid, info);
+    model.count(cpu.index, abi.CT_BROADCAST);
+    return;
+  }
   cpu.slots.forEach((slot, asid) => {
     if (slot.ctxId !== mm.ctxId) return;
     drop(model, cpu, asid, info);
@@ -96,4 +109,21 @@ export function applyBroadcast(model: Model, actor: number): number {
   // Nobody waits for it: the request may be over.
   if (sender.info) apply(model, cpu, sender.info);
   return abi.ST_OK;
+}
+
+/** FENCE: the same by the CPU itself, for its own request or for the oldest entry. */
+export function fence(model: Model, cpu: Cpu, info: Readonly<Info>, how: number): void {
+  const mm = model.mm(info.mm as number);
+  if ((how & abi.FENCE_LOADED) !== 0 && cpu.loaded !== mm.index) {
+    for (const slot of cpu.slots) {
+      if (slot.ctxId === mm.ctxId) slot.tlbGen = Math.max(slot.tlbGen, info.gen);
+    }
+    return;
+  }
+  apply(model, cpu, info);
+  const isTarget = (how & abi.FENCE_CSD) !== 0;
+  model.count(cpu.index, isTarget ? abi.CT_FLUSH_REMOTE : abi.CT_FLUSH_LOCAL);
+  const bits = (info.flags & abi.INFO_HUGE) !== 0 ? model.bits : 0n;
+  if ((info.flags & abi.INFO_FULL) !== 0) model.count(cpu.index, abi.CT_FLUSH_FULL);
+  else model.count(cpu.index, abi.CT_FLUSH_PAGES, Number((info.end - info.start) >> bits));
 }

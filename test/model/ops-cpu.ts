@@ -8,6 +8,7 @@ import { distrustOthers, halfOf } from "./ops-arch.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
 import { forgetDeferrals } from "./ops-deferral.js";
+import { adopt } from "./ops-global.js";
 import { forgetMm } from "./ops-latr.js";
 import type { Context, Cpu, Model } from "./state.js";
 import { hardWalk, has, putTable, takeTable } from "./tables.js";
@@ -73,6 +74,7 @@ export function accessOf(
 function unlazy(model: Model, cpu: Cpu): void {
   if (!cpu.lazy) return;
   cpu.lazy = false;
+  if (adopt(cpu, model.mm(cpu.loaded as number))) return;
   const slot = cpu.slots[cpu.asid];
   const { tlbGen } = model.mm(cpu.loaded as number);
   if (slot.tlbGen === tlbGen) return;
@@ -86,6 +88,10 @@ function chooseSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
   distrustOthers(cpu);
   const known = cpu.slots.findIndex((slot) => slot.ctxId === mm.ctxId);
   c.r[11] = BigInt(mm.tlbGen);
+  if (adopt(cpu, mm)) {
+    c.flag = false;
+    return;
+  }
   c.flag = known < 0 || cpu.slots[known].tlbGen < mm.tlbGen;
   cpu.asid = known >= 0 ? known : takeSlot(cpu);
 }
@@ -119,6 +125,9 @@ export function newMm(model: Model, nowMs: number): number {
     subscribers: [],
     trimAtMs: model.has(abi.OPT_TRIM) ? nowMs + 1000 : 0,
     cpumask: new Set(),
+    globalAsid: null,
+    moving: false,
+    asked: 0,
     batches: { pending: 0, flushed: 0 },
   };
   return index;
@@ -134,6 +143,7 @@ function freeMm(model: Model, actor: number, c: Context): number {
     cpu.loaded = "init";
     cpu.lazy = false;
   }
+  if (mm.globalAsid !== null) model.freedAsids.add(mm.globalAsid);
   putTable(model, mm.root);
   model.mms[mm.index] = null;
   c.mm = null;

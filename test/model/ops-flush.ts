@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
 import { distrustOthers, dropUserPages, flushHalves, flushKernel, interrupt } from "./ops-arch.js";
+import { adopt } from "./ops-global.js";
 import { requestMask } from "./ops-batched.js";
 import { chooseSharers, isTold, leavePages, tracksSharers } from "./sharers.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
@@ -66,6 +67,13 @@ export function flushFunc(model: Model, cpu: Cpu, info: Readonly<Info>, local: b
     // E2: not this mm any more. In the middle of a switch the bit may be needed already.
     if (cpu.loaded !== "switching") model.mms[info.mm]?.cpumask.delete(cpu.index);
     model.count(cpu.index, abi.CT_WRONG_CPU);
+    return;
+  }
+  if (adopt(cpu, model.mm(cpu.loaded as number))) {
+    // Nobody broadcasts what an exiting process leaves.
+    const alone = (info.flags & abi.INFO_ALONE) !== 0;
+    if (alone && cpu.lazy) leave(model, cpu);
+    else if (alone) flushSlot(model, cpu, cpu.asid);
     return;
   }
   if (cpu.lazy) {
@@ -154,6 +162,7 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
 export function isTarget(model: Model, target: Cpu, info: Info): boolean {
   if ((info.flags & abi.INFO_FREED) !== 0 || info.mm === "kernel") return true;
   if (model.has(abi.OPT_TELL_ALL)) return true;
+  if (typeof info.mm === "number" && model.mm(info.mm).moving) return true;
   const spares = model.has(abi.OPT_LAZY_SKIP) && !model.has(abi.OPT_TELL_LAZY);
   if (spares && target.lazy) return false;
   if (target.loaded === "switching") return !model.has(abi.OPT_SKIP_SWITCHING);

@@ -6,6 +6,7 @@ import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { lookUp } from "./caches.js";
 import { access, cpuWalk } from "./ops-cpu.js";
+import { fence } from "./ops-broadcast.js";
 import { flushFunc, flushSlot, lockName } from "./ops-flush.js";
 import { judge } from "./oracle.js";
 import type { Call, Context, Cpu, Csd, Kept, Model } from "./state.js";
@@ -85,10 +86,26 @@ function sendCall(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   return abi.ST_OK;
 }
 
+/** FENCE: own request, or that of the oldest entry; calls and kernel pages as ever. */
+function runFence(model: Model, cpu: Cpu, c: Context, how: number): number {
+  if ((how & abi.FENCE_CSD) === 0) {
+    if (!cpu.info) return abi.ST_BAD_PROGRAM;
+    fence(model, cpu, cpu.info, how);
+    return abi.ST_OK;
+  }
+  if (c.taken.length === 0) return abi.ST_BAD_PROGRAM;
+  const csd = oldest(model, cpu, c);
+  const { info } = model.cpus[c.taken[0]];
+  if (csd.call !== null || info?.mm === "kernel") runKept(model, cpu, keep(csd, c.taken[0]));
+  else if (info) fence(model, cpu, info, how);
+  return abi.ST_OK;
+}
+
 const TARGET_OPS: ReadonlySet<number> = new Set([
   abi.OP_CSQ_TAKE,
   abi.OP_CSD_RUN,
   abi.OP_CSD_UNLOCK,
+  abi.OP_FENCE,
 ]);
 
 /** Micro-ops of the target's side, and calls. */
@@ -100,6 +117,7 @@ export function isTransport(op: number): boolean {
 export function runTransport(model: Model, actor: number, c: Context, i: Instruction): number {
   const cpu = model.cpus[actor];
   if (!cpu) return abi.ST_BAD_PROGRAM;
+  if (i.op === abi.OP_FENCE) return runFence(model, cpu, c, i.imm);
   if (i.op === abi.OP_CALL_SEND) return sendCall(model, cpu, c, i);
   switch (i.op) {
     case abi.OP_CSQ_TAKE:

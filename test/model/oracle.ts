@@ -1,6 +1,7 @@
 /** The model's oracle: hazards of notifiers 0.5, noticed where they are committed. */
 import * as abi from "../../src/core/abi.js";
 import { isWithdrawn, mayReadStale } from "./ops-deferral.js";
+import { globalOf } from "./ops-global.js";
 import { isParked } from "./ops-latr.js";
 import { type Cache, type Cached, type Context, type Model, ModelTrap, type Pte } from "./state.js";
 import { has, softWalk } from "./tables.js";
@@ -74,6 +75,8 @@ export function condemn(model: Model, c: Context): void {
     }
   };
   for (const cpu of model.cpus) {
+    const global = globalOf(mm);
+    if (global !== null) sweep(cpu.tlb, global);
     cpu.slots.forEach((slot, asid) => {
       if (slot.ctxId === mm.ctxId) sweep(cpu.tlb, asid);
     });

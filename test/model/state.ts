@@ -208,6 +208,10 @@ export interface Mm {
   subscribers: number[];
   trimAtMs: number;
   cpumask: Set<number>;
+  /** Its ASID on every CPU; may somebody not use it yet; shootdowns since the last look. */
+  globalAsid: number | null;
+  moving: boolean;
+  asked: number;
   /** Deferrals by reclaim so far, and how many of them are flushed. */
   batches: { pending: number; flushed: number };
 }
@@ -277,6 +281,8 @@ export interface ModelOptions {
   readonly watch: readonly { readonly vpn: number; readonly mm: number }[];
   /** Ranges of more pages may leave their user half to the next exit. */
   readonly ptiPages?: number;
+  /** Global ASIDs: how many, for mms on more CPUs than that, every how many shootdowns. */
+  readonly globals?: { readonly asids: number; readonly cpus: number; readonly every: number };
 }
 
 function newCache(sets: number, ways: number): Cache {
@@ -318,6 +324,10 @@ export class Model {
   readonly watched: Watched[];
   readonly floors: number[][];
   readonly counters: number[][];
+  /** Global ASIDs that are taken, and those among them whose mm is gone. */
+  readonly usedAsids = new Set<number>();
+  readonly freedAsids = new Set<number>();
+  readonly globals: { readonly asids: number; readonly cpus: number; readonly every: number };
   hazard: { code: number; actor: number; vpn: bigint; pfn: number } | null = null;
   nextCtxId = 1;
   /** By key. */
@@ -337,6 +347,7 @@ export class Model {
     this.merge = from.merge;
     this.code = from.code;
     this.handlerPc = from.handlerPc;
+    this.globals = from.globals ?? { asids: 1, cpus: 1, every: 1 };
     this.ptiPages = from.ptiPages ?? 1;
     this.nodeCpus = from.nodeCpus ?? 1;
     this.silent = from.silent ?? false;

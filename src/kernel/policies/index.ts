@@ -20,6 +20,7 @@ import { fullOnly } from "./full-only.js";
 import { clearedSlots, clearedSlotsLate, newestOnly } from "./generations.js";
 import { idlePoll, idlePollStale } from "./idle-poll.js";
 import { inContext, inContextBlind, inContextLate, pti, ptiTrust } from "./isolated.js";
+import { invlpgb, invlpgbNoTransition, invlpgbQuiet, invlpgbReuse } from "./invlpgb.js";
 import { latr, latrEverything, latrOwnLate, latrReused, latrTickless } from "./latr.js";
 import { localOnly } from "./local-only.js";
 import {
@@ -39,6 +40,7 @@ import { noWait } from "./no-wait.js";
 import { pteFilter, pteFilterGone } from "./pte-filter.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
 import { replicas, replicasLate } from "./replicas.js";
+import { riscvIpi, riscvLoadedOnly, riscvSbi } from "./riscv.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
 import { tellAll, tellLazy } from "./target-filter.js";
@@ -71,6 +73,10 @@ export const POLICIES: readonly FlushPolicy[] = [
   messages,
   consolidated,
   earlyAckConsolidated,
+  invlpgb,
+  invlpgbQuiet,
+  riscvSbi,
+  riscvIpi,
   noWait,
   ackFirst,
   noIpi,
@@ -114,4 +120,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   directoryTables,
   coreTablesOwner,
   messagesEarly,
+  invlpgbReuse,
+  invlpgbNoTransition,
+  riscvLoadedOnly,
 ];

@@ -4,6 +4,7 @@ import { armBroadcast } from "./arm-broadcast.js";
 import { guestKvm } from "./guest-kvm.js";
 import { haswell2019 } from "./haswell-2019.js";
 import { numa2s } from "./numa-2s.js";
+import { riscvHart } from "./riscv-hart.js";
 import { skylake2017, skylake2017Pti } from "./skylake-2017.js";
 
 export const PROFILES: readonly CostProfile[] = [
@@ -13,4 +14,5 @@ export const PROFILES: readonly CostProfile[] = [
   skylake2017Pti,
   numa2s,
   armBroadcast,
+  riscvHart,
 ];

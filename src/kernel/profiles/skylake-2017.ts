@@ -65,8 +65,9 @@ export const skylake2017: CostProfile = {
 };
 
 /**
- * With it, for policies that know nothing of it: INVPCID for the user half of each page too. Interrupts also pay CR3 writes, for which
- * there is no clean figure: they are in `deliver` as far as haswell-2019, which had PTI, has them.
+ * With it, for policies that know nothing of it: INVPCID for the user half of each page too.
+ * Interrupts also pay CR3 writes, for which there is no clean figure: they are in `deliver` as far
+ * as haswell-2019, which had PTI, has them.
  */
 export const skylake2017Pti: CostProfile = {
   name: "skylake-2017-pti",
