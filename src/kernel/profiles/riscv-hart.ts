@@ -14,8 +14,8 @@ const rest: Readonly<Record<string, Price>> = Object.fromEntries(
 
 /**
  * RISC-V harts. Under `riscv-sbi` a remote fence is one call into firmware, which interrupts each
- * hart of the mask and returns when all have fenced; the hart loses `firmware` ns. Under `riscv-ipi`
- * the interrupt prices apply. All of it is assumed, but for the order of things.
+ * hart of the mask and returns when all have fenced; the hart loses `firmware` ns. Under
+ * `riscv-ipi` the interrupt prices apply. All of it is assumed, but for the order of things.
  */
 export const riscvHart: CostProfile = {
   name: "riscv-hart",
