@@ -23,6 +23,7 @@ export function batchOf(m: usize, task: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function requestMask(m: usize, info: Cpu): usize {
+  if ((info.infoFlags & abi.INFO_NARROW) != 0) return batchOf(m, info.task - 1) + 4;
   if (info.infoMm != abi.INFO_ANY_MM) return maskAt(m, info.infoMm - 1);
   return batchOf(m, info.task - 1) + 4;
 }

@@ -42,7 +42,8 @@ const STEPS_NOTIFY: u32 = 2;
 
 /** Options whose meaning this file knows. Any other one: everything is decoded. */
 const KNOWN_OPTIONS: u32 = abi.OPT_DELAYED_IPI | abi.OPT_SPECULATIVE_WALKS | abi.OPT_LAZY_SKIP |
-  abi.OPT_SKIP_SWITCHING | abi.OPT_TRIM | abi.OPT_BATCH | abi.OPT_DEFER;
+  abi.OPT_SKIP_SWITCHING | abi.OPT_TRIM | abi.OPT_BATCH | abi.OPT_DEFER |
+  abi.OPT_ACCESSED;
 
 // @ts-ignore: decorator
 @inline

@@ -1,5 +1,6 @@
 /** A CPU's user-mode access: its TLB first, then its page walker, as one indivisible micro-op. */
 import * as abi from "../src/core/abi";
+import { accessed } from "./access";
 import { cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
 import { count, cpuAt, hdr, tlbAt } from "./machine";
@@ -23,6 +24,7 @@ export function cpuFill<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
     hdr(m, abi.H_INDEX_BITS), changetype<usize>(row) + offsetof<Cpu>("tlbClock"),
     vpn, row.asid, (pte & abi.PTE_HUGE) != 0, (pte & abi.PTE_W) != 0,
     <u32>(pte >> abi.PTE_SHIFT), generationOf<F>(m, pte));
+  accessed<F>(m, cpu, <u32>(pte >> abi.PTE_SHIFT));
   return true;
 }
 

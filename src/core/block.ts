@@ -55,7 +55,7 @@ const DEFERRALS_EXPLORED = 2;
 /** Of a deferral, without its mask. */
 const DEFERRAL_BYTES = 40;
 
-/** OPT_DEFER: see assembly/deferral.ts. */
+/** OPT_DEFER: see assembly/deferral.ts; OPT_ACCESSED: assembly/access.ts. */
 function planDeferrals(
   header: Uint32Array,
   g: Geometry,
@@ -71,6 +71,7 @@ function planDeferrals(
   region(abi.H_OFF_DEFER_LIST, isOn ? g.mms * 8 : 0);
   region(abi.H_OFF_DEFER_KEY, isOn ? g.frames * 4 : 0);
   region(abi.H_OFF_DEFER_RING, header[abi.H_DEFER_RING] * stride);
+  region(abi.H_OFF_ACCESS, (options & abi.OPT_ACCESSED) !== 0 ? g.frames * 4 : 0);
 }
 
 /** What 32-bit offsets can address. */

@@ -43,7 +43,8 @@ const ALL_ROWS =
   abi.OPT_BROADCAST |
   abi.OPT_LATR |
   abi.OPT_PREEMPT |
-  abi.OPT_DEFER;
+  abi.OPT_DEFER |
+  abi.OPT_ACCESSED;
 
 /** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {

@@ -80,8 +80,9 @@ export class Kit {
   /**
    * A CPU flush of [a, b) of the current mm, complete when it is over.
    * @param info - INFO_* bits: INFO_FREED also tells CPUs that hold the mm lazily
+   * @param prepared - what changes the request before anybody is told
    */
-  flush(a: Reg, b: Reg, info = 0): Program {
+  flush(a: Reg, b: Reg, info = 0, prepared: Program = []): Program {
     return [
       op("flush.prep", {
         a,
@@ -89,6 +90,7 @@ export class Kit {
         imm: this.policy.fullOnly === true ? info | abi.INFO_FULL : info,
         note: "tlbGen + 1, fill flush info",
       }),
+      prepared,
       when(op("flush.others"), this.policy.shootdown, [
         op("flush.local", { imm: 1, note: "flush own TLB" }),
       ]),
@@ -116,12 +118,24 @@ export class Kit {
   gatherFlush(): Program {
     return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
       when(op("gather.range", { a, b }), [
-        this.flush(a, b),
+        this.policy.accessed === undefined ? this.flush(a, b) : this.flushAccessed(a, b),
         this.era.gatherNotifies
           ? [op("gather.range", { a, b, imm: 1 }), this.notifySecondary(a, b)]
           : [],
       ]),
     ]);
+  }
+
+  /** The gather's flush, where its pages were accessed. */
+  private flushAccessed(a: Reg, b: Reg): Program {
+    const narrow = op("access.narrow", { note: "tell those that have accessed it" });
+    return [
+      when(
+        op("access.who", { note: "who has accessed it?" }),
+        [this.flush(a, b, 0, [narrow]), op("batch.done")],
+        this.era.flushNotifies ? this.notifySecondary(a, b) : [],
+      ),
+    ];
   }
 
   /** The same for permission changes: their flush is not the gather's, so it notifies nothing. */

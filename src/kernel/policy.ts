@@ -41,6 +41,11 @@ export interface FlushPolicy {
    * which is broken: only where an entry is not present any more.
    */
   readonly filter?: "lost" | "gone";
+  /**
+   * Unmapped pages are flushed only where they were accessed. `flushed`: clearing accessed bits is
+   * followed by a flush; `unflushed` and `flushed-before`, which are broken: it is not.
+   */
+  readonly accessed?: "flushed" | "unflushed" | "flushed-before";
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
   /** OPT_* bits it adds to the machine's: target filter, payload, guard. */

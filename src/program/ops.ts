@@ -149,6 +149,9 @@ export const OP_NAMES = {
   "defer.wipe": abi.OP_DEFER_WIPE,
   "frame.write": abi.OP_FRAME_WRITE,
   "defer.post": abi.OP_DEFER_POST,
+  "access.who": abi.OP_ACCESS_WHO,
+  "access.narrow": abi.OP_ACCESS_NARROW,
+  "access.forget": abi.OP_ACCESS_FORGET,
 } as const;
 
 /** Name of a micro-op. */

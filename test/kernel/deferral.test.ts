@@ -164,3 +164,33 @@ describe("flushes that are not needed", () => {
     expect(await sends("pte-filter")).toBe(10);
   });
 });
+
+describe("access tracking", () => {
+  /** Messages that dropping page 0 takes, after `readers` have read it, and who flushed. */
+  async function drop(readers: readonly number[]): Promise<{ messages: number; own: number }> {
+    using machine = await Machine.create({ policy: "abis", geometry: { cpus: 4 }, consumers: [] });
+    const mm = machine.newMm();
+    machine.mapNow(mm, 0, 4, 3);
+    for (let cpu = 0; cpu < 4; cpu++) machine.place(cpu, machine.newTask(mm));
+    // By a fault that is not followed by an access: nobody has used the page yet.
+    machine.submit(3, "fault.write", { vpn: 0 });
+    machine.advance();
+    for (const cpu of readers) {
+      machine.submit(cpu, "load", { vpn: 0 });
+      machine.advance();
+    }
+    machine.submit(0, "madvise", { start: 0, end: 1 });
+    machine.advance();
+    expect(machine.hazard).toBeNull();
+    const { messages, flushLocal } = machine.counters();
+    return { messages, own: flushLocal };
+  }
+
+  test("a page is flushed where it was accessed, and nowhere else", async () => {
+    expect(await drop([])).toEqual({ messages: 0, own: 0 });
+    expect(await drop([0])).toEqual({ messages: 0, own: 1 });
+    expect(await drop([2])).toEqual({ messages: 1, own: 0 });
+    // More than one: nobody knows which.
+    expect(await drop([0, 2])).toEqual({ messages: 3, own: 1 });
+  });
+});

@@ -70,7 +70,7 @@ const named = (
 const ACCESS = ["read", "write", "read", "write", "write"];
 const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
-const NEW = ["reclaim", "reclaim", "cpu-offline", "write.file"];
+const NEW = ["reclaim", "reclaim", "cpu-offline", "write.file", "age"];
 const UNSOUND = [
   "mremap-late-flush",
   "test-early-table-free",
@@ -97,6 +97,7 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
     const deferred = [...often, ...often, ...often, "migrate", "write.file"];
     return [...touch, ...deferred, ...deferred, ...deferred, ...deferred];
   }
+  if (policy.accessed !== undefined) return [...touch, "age", "madvise", "madvise", "munmap"];
   if (policy.batching !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }

@@ -13,6 +13,7 @@ import {
 
 /** The CPUs that a request is for. */
 export function requestMask(model: Model, cpu: Cpu, info: Readonly<Info>): Set<number> {
+  if ((info.flags & abi.INFO_NARROW) !== 0) return model.batches[cpu.task!].mask;
   return info.mm === "any" ? model.batches[cpu.task!].mask : model.mm(info.mm).cpumask;
 }
 

@@ -2,6 +2,7 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
+import { noteAccess } from "./ops-access.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
 import { forgetDeferrals } from "./ops-deferral.js";
@@ -25,6 +26,7 @@ export function cpuWalk(model: Model, cpu: Cpu, mm: number, vpn: bigint, write: 
     },
     model.bits,
   );
+  noteAccess(model, cpu.index, pte.to);
   return { usable: true, changed: true };
 }
 

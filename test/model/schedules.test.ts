@@ -310,6 +310,22 @@ const MUTANTS: readonly Row[] = [
     mended: { options: { policy: "fpr" } },
   },
   {
+    kind: "policies",
+    name: "abis-unflushed",
+    scenario: "aged-dropped",
+    options: { policy: "abis-unflushed" },
+    names: /^(NoUseAfterFree|NoStaleAfterQuiesce)$/,
+    mended: { options: { policy: "abis" } },
+  },
+  {
+    kind: "policies",
+    name: "abis-flushed-before",
+    scenario: "aged-dropped",
+    options: { policy: "abis-flushed-before" },
+    names: /^(NoUseAfterFree|NoStaleAfterQuiesce)$/,
+    mended: { options: { policy: "abis" } },
+  },
+  {
     kind: "consumers",
     name: "mirroring-no-retry",
     scenario: "fault-race",

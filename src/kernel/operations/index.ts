@@ -1,5 +1,6 @@
 /** The kernel operations that come with the library. */
 import type { Operation } from "../operation.js";
+import { age } from "./age.js";
 import { runChild } from "./child.js";
 import { compute } from "./compute.js";
 import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
@@ -62,4 +63,5 @@ export const OPERATIONS: readonly Operation[] = [
   migrateCopyFirst,
   runChild,
   writeFile,
+  age,
 ];

@@ -1,5 +1,6 @@
 /** The flush policies that come with the library. */
 import type { FlushPolicy } from "../policy.js";
+import { abis, abisFlushedBefore, abisUnflushed } from "./abis.js";
 import { ackFirst } from "./ack-first.js";
 import { batched, batchedUnchecked, batchedUnforced } from "./batched.js";
 import { broadcast, broadcastNoSync } from "./broadcast.js";
@@ -48,6 +49,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   luf,
   pteFilter,
   fpr,
+  abis,
   noWait,
   ackFirst,
   noIpi,
@@ -76,4 +78,6 @@ export const POLICIES: readonly FlushPolicy[] = [
   pteFilterGone,
   fprLeaky,
   fprAba,
+  abisUnflushed,
+  abisFlushedBefore,
 ];
