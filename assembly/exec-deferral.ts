@@ -2,6 +2,7 @@
 import * as abi from "../src/core/abi";
 import { accessForget, accessNarrow, accessWho } from "./access";
 import { batchOf } from "./batched";
+import { cowDisplace, cowSkip } from "./cow";
 import {
   deferAdd, deferClose, deferDone, deferMay, deferOwn, deferPending, deferPost, deferStamp,
   deferTake, deferWipe,
@@ -65,13 +66,22 @@ function execAccess<F>(m: usize, actor: u32, ctx: Ctx, op: i32): i32 {
   return abi.ST_OK;
 }
 
-/** OP_DEFER_MAY … OP_ACCESS_FORGET. */
+/** OP_DEFER_MAY … OP_COW_DISPLACE. */
 export function execDeferral<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
 ): i32 {
   if (ctxIndex(m, ctx) >= hdr(m, abi.H_TASKS) || ctx.mm == 0) return abi.ST_BAD_PROGRAM;
   if (op == abi.OP_FRAME_WRITE) {
     kernelWrite<F>(m, actor, ctx.mm - 1, reg(ctx, a), <u32>(ctx.pte >> abi.PTE_SHIFT));
+    return abi.ST_OK;
+  }
+  if (op == abi.OP_COW_SKIP) {
+    if (cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;
+    ctx.flag = cowSkip<F>(m, actor, ctx) ? 1 : 0;
+    return abi.ST_OK;
+  }
+  if (op == abi.OP_COW_DISPLACE) {
+    cowDisplace<F>(m, actor, ctx, reg(ctx, a));
     return abi.ST_OK;
   }
   if (op >= abi.OP_ACCESS_WHO) return execAccess<F>(m, actor, ctx, op);

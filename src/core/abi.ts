@@ -392,6 +392,8 @@ export const OP_DEFER_POST = 152; // F = munmap's flush is put off while its fra
 export const OP_ACCESS_WHO = 153; // F = others may hold what was gathered; else it is flushed here
 export const OP_ACCESS_NARROW = 154; // the request goes to those that may
 export const OP_ACCESS_FORGET = 155; // the accessed bit of ctx.pte is cleared
+export const OP_COW_SKIP = 156; // F = the own flush is left to OP_COW_DISPLACE
+export const OP_COW_DISPLACE = 157; // page r[a]: a kernel write makes this CPU walk again
 export const OP_COUNT = 161;
 // When OP_PTE_PROTECT says that an entry needs a flush (imm): it was present, and …
 export const PROTECT_CHANGED = 0; // rights were taken or given (x86 flush_on_change)

@@ -114,6 +114,31 @@ export class Kit {
     ];
   }
 
+  /** `clearFlush` of copy-on-write, which may leave its own entry to {@link displaced}. */
+  clearFlushCopied(site: Site, vpn: Reg, next: Reg): Program {
+    const { copyOnWrite } = this.policy;
+    if (copyOnWrite === undefined) return this.clearFlush(site, vpn, next);
+    return [
+      op("pte.clear", { a: vpn, note: "clear PTE" }),
+      op("flush.prep", { a: vpn, b: next, note: "tlbGen + 1, fill flush info" }),
+      when(op("flush.others"), copyOnWrite.others),
+      this.era.flushNotifies ? this.notifySecondary(vpn, next) : [],
+      this.era.lockedNotifies(site) ? this.notifySecondary(vpn, next) : [],
+      // Nothing that could wait, or let another task run here, may come before the write.
+      when(
+        op("cow.skip", { note: "can the own flush be left out?" }),
+        [],
+        [op("flush.local", { imm: 1, note: "flush own TLB" })],
+      ),
+      op("flush.done"),
+    ];
+  }
+
+  /** Behind it, when the copy is mapped. */
+  displaced(vpn: Reg): Program {
+    return this.policy.copyOnWrite?.displace(vpn) ?? [];
+  }
+
   /** The gather's flush, if it recorded anything: CPUs, then secondaries; frees come later. */
   gatherFlush(): Program {
     return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [

@@ -152,6 +152,8 @@ export const OP_NAMES = {
   "access.who": abi.OP_ACCESS_WHO,
   "access.narrow": abi.OP_ACCESS_NARROW,
   "access.forget": abi.OP_ACCESS_FORGET,
+  "cow.skip": abi.OP_COW_SKIP,
+  "cow.displace": abi.OP_COW_DISPLACE,
 } as const;
 
 /** Name of a micro-op. */

@@ -400,6 +400,37 @@ const ownPages: Scenario = {
   expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "latr-everything": "SAFE" },
 };
 
+const copied: Scenario = {
+  ...twoPages,
+  name: "copied-for-kernel",
+  title: "a page is copied for a write that user mode does not make",
+  source: "shootdown.md P16",
+  story: [
+    "both CPUs have read A, a page of a file that is mapped privately: cached, read-only",
+    "a write fault of T0 that the kernel makes copies A",
+    "T0 reads A, tells T1, and T1 reads A: the copy",
+  ],
+  geometry: { ...twoPages.geometry, frames: 3 },
+  mms: [{ vmas: [{ start: 0, end: 1, prot: RW | abi.VMA_FILE }] }],
+  setup: [onCpu(0, "T0", read(0)), onCpu(1, "T1", read(0))],
+  actors: [
+    onCpu(0, "T0 copies A", { call: "fault.write", args: { vpn: 0 } }, load(0), { signal: 0 }),
+    onCpu(1, "T1 reads A", { await: 0, count: 1 }, load(0)),
+  ],
+  // The page copied is the page cache's: it stays, and is read.
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-pointer": "STALE",
+    "no-wait": "STALE",
+    "ack-first": "STALE",
+    "local-only": "STALE",
+    "broadcast-no-sync": "STALE",
+    "no-ipi": "DEADLOCK",
+    "latr-everything": "STALE",
+    "cow-unwritten": "STALE",
+  },
+};
+
 export const DEFERRAL_SCENARIOS: readonly Scenario[] = [
   reclaimedRead,
   wroteFile,
@@ -412,4 +443,5 @@ export const DEFERRAL_SCENARIOS: readonly Scenario[] = [
   recycledElsewhere,
   aged,
   ownPages,
+  copied,
 ];

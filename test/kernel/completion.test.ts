@@ -86,6 +86,8 @@ describe("what policies give", () => {
     "latr-everything": [DATA("G0")],
     "latr-own-late": [DATA("G0")],
     luf: [],
+    "cow-write": [],
+    "cow-unwritten": [],
     abis: [],
     "abis-unflushed": [],
     "abis-flushed-before": [],

@@ -194,3 +194,34 @@ describe("access tracking", () => {
     expect(await drop([0, 2])).toEqual({ messages: 3, own: 1 });
   });
 });
+
+describe("copy-on-write", () => {
+  /** What T0's write to a page that both CPUs have read takes. */
+  async function copy(policy: string, prot: number) {
+    using machine = await Machine.create({ policy, geometry: { cpus: 2 }, consumers: [] });
+    const mm = machine.newMm();
+    machine.mapNow(mm, 0, 4, prot);
+    for (let cpu = 0; cpu < 2; cpu++) machine.place(cpu, machine.newTask(mm));
+    for (const [cpu, call] of [
+      [0, "read"],
+      [1, "read"],
+      [0, "fault.write"],
+      [0, "load"],
+      [1, "load"],
+    ] as const) {
+      machine.submit(cpu, call, { vpn: 0 });
+      machine.advance();
+    }
+    expect(machine.hazard).toBeNull();
+    const { messages, flushLocal, flushRemote } = machine.counters();
+    return { messages, flushLocal, flushRemote };
+  }
+
+  const FILE_RW = 3 | 16;
+  const told = { messages: 1, flushRemote: 1 };
+
+  test("the initiator does not flush its own entry, others are told as ever", async () => {
+    expect(await copy("concurrent", FILE_RW)).toEqual({ ...told, flushLocal: 1 });
+    expect(await copy("cow-write", FILE_RW)).toEqual({ ...told, flushLocal: 0 });
+  });
+});

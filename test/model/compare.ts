@@ -5,14 +5,7 @@
 import * as abi from "../../src/core/abi.js";
 import { BASE, type Core } from "../../src/core/core.js";
 import * as layout from "../../src/core/layout.js";
-import type {
-  Cached,
-  Context,
-  Cpu,
-  Csd,
-  LatrEntry,
-  Model,
-} from "./state.js";
+import type { Cached, Context, Cpu, Csd, LatrEntry, Model } from "./state.js";
 import { lockName, waitsFor } from "./ops-flush.js";
 import {
   entryTag,

@@ -25,8 +25,22 @@ const FPR = ["write", "write", "write", "read", "munmap", "munmap", "mmap", "mad
 /** Pages that are dropped, by CPUs that have used them and by others. */
 const ABIS = ["write", "write", "read", "madvise", "madvise", "age", "munmap", "mmap"];
 
+/** Private pages of files, which are read and then written. */
+const COW = [
+  "read",
+  "read",
+  "write",
+  "write",
+  "fault.write",
+  "mmap",
+  "mprotect",
+  "fork",
+  "madvise",
+];
+
 const operationsOf = (policy: string): string[] => {
   if (policy.startsWith("fpr")) return FPR;
+  if (policy.startsWith("cow")) return COW;
   return policy.startsWith("abis") ? ABIS : OPERATIONS;
 };
 
@@ -48,6 +62,8 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
   "fpr-aba": [abi.OP_DEFER_POST],
   abis: [abi.OP_ACCESS_WHO, abi.OP_ACCESS_NARROW, abi.OP_ACCESS_FORGET],
   "abis-unflushed": [abi.OP_ACCESS_WHO, abi.OP_ACCESS_FORGET],
+  "cow-write": [abi.OP_COW_SKIP, abi.OP_COW_DISPLACE],
+  "cow-unwritten": [abi.OP_COW_SKIP],
   "luf-unflushed": [abi.OP_DEFER_ADD],
   "luf-late-stamp": [abi.OP_DEFER_OWN],
   "luf-writable": [abi.OP_DEFER_ADD],

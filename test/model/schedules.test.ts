@@ -326,6 +326,14 @@ const MUTANTS: readonly Row[] = [
     mended: { options: { policy: "abis" } },
   },
   {
+    kind: "policies",
+    name: "cow-unwritten",
+    scenario: "copied-for-kernel",
+    options: { policy: "cow-unwritten" },
+    names: /^(NoStaleUse)$/,
+    mended: { options: { policy: "cow-write" } },
+  },
+  {
     kind: "consumers",
     name: "mirroring-no-retry",
     scenario: "fault-race",

@@ -5,6 +5,7 @@ import { ackFirst } from "./ack-first.js";
 import { batched, batchedUnchecked, batchedUnforced } from "./batched.js";
 import { broadcast, broadcastNoSync } from "./broadcast.js";
 import { concurrent } from "./concurrent.js";
+import { cowUnwritten, cowWrite } from "./cow-write.js";
 import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
 import {
   ackAtEntry,
@@ -50,6 +51,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   pteFilter,
   fpr,
   abis,
+  cowWrite,
   noWait,
   ackFirst,
   noIpi,
@@ -80,4 +82,5 @@ export const POLICIES: readonly FlushPolicy[] = [
   fprAba,
   abisUnflushed,
   abisFlushedBefore,
+  cowUnwritten,
 ];
