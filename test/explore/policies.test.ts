@@ -84,7 +84,8 @@ describe("with three CPUs in the mm", () => {
         console.log(`${scenario.name} ${name}: ${two.states} and ${three.states} states`);
         expect(three.verdict).toBe("SAFE");
         // Without interrupts the third CPU of csd-ahead does the same with and without the mm.
-        if (name === "broadcast" || name === "fpr") expect(three.states).toBeGreaterThanOrEqual(two.states);
+        if (name === "broadcast" || name === "fpr")
+          expect(three.states).toBeGreaterThanOrEqual(two.states);
         else expect(three.states).toBeGreaterThan(two.states);
       });
     }
