@@ -70,7 +70,17 @@ const named = (
 const ACCESS = ["read", "write", "read", "write", "write"];
 const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
-const NEW = ["reclaim", "reclaim", "cpu-offline", "write.file", "age"];
+const NEW = [
+  "truncate",
+  "truncate",
+  "exit",
+  "exit",
+  "reclaim",
+  "reclaim",
+  "cpu-offline",
+  "write.file",
+  "age",
+];
 const UNSOUND = [
   "mremap-late-flush",
   "test-early-table-free",
@@ -325,7 +335,7 @@ export class Run {
         return random.chance(15) ? [] : null;
       case "exec":
       case "exit":
-        return random.chance(20) ? [] : null;
+        return random.chance(40) ? [] : null;
       default:
         return CALLS.includes(name) ? this.callArgs(name) : [start, end];
     }
