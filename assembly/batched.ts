@@ -24,6 +24,7 @@ export function batchOf(m: usize, task: u32): usize {
 // @ts-ignore: decorator
 @inline
 export function requestMask(m: usize, info: Cpu): usize {
+  if ((info.infoFlags & abi.INFO_NARROW) != 0) return batchOf(m, info.task - 1) + 4;
   if (info.infoMm < <u32>abi.INFO_KERNEL_MM) return maskAt(m, info.infoMm - 1);
   if (info.infoMm == abi.INFO_KERNEL_MM) return m + hdr(m, abi.H_OFF_EVERY);
   return batchOf(m, info.task - 1) + 4;

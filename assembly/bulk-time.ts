@@ -18,7 +18,8 @@ import { later } from "./wake";
  */
 const KNOWN_OPTIONS: u32 = abi.OPT_DELAYED_IPI | abi.OPT_SPECULATIVE_WALKS | abi.OPT_LAZY_SKIP |
   abi.OPT_SKIP_SWITCHING | abi.OPT_TRIM | abi.OPT_BATCH | abi.OPT_TELL_LAZY | abi.OPT_TELL_ALL |
-  abi.OPT_PV_FLUSH | abi.OPT_PV_LOST | abi.OPT_DEFER;
+  abi.OPT_PV_FLUSH | abi.OPT_PV_LOST | abi.OPT_DEFER |
+  abi.OPT_ACCESSED;
 
 /**
  * Visible micro-ops of a request beside those of its targets: one each of prep, others, ipi.send,

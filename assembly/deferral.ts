@@ -372,8 +372,8 @@ function isWithdrawn(m: usize, mm: u32, vpn: u64): bool {
 }
 
 /**
- * May a stale access of page `vpn` still be made? If nothing is mapped there, and its frame stays in
- * the process: it harms nobody else. Else see isDeferred.
+ * May a stale access of page `vpn` still be made? If nothing is mapped there, and its frame stays
+ * in the process: it harms nobody else. Else see isDeferred.
  */
 export function isSpared<F>(m: usize, mm: u32, vpn: u64, pfn: u32, pte: u64, write: bool): bool {
   if (!isOn(m)) return false;

@@ -1,9 +1,11 @@
 /** Micro-ops of flushes that are put off until a frame leaves the free list. Tasks run these. */
 import * as abi from "../src/core/abi";
+import { accessForget, accessNarrow, accessWho } from "./access";
 import { batchOf } from "./batched";
+import { cowDisplace, cowSkip } from "./cow";
 import {
-  deferAdd, deferClose, deferDone, deferMay, deferOwn, deferPending, deferPost, deferStamp, deferTake,
-  deferWipe,
+  deferAdd, deferClose, deferDone, deferMay, deferOwn, deferPending, deferPost, deferStamp,
+  deferTake, deferWipe,
 } from "./deferral";
 import { reg, setReg } from "./exec-control";
 import { batchAt, cpuAt, ctxIndex, hdr } from "./machine";
@@ -48,7 +50,23 @@ function locked<F>(
   return abi.ST_OK;
 }
 
-/** OP_DEFER_MAY … OP_FRAME_WRITE. */
+function execAccess<F>(m: usize, actor: u32, ctx: Ctx, op: i32): i32 {
+  if (op == abi.OP_ACCESS_FORGET) {
+    accessForget<F>(m, ctx);
+    return abi.ST_OK;
+  }
+  const both = abi.OPT_ACCESSED | abi.OPT_BATCH;
+  if ((hdr(m, abi.H_OPTIONS) & both) != both) return abi.ST_BAD_PROGRAM;
+  if (op == abi.OP_ACCESS_WHO) {
+    ctx.flag = accessWho<F>(m, actor, ctx) ? 1 : 0;
+    return abi.ST_OK;
+  }
+  if (cpuAt(m, actor).infoMm == 0 || op != abi.OP_ACCESS_NARROW) return abi.ST_BAD_PROGRAM;
+  accessNarrow<F>(m, actor, ctx);
+  return abi.ST_OK;
+}
+
+/** OP_DEFER_MAY … OP_COW_DISPLACE. */
 export function execDeferral<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
 ): i32 {
@@ -57,6 +75,16 @@ export function execDeferral<F>(
     kernelWrite<F>(m, actor, ctx.mm - 1, reg(ctx, a), <u32>(ctx.pte >> abi.PTE_SHIFT));
     return abi.ST_OK;
   }
+  if (op == abi.OP_COW_SKIP) {
+    if (cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;
+    ctx.flag = cowSkip<F>(m, actor, ctx) ? 1 : 0;
+    return abi.ST_OK;
+  }
+  if (op == abi.OP_COW_DISPLACE) {
+    cowDisplace<F>(m, actor, ctx, reg(ctx, a));
+    return abi.ST_OK;
+  }
+  if (op >= abi.OP_ACCESS_WHO) return execAccess<F>(m, actor, ctx, op);
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_DEFER) == 0) return abi.ST_BAD_PROGRAM;
   if (!lockPools<F>(m)) return abi.ST_WAIT;
   const status = locked<F>(m, actor, ctx, op, a, b, c, imm);

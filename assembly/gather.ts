@@ -52,7 +52,10 @@ export function gatherAdd(m: usize, ctx: Ctx, vpn: u64): bool {
   }
   const pfn = <u32>(pte >> abi.PTE_SHIFT);
   ctx.pte = 0;
-  if (pfn == 0) return true;
+  if (pfn == 0) {
+    if ((hdr(m, abi.H_OPTIONS) & abi.OPT_ACCESSED) != 0) ctx.gFlags |= <u16>abi.GF_UNTRACKED;
+    return true;
+  }
   if (ctx.gCount >= hdr(m, abi.H_GATHER_PAGES)) return false;
   store<u32>(batchAt(m, ctxIndex(m, ctx)) + (ctx.gCount << 2), pfn);
   ctx.gCount++;
@@ -94,7 +97,7 @@ export function gatherFree<F>(m: usize, actor: u32, ctx: Ctx): i32 {
   freeTables<F>(m, ctx);
   unlockPools<F>(m);
   if (isOpen(ctx)) emptyRange(ctx);
-  ctx.gFlags &= ~(<u16>(abi.GF_FREED | abi.GF_SMALL));
+  ctx.gFlags &= ~(<u16>(abi.GF_FREED | abi.GF_SMALL | abi.GF_UNTRACKED));
   return abi.ST_OK;
 }
 

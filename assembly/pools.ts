@@ -8,6 +8,7 @@
  * Invariant `FreeHasNoReferences`: a frame on the free list has refs 0.
  */
 import * as abi from "../src/core/abi";
+import { accessReset } from "./access";
 import { cas32, isShared, put32, sub32 } from "./atomics";
 import { deferFree, deferredFrame } from "./deferral";
 import { count, frameAt, hdr, sysAt, tableAt } from "./machine";
@@ -54,6 +55,7 @@ export function putFrame<F>(m: usize, actor: u32, pfn: u32): void {
   const sys = sysAt(m);
   sys.framesUsed--;
   count(m, actor, abi.CT_FREED, 1);
+  accessReset<F>(m, pfn);
   if (deferFree<F>(m, pfn)) return;
   put32<F>(changetype<usize>(frame) + offsetof<Frame>("gen"), frame.gen + 1);
   frame.value = 0;

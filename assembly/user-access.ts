@@ -3,6 +3,7 @@
  * pages are looked up under the half that is loaded, kernel pages under the kernel's.
  */
 import * as abi from "../src/core/abi";
+import { accessed } from "./access";
 import { cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
 import { setDirty, tracksDirty } from "./dirty";
@@ -35,6 +36,7 @@ function fill<F>(m: usize, cpu: u32, mm: u32, tag: u32, vpn: u64, write: bool): 
   cacheFill(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), changetype<usize>(row) + offsetof<Cpu>("tlbClock"),
     vpn, tag, huge, (pte & abi.PTE_W) != 0, <u32>(pte >> abi.PTE_SHIFT), gen);
+  accessed<F>(m, cpu, <u32>(pte >> abi.PTE_SHIFT));
   return true;
 }
 
@@ -87,6 +89,12 @@ export function cpuPeek<F>(m: usize, cpu: u32, vpn: u64): void {
     hit = lookup(m, cpu, vpn, row.asid);
   }
   judge<F>(m, cpu, mm, changetype<Entry>(hit), vpn, false);
+}
+
+/** A walk for the page `vpn` of the loaded mm. False: nothing usable is mapped there. */
+export function cpuFill<F>(m: usize, cpu: u32, vpn: u64, write: bool): bool {
+  const row = cpuAt(m, cpu);
+  return fill<F>(m, cpu, row.loadedMm - 1, halfOf(m, cpu, row.asid), vpn, write);
 }
 
 /** A speculative walk: no access, no charge. True: a translation was cached. */

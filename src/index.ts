@@ -7,6 +7,7 @@ export type { Script, ScriptStep } from "./kernel/image.js";
 export { Kit, type RangeEvent } from "./kernel/kit.js";
 export { operation, type Operation } from "./kernel/operation.js";
 export type { FlushPolicy, Isolation } from "./kernel/policy.js";
+export type { Deferral, DeferralTrigger } from "./kernel/defers.js";
 export { COMPLETION, type Completion, type Completions } from "./kernel/completion.js";
 export { type CompletionGap, completionGaps, formatGaps } from "./kernel/completion-gaps.js";
 export {

@@ -131,6 +131,7 @@ export const H_OFF_DEFER_KEY = 95; // per frame the key of its deferral, u32; 0:
 export const H_OFF_DEFER_RING = 96; // deferrals: a ring, the place is the key modulo its length
 export const H_DEFER_RING = 97; // its length
 export const H_DEFER_STRIDE = 98; // bytes of a deferral
+export const H_OFF_ACCESS = 99; // OPT_ACCESSED: per frame u32 who has cached it: see access.ts
 export const H_OFF_PTI = 112; // OPT_PTI: per CPU PTI_BYTES, then per task u32: 1 in the kernel
 export const H_OFF_EVERY = 113; // mask of all CPUs: a flush of kernel pages is for them
 export const H_PTI_PAGES = 114; // INFO_USER_LATER: longer ranges leave the user half to the exit
@@ -180,6 +181,7 @@ export const OPT_PV_FLUSH = 262144; // preempted CPUs are not told, they flush w
 export const OPT_PV_BLIND = 524288; // mutant: … whether or not they have been resumed meanwhile
 export const OPT_PV_LOST = 1048576; // mutant: … which nobody does
 export const OPT_DEFER = 4194304; // frames are freed unflushed, and flushed for when taken
+export const OPT_ACCESSED = 8388608; // who has cached a frame is known, and nobody else is told
 export const OPT_DIRTY = 2097152; // stores of CPUs set dirty bits, which TLBs cache
 export const OPT_REPLICAS = 33554432; // every node has its own copies of page tables
 export const OPT_CORE_TABLES = 67108864; // every CPU has its own, tracked page by page
@@ -223,12 +225,14 @@ export const LOCK_DEV = 4;
 export const GF_FULL = 1; // fullmm or nested: everything is flushed
 export const GF_FREED = 2; // page tables were unhooked
 export const GF_NESTED = 4; // the range fields were reset to all-ones
+export const GF_UNTRACKED = 16; // OPT_ACCESSED: an entry of the zero page was cleared
 export const GF_SMALL = 8; // an entry of the last level was cleared: the stride is a 4 KiB page
 export const INFO_ANY_MM = 0xfffe; // infoMm of a batch: whatever mm a target runs
 export const INFO_KERNEL_MM = 0xfffd; // infoMm of a flush of kernel pages: for every CPU
 export const INFO_FREED = 1;
 export const INFO_FULL = 2;
 export const INFO_HUGE = 4; // stride is a huge page: nothing smaller was cleared
+export const INFO_NARROW = 4096; // told are the CPUs of the task's batch
 export const INFO_LEAF = 1024; // broadcast: paging-structure caches are left alone
 export const INFO_ORDERED = 2048; // broadcast: a slot that missed a request stays where it is
 export const INFO_TRIM = 8; // tell also CPUs that run another mm, so that they leave the cpumask
@@ -432,11 +436,17 @@ export const OP_DEFER_OWN = 149; // ctx.frame's old content is gone: generation 
 export const OP_DEFER_WIPE = 150; // mutant: the gathered frames are wiped when they are freed
 export const OP_FRAME_WRITE = 151; // the kernel writes page r[a] in the frame of ctx.pte
 export const OP_DEFER_POST = 152; // F = munmap's flush is put off while its frames stay in the mm
+export const OP_ACCESS_WHO = 153; // F = others may hold what was gathered; else it is flushed here
+export const OP_ACCESS_NARROW = 154; // the request goes to those that may
+export const OP_ACCESS_FORGET = 155; // the accessed bit of ctx.pte is cleared
+export const OP_COW_SKIP = 156; // F = the own flush is left to OP_COW_DISPLACE
+export const OP_COW_DISPLACE = 157; // page r[a]: a kernel write makes this CPU walk again
 // When OP_PTE_PROTECT says that an entry needs a flush (imm): it was present, and …
 export const PROTECT_CHANGED = 0; // rights were taken or given (x86 flush_on_change)
 export const PROTECT_LOST = 1; // rights were taken
 export const PROTECT_GONE = 2; // mutant: it is not present any more
 export const DEFER_WRITABLE = 1; // mutant: writable entries, too
+export const ACCESS_MANY = 0xffff;
 export const ALLOC_KEEP = 1; // OP_FRAME_ALLOC: the frame may be one that has to be flushed for
 export const ALLOC_RECYCLE = 2; // … and one that this mm gave back comes first, unflushed
 export const OP_PTE_CLEAN = 132; // entry of r[a] is clean, imm 1: and read-only; F = it was not

@@ -60,7 +60,7 @@ const DEFERRALS_EXPLORED = 2;
 /** Of a deferral, without its mask. */
 const DEFERRAL_BYTES = 40;
 
-/** OPT_DEFER: see assembly/deferral.ts. */
+/** OPT_DEFER: see assembly/deferral.ts; OPT_ACCESSED: assembly/access.ts. */
 function planDeferrals(
   header: Uint32Array,
   g: Geometry,
@@ -76,6 +76,7 @@ function planDeferrals(
   region(abi.H_OFF_DEFER_LIST, isOn ? g.mms * 8 : 0);
   region(abi.H_OFF_DEFER_KEY, isOn ? g.frames * 4 : 0);
   region(abi.H_OFF_DEFER_RING, header[abi.H_DEFER_RING] * stride);
+  region(abi.H_OFF_ACCESS, (options & abi.OPT_ACCESSED) !== 0 ? g.frames * 4 : 0);
 }
 /** Of a TLB directory (assumed: a second-level TLB has as many entries); explored ones have 2. */
 const DIRECTORY_SETS = 256;

@@ -46,6 +46,7 @@ const ALL_ROWS =
   abi.OPT_PTI |
   abi.OPT_POLL |
   abi.OPT_DEFER |
+  abi.OPT_ACCESSED |
   abi.OPT_CORE_TABLES |
   abi.OPT_DIRECTORY |
   abi.OPT_GLOBAL_ASIDS;

@@ -117,12 +117,12 @@ export class Kit {
   /**
    * A CPU flush of [a, b) of the current mm, complete when it is over.
    * @param given - INFO_* bits: INFO_FREED also tells CPUs that hold the mm lazily
+   * @param prepared - what changes the request before anybody is told
    */
-  flush(a: Reg, b: Reg, given = 0): Program {
-    const { alone, fullOnly, info: always = 0, isolation, last, shootdown } = this.policy;
+  flush(a: Reg, b: Reg, given = 0, prepared: Program = []): Program {
+    const { fullOnly, info: always = 0, isolation, last } = this.policy;
     const info = given | always | (isolation?.info ?? 0);
     const isLast = last !== undefined && (given & abi.INFO_ALONE) !== 0;
-    const here = alone ?? [op("flush.local", { imm: 1, note: "flush own TLB" })];
     return [
       op("flush.prep", {
         a,
@@ -130,7 +130,8 @@ export class Kit {
         imm: info | always | (fullOnly === true ? abi.INFO_FULL : 0),
         note: "tlbGen + 1, fill flush info",
       }),
-      when(op("flush.others"), isLast ? last : shootdown, isLast ? last : here),
+      prepared,
+      isLast ? when(op("flush.others"), last, last) : this.flushPrepared(),
       // The request is over, and its latency known, when the secondaries it waits for are told.
       this.era.flushNotifies ? this.notifySecondary(a, b) : [],
       op("flush.done"),
@@ -151,16 +152,53 @@ export class Kit {
     ];
   }
 
+  /** `clearFlush` of copy-on-write, which may leave its own entry to {@link displaced}. */
+  clearFlushCopied(site: Site, vpn: Reg, next: Reg): Program {
+    const { copyOnWrite } = this.policy;
+    if (copyOnWrite === undefined) return this.clearFlush(site, vpn, next);
+    return [
+      op("pte.clear", { a: vpn, note: "clear PTE" }),
+      op("flush.prep", { a: vpn, b: next, note: "tlbGen + 1, fill flush info" }),
+      when(op("flush.others"), copyOnWrite.others),
+      this.era.flushNotifies ? this.notifySecondary(vpn, next) : [],
+      this.era.lockedNotifies(site) ? this.notifySecondary(vpn, next) : [],
+      // Nothing that could wait, or let another task run here, may come before the write.
+      when(
+        op("cow.skip", { note: "can the own flush be left out?" }),
+        [],
+        [op("flush.local", { imm: 1, note: "flush own TLB" })],
+      ),
+      op("flush.done"),
+    ];
+  }
+
+  /** Behind it, when the copy is mapped. */
+  displaced(vpn: Reg): Program {
+    return this.policy.copyOnWrite?.displace(vpn) ?? [];
+  }
+
   /** The gather's flush, if it recorded anything: CPUs, then secondaries; frees come later. */
   gatherFlush(info = 0): Program {
     return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
       when(op("gather.range", { a, b }), [
-        this.flush(a, b, info),
+        this.policy.accessed === undefined ? this.flush(a, b, info) : this.flushAccessed(a, b),
         this.era.gatherNotifies
           ? [op("gather.range", { a, b, imm: 1 }), this.notifySecondary(a, b)]
           : [],
       ]),
     ]);
+  }
+
+  /** The gather's flush, where its pages were accessed. */
+  private flushAccessed(a: Reg, b: Reg): Program {
+    const narrow = op("access.narrow", { note: "tell those that have accessed it" });
+    return [
+      when(
+        op("access.who", { note: "who has accessed it?" }),
+        [this.flush(a, b, 0, [narrow]), op("batch.done")],
+        this.era.flushNotifies ? this.notifySecondary(a, b) : [],
+      ),
+    ];
   }
 
   /** The same for permission changes: their flush is not the gather's, so it notifies nothing. */
@@ -259,11 +297,9 @@ export class Kit {
 
   /** The request in this CPU's info, carried out; not over yet. */
   flushPrepared(): Program {
-    return [
-      when(op("flush.others"), this.policy.shootdown, [
-        op("flush.local", { imm: 1, note: "flush own TLB" }),
-      ]),
-    ];
+    const { alone, shootdown } = this.policy;
+    const here = alone ?? [op("flush.local", { imm: 1, note: "flush own TLB" })];
+    return [when(op("flush.others"), shootdown, here)];
   }
 
   /**

@@ -3,7 +3,7 @@
  * *When* a flush is requested is the operation's and the era's business. A policy is data: two
  * short programs. Adding one is one file like those in `policies/`, and its registration.
  */
-import type { Program } from "../program/notation.js";
+import type { Program, Reg } from "../program/notation.js";
 import type { Completions } from "./completion.js";
 import type { Deferral } from "./defers.js";
 
@@ -73,6 +73,19 @@ export interface FlushPolicy {
   readonly nodeCpus?: number;
   /** Lazy mark and queue head, csd and flush info, share a cache line each: prices only. */
   readonly consolidates?: boolean;
+  /**
+   * Unmapped pages are flushed only where they were accessed. `flushed`: clearing accessed bits is
+   * followed by a flush; `unflushed` and `flushed-before`, which are broken: it is not.
+   */
+  readonly accessed?: "flushed" | "unflushed" | "flushed-before";
+  /**
+   * How copy-on-write flushes, its own entry apart: what tells the others, and what displaces the
+   * own one when the copy is mapped.
+   */
+  readonly copyOnWrite?: {
+    readonly others: Program;
+    readonly displace: (vpn: Reg) => Program;
+  };
   /** Every request is for everything: nobody looks at ranges. */
   readonly fullOnly?: boolean;
   /** INFO_* bits that each of its requests carries besides: how targets treat generations. */

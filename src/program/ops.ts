@@ -172,6 +172,11 @@ export const OP_NAMES = {
   "global.have": abi.OP_GLOBAL_HAVE,
   "global.moving": abi.OP_GLOBAL_MOVING,
   "global.assign": abi.OP_GLOBAL_ASSIGN,
+  "access.who": abi.OP_ACCESS_WHO,
+  "access.narrow": abi.OP_ACCESS_NARROW,
+  "access.forget": abi.OP_ACCESS_FORGET,
+  "cow.skip": abi.OP_COW_SKIP,
+  "cow.displace": abi.OP_COW_DISPLACE,
 } as const;
 
 /** Name of a micro-op. */

@@ -346,6 +346,91 @@ const recycledElsewhere: Scenario = {
   },
 };
 
+const aged: Scenario = {
+  ...twoPages,
+  name: "aged-dropped",
+  title: "a page's accessed bit is cleared, then the page is dropped",
+  source: "shootdown.md I19",
+  story: [
+    "CPU1 has written A: cached, its accessed bit set",
+    "T0 clears the accessed bit, flushing or not",
+    "T0 drops A: nobody seems to have accessed it; the frame is free",
+    "T1 uses A at any moment",
+  ],
+  geometry: { ...twoPages.geometry, frames: 3 },
+  mms: [{ vmas: [{ start: 0, end: 1, prot: RW }] }],
+  setup: [onCpu(1, "T1", write(0))],
+  actors: [
+    onCpu(0, "T0 ages, drops A", onRange("age", 0), onRange("madvise", 0)),
+    onCpu(1, "T1 uses A", load(0), load(0)),
+  ],
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "latr-everything": "SAFE",
+    "abis-unflushed": "UAF",
+    "abis-flushed-before": "UAF",
+  },
+};
+
+/** A is CPU1's alone, B nobody's, C everybody's. */
+const ownPages: Scenario = {
+  ...twoPages,
+  name: "own-pages",
+  title: "pages are dropped that one CPU, none, or all have accessed",
+  source: "shootdown.md P9",
+  story: [
+    "CPU1 has written A, CPU0 has written B, both have read C",
+    "T0 drops A, then B, then C; whoever has not accessed a page need not be told",
+    "T1 uses A and C at any moment",
+  ],
+  geometry: { ...twoPages.geometry, frames: 5 },
+  mms: [{ vmas: [{ start: 0, end: 3, prot: RW }] }],
+  setup: [onCpu(1, "T1", write(0), write(2)), onCpu(0, "T0", write(1), read(2))],
+  actors: [
+    onCpu(
+      0,
+      "T0 drops A, B, C",
+      onRange("madvise", 0),
+      onRange("madvise", 1),
+      onRange("madvise", 2),
+    ),
+    onCpu(1, "T1 uses A, C", load(0), load(2)),
+  ],
+  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "latr-everything": "SAFE" },
+};
+
+const copied: Scenario = {
+  ...twoPages,
+  name: "copied-for-kernel",
+  title: "a page is copied for a write that user mode does not make",
+  source: "shootdown.md P16",
+  story: [
+    "both CPUs have read A, a page of a file that is mapped privately: cached, read-only",
+    "a write fault of T0 that the kernel makes copies A",
+    "T0 reads A, tells T1, and T1 reads A: the copy",
+  ],
+  geometry: { ...twoPages.geometry, frames: 3 },
+  mms: [{ vmas: [{ start: 0, end: 1, prot: RW | abi.VMA_FILE }] }],
+  setup: [onCpu(0, "T0", read(0)), onCpu(1, "T1", read(0))],
+  actors: [
+    onCpu(0, "T0 copies A", { call: "fault.write", args: { vpn: 0 } }, load(0), { signal: 0 }),
+    onCpu(1, "T1 reads A", { await: 0, count: 1 }, load(0)),
+  ],
+  // The page copied is the page cache's: it stays, and is read.
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-pointer": "STALE",
+    "no-wait": "STALE",
+    "ack-first": "STALE",
+    "local-only": "STALE",
+    "broadcast-no-sync": "STALE",
+    "no-ipi": "DEADLOCK",
+    "latr-everything": "STALE",
+    "cow-unwritten": "STALE",
+  },
+};
+
 export const DEFERRAL_SCENARIOS: readonly Scenario[] = [
   reclaimedRead,
   wroteFile,
@@ -356,4 +441,7 @@ export const DEFERRAL_SCENARIOS: readonly Scenario[] = [
   recycledHere,
   recycledBack,
   recycledElsewhere,
+  aged,
+  ownPages,
+  copied,
 ];

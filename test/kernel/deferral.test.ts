@@ -164,3 +164,64 @@ describe("flushes that are not needed", () => {
     expect(await sends("pte-filter")).toBe(10);
   });
 });
+
+describe("access tracking", () => {
+  /** Messages that dropping page 0 takes, after `readers` have read it, and who flushed. */
+  async function drop(readers: readonly number[]): Promise<{ messages: number; own: number }> {
+    using machine = await Machine.create({ policy: "abis", geometry: { cpus: 4 }, consumers: [] });
+    const mm = machine.newMm();
+    machine.mapNow(mm, 0, 4, 3);
+    for (let cpu = 0; cpu < 4; cpu++) machine.place(cpu, machine.newTask(mm));
+    // By a fault that is not followed by an access: nobody has used the page yet.
+    machine.submit(3, "fault.write", { vpn: 0 });
+    machine.advance();
+    for (const cpu of readers) {
+      machine.submit(cpu, "load", { vpn: 0 });
+      machine.advance();
+    }
+    machine.submit(0, "madvise", { start: 0, end: 1 });
+    machine.advance();
+    expect(machine.hazard).toBeNull();
+    const { messages, flushLocal } = machine.counters();
+    return { messages, own: flushLocal };
+  }
+
+  test("a page is flushed where it was accessed, and nowhere else", async () => {
+    expect(await drop([])).toEqual({ messages: 0, own: 0 });
+    expect(await drop([0])).toEqual({ messages: 0, own: 1 });
+    expect(await drop([2])).toEqual({ messages: 1, own: 0 });
+    // More than one: nobody knows which.
+    expect(await drop([0, 2])).toEqual({ messages: 3, own: 1 });
+  });
+});
+
+describe("copy-on-write", () => {
+  /** What T0's write to a page that both CPUs have read takes. */
+  async function copy(policy: string, prot: number) {
+    using machine = await Machine.create({ policy, geometry: { cpus: 2 }, consumers: [] });
+    const mm = machine.newMm();
+    machine.mapNow(mm, 0, 4, prot);
+    for (let cpu = 0; cpu < 2; cpu++) machine.place(cpu, machine.newTask(mm));
+    for (const [cpu, call] of [
+      [0, "read"],
+      [1, "read"],
+      [0, "fault.write"],
+      [0, "load"],
+      [1, "load"],
+    ] as const) {
+      machine.submit(cpu, call, { vpn: 0 });
+      machine.advance();
+    }
+    expect(machine.hazard).toBeNull();
+    const { messages, flushLocal, flushRemote } = machine.counters();
+    return { messages, flushLocal, flushRemote };
+  }
+
+  const FILE_RW = 3 | 16;
+  const told = { messages: 1, flushRemote: 1 };
+
+  test("the initiator does not flush its own entry, others are told as ever", async () => {
+    expect(await copy("concurrent", FILE_RW)).toEqual({ ...told, flushLocal: 1 });
+    expect(await copy("cow-write", FILE_RW)).toEqual({ ...told, flushLocal: 0 });
+  });
+});

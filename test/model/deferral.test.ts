@@ -22,6 +22,28 @@ const OPERATIONS = [...LUF, ...LUF, ...LUF, ...OTHERS];
 /** Unmappings that leave page tables in place: a page at a time. */
 const FPR = ["write", "write", "write", "read", "munmap", "munmap", "mmap", "madvise", "exec"];
 
+/** Pages that are dropped, by CPUs that have used them and by others. */
+const ABIS = ["write", "write", "read", "madvise", "madvise", "age", "munmap", "mmap"];
+
+/** Private pages of files, which are read and then written. */
+const COW = [
+  "read",
+  "read",
+  "write",
+  "write",
+  "fault.write",
+  "mmap",
+  "mprotect",
+  "fork",
+  "madvise",
+];
+
+const operationsOf = (policy: string): string[] => {
+  if (policy.startsWith("fpr")) return FPR;
+  if (policy.startsWith("cow")) return COW;
+  return policy.startsWith("abis") ? ABIS : OPERATIONS;
+};
+
 /** Under which policy a program is run, and the micro-ops that it must have executed there. */
 const CASES: Readonly<Record<string, readonly number[]>> = {
   luf: [
@@ -38,6 +60,10 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
   fpr: [abi.OP_DEFER_POST, abi.OP_DEFER_TAKE, abi.OP_DEFER_PENDING],
   "fpr-leaky": [abi.OP_DEFER_POST],
   "fpr-aba": [abi.OP_DEFER_POST],
+  abis: [abi.OP_ACCESS_WHO, abi.OP_ACCESS_NARROW, abi.OP_ACCESS_FORGET],
+  "abis-unflushed": [abi.OP_ACCESS_WHO, abi.OP_ACCESS_FORGET],
+  "cow-write": [abi.OP_COW_SKIP, abi.OP_COW_DISPLACE],
+  "cow-unwritten": [abi.OP_COW_SKIP],
   "luf-unflushed": [abi.OP_DEFER_ADD],
   "luf-late-stamp": [abi.OP_DEFER_OWN],
   "luf-writable": [abi.OP_DEFER_ADD],
@@ -47,10 +73,7 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
 };
 
 async function differ(seed: bigint, policy: string): Promise<string | null> {
-  const run = await new Run(seed, {
-    policy,
-    operations: policy.startsWith("fpr") ? FPR : OPERATIONS,
-  }).open();
+  const run = await new Run(seed, { policy, operations: operationsOf(policy) }).open();
   let patience = 20;
   for (let steps = 0; steps < STEPS; steps++) {
     const { actor, choice } = run.next();

@@ -71,6 +71,10 @@ const ACCESS = ["read", "write", "read", "write", "write"];
 const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
 const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
 const NEW = [
+  "truncate",
+  "truncate",
+  "exit",
+  "exit",
   "reclaim",
   "reclaim",
   "cpu-offline",
@@ -80,6 +84,7 @@ const NEW = [
   "copy.from.user",
   "copy.to.user",
   "write.file",
+  "age",
 ];
 const PUT_OFF = [
   "discard",
@@ -123,6 +128,7 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
     const deferred = [...often, ...often, ...often, "migrate", "write.file"];
     return [...touch, ...deferred, ...deferred, ...deferred, ...deferred];
   }
+  if (policy.accessed !== undefined) return [...touch, "age", "madvise", "madvise", "munmap"];
   if (policy.batching !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }
@@ -383,7 +389,7 @@ export class Run {
         return random.chance(15) ? [] : null;
       case "exec":
       case "exit":
-        return random.chance(25) ? [] : null;
+        return random.chance(40) ? [] : null;
       default:
         return CALLS.includes(name) ? this.callArgs(name) : [start, end];
     }

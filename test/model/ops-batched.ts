@@ -14,6 +14,7 @@ import {
 /** The CPUs that a request is for. */
 export function requestMask(model: Model, cpu: Cpu, info: Readonly<Info>): Set<number> {
   if (info.mm === "kernel") return new Set(model.cpus.map(({ index }) => index));
+  if ((info.flags & abi.INFO_NARROW) !== 0) return model.batches[cpu.task!].mask;
   return info.mm === "any" ? model.batches[cpu.task!].mask : model.mm(info.mm).cpumask;
 }
 

@@ -3,8 +3,9 @@ import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
 import { fillDirectory } from "./directory.js";
-import { setDirty } from "./ops-dirty.js";
+import { noteAccess } from "./ops-access.js";
 import { distrustOthers, halfOf } from "./ops-arch.js";
+import { setDirty } from "./ops-dirty.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
 import { forgetDeferrals } from "./ops-deferral.js";
@@ -40,6 +41,7 @@ export function cpuWalk(
     },
     model.bits,
   );
+  noteAccess(model, cpu.index, pte.to);
   return { usable: true, changed: true };
 }
 

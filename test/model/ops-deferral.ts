@@ -1,6 +1,8 @@
 /** Flushes put off until a frame leaves the free list (shootdown P7). */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
+import { runAccess } from "./ops-access.js";
+import { runCopied } from "./ops-cow.js";
 import { writeFromKernel } from "./oracle.js";
 import type { Context, Cpu, DeferredFlush, Model, Pte } from "./state.js";
 import { has } from "./tables.js";
@@ -165,6 +167,8 @@ export function runDeferral(model: Model, cpu: Cpu, c: Context, i: Instruction):
     writeFromKernel(model, cpu.index, c.mm, c.r[i.a], c.pte?.to ?? 0);
     return abi.ST_OK;
   }
+  if (i.op >= abi.OP_COW_SKIP) return runCopied(model, cpu, c, i);
+  if (i.op >= abi.OP_ACCESS_WHO) return runAccess(model, cpu, c, i);
   if (!model.has(abi.OPT_DEFER)) return abi.ST_BAD_PROGRAM;
   const { r } = c;
   const stamp = BigInt(model.deferralGen);

@@ -26,7 +26,10 @@ function add(model: Model, c: Context, vpn: bigint): number {
     if (!huge) c.gather.flags |= abi.GF_SMALL;
   }
   c.pte = null;
-  if (pfn === 0) return abi.ST_OK;
+  if (pfn === 0) {
+    if (model.has(abi.OPT_ACCESSED)) c.gather.flags |= abi.GF_UNTRACKED;
+    return abi.ST_OK;
+  }
   if (isFull) return abi.ST_BAD_PROGRAM;
   c.gather.frames.push(pfn);
   return abi.ST_OK;
@@ -65,7 +68,7 @@ export function runGather(model: Model, actor: number, c: Context, i: Instructio
         gather.start = ALL;
         gather.end = 0n;
       }
-      gather.flags &= ~(abi.GF_FREED | abi.GF_SMALL);
+      gather.flags &= ~(abi.GF_FREED | abi.GF_SMALL | abi.GF_UNTRACKED);
       return abi.ST_OK;
     case abi.OP_GATHER_END:
       mm.gathers--;

@@ -54,6 +54,8 @@ export interface Frame {
   rmap: { mm: number; vpn: bigint } | null;
   /** Key of the deferral its flush belongs to; 0: none. */
   deferral: number;
+  /** CPUs whose walks have cached it since its accessed bit was cleared, if that is tracked. */
+  readonly accessedBy: Set<number>;
 }
 
 /** A cached translation of one page, or of a huge one. */
@@ -352,7 +354,14 @@ export class Model {
     this.nodeCpus = from.nodeCpus ?? 1;
     this.silent = from.silent ?? false;
     for (let i = 0; i < g.frames; i++) {
-      this.frames.push({ gen: 0, refs: i === 0 ? 1 : 0, value: 0, rmap: null, deferral: 0 });
+      this.frames.push({
+        gen: 0,
+        refs: i === 0 ? 1 : 0,
+        value: 0,
+        rmap: null,
+        deferral: 0,
+        accessedBy: new Set(),
+      });
       if (i > 0) this.freeFrames.unshift(i);
     }
     for (let id = 0; id < g.tables; id++) {

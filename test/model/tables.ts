@@ -180,6 +180,7 @@ export function putFrame(model: Model, actor: number, pfn: number): void {
   frame.refs--;
   if (frame.refs > 0) return;
   model.count(actor, abi.CT_FREED);
+  frame.accessedBy.clear();
   if (keepFreed(model, pfn)) return;
   frame.gen++;
   frame.value = 0;

@@ -79,8 +79,9 @@ function copyOnWrite(kit: Kit, vpn: Reg, prot: Reg, next: Reg): Program {
           when(
             op("pte.bits", { imm: abi.PTE_P }),
             [
-              kit.clearFlush(COW_SITE, vpn, next),
+              kit.clearFlushCopied(COW_SITE, vpn, next),
               op("pte.set.vma", { a: vpn, b: prot, note: "set PTE to the copy" }),
+              kit.displaced(vpn),
             ],
             [op("frame.drop", { note: "it is gone" }), op("pte.forget")],
           ),

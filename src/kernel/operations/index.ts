@@ -1,5 +1,6 @@
 /** The kernel operations that come with the library. */
 import type { Operation } from "../operation.js";
+import { age } from "./age.js";
 import { runChild } from "./child.js";
 import { compute } from "./compute.js";
 import {
@@ -100,4 +101,5 @@ export const OPERATIONS: readonly Operation[] = [
   kernelRead,
   kernelUnmap,
   writeFile,
+  age,
 ];

@@ -1,5 +1,6 @@
 /** The flush policies that come with the library. */
 import type { FlushPolicy } from "../policy.js";
+import { abis, abisFlushedBefore, abisUnflushed } from "./abis.js";
 import { ackFirst } from "./ack-first.js";
 import { batched, batchedReset, batchedUnchecked, batchedUnforced } from "./batched.js";
 import { broadcastBarrier, broadcastBatched, broadcastIssued } from "./broadcast-batched.js";
@@ -8,6 +9,7 @@ import { concurrent } from "./concurrent.js";
 import { consolidated, earlyAckConsolidated } from "./consolidated.js";
 import { coreTables, coreTablesOwner } from "./core-tables.js";
 import { directory, directorySilent, directoryTables } from "./directory.js";
+import { cowUnwritten, cowWrite } from "./cow-write.js";
 import { earlyAck, earlyAckFlushGuard } from "./early-ack.js";
 import {
   ackAtEntry,
@@ -77,6 +79,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   invlpgbQuiet,
   riscvSbi,
   riscvIpi,
+  abis,
+  cowWrite,
   noWait,
   ackFirst,
   noIpi,
@@ -123,4 +127,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   invlpgbReuse,
   invlpgbNoTransition,
   riscvLoadedOnly,
+  abisUnflushed,
+  abisFlushedBefore,
+  cowUnwritten,
 ];
