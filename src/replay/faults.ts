@@ -3,7 +3,7 @@ import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { PageFault } from "../traces/events.js";
 import { type Space, VMA_INFERRED, VMA_KNOWN, rights, type VmaView, withRights } from "./spaces.js";
-import type { Stage, Thread } from "./stage.js";
+import type { Stage, Thread, Where } from "./stage.js";
 
 /** x86 page-fault error code. */
 const PRESENT = 1;
@@ -15,7 +15,6 @@ const AROUND = 16;
 /** Pages a leaf table maps. */
 const TABLE_PAGES = 512;
 
-type Where = { cpu: number; tid: number; timeNs: number; cause: string };
 type Kind = "anon" | "zero" | "file";
 
 /** Replays one fault of `thread`, which runs on its CPU. */

@@ -4,11 +4,20 @@ import { runChild } from "./child.js";
 import { compute } from "./compute.js";
 import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
 import { inferAbsent, inferAnon, inferFile, inferShare, inferZero, switchAway } from "./infer.js";
-import { madvise, madviseFree, madviseReclaim } from "./madvise.js";
+import {
+  madvise,
+  madviseAge,
+  madviseFree,
+  madviseNothing,
+  madviseReclaim,
+  reclaimFlush,
+  reclaimPage,
+  reclaimSettle,
+} from "./madvise.js";
 import { mmap } from "./map.js";
 import { migrate, migrateCopyFirst } from "./migrate.js";
 import { mprotect } from "./mprotect.js";
-import { mremap, mremapLateFlush } from "./mremap.js";
+import { mremap, mremapKeep, mremapLateFlush } from "./mremap.js";
 import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
 import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
@@ -31,6 +40,7 @@ export const OPERATIONS: readonly Operation[] = [
   madvise,
   mprotect,
   mremap,
+  mremapKeep,
   mremapLateFlush,
   fork,
   exec,
@@ -43,6 +53,11 @@ export const OPERATIONS: readonly Operation[] = [
   mmapFixed,
   madviseReclaim,
   madviseFree,
+  madviseAge,
+  madviseNothing,
+  reclaimPage,
+  reclaimFlush,
+  reclaimSettle,
   mapAround,
   populateRead,
   populateWrite,
