@@ -47,6 +47,9 @@ interface Range {
   readonly end: number;
 }
 
+/** Of these, one gather serves the whole call, and is open before the mappings are looked at. */
+const EARLY_GATHERERS = new Set([MADV_DONTNEED, MADV_FREE, MADV_DONTNEED_LOCKED]);
+
 /** Advice that walks page tables, and so looks for deferred flushes. */
 const WALKERS = new Set([...GATHERERS, MADV_REMOVE]);
 
@@ -59,19 +62,6 @@ export function isGatherer(enter: SyscallEnter): boolean {
 /** Does this `madvise` change flags of VMAs? */
 function changesFlags(advice: number): boolean {
   return FLAG_CHANGES.has(advice);
-}
-
-/** Advice that locks its VMA instead of the address space, Linux 6.16 and newer. */
-const VMA_LOCKERS = new Set([
-  MADV_DONTNEED,
-  MADV_FREE,
-  MADV_DONTNEED_LOCKED,
-  MADV_GUARD_INSTALL,
-]);
-
-/** Does this call leave mmapLock alone? */
-export function locksVmaOnly(enter: SyscallEnter): boolean {
-  return enter.call === "madvise" && VMA_LOCKERS.has(enter.advice);
 }
 
 /** Does this call hold mmapLock for writing? */
@@ -120,6 +110,11 @@ export class Advice {
     }
   }
 
+  /** Advice that a mapping is not fit for. */
+  refuse(advice: number, where: Where): void {
+    if (EARLY_GATHERERS.has(advice)) this.stage.run("madvise.nothing", {}, where);
+  }
+
   private drop({ start, end }: Range, where: Where): void {
     const whole = Math.ceil(start / TABLE_PAGES) * TABLE_PAGES + TABLE_PAGES <= end;
     this.stage.run(whole ? "madvise.reclaim" : "madvise", { start, end }, where);
@@ -143,13 +138,12 @@ export class Advice {
   }
 
   /**
-   * MADV_PAGEOUT: without swap, only pages that MADV_FREE has given up can go. The flush is put off
-   * until all are unmapped if another CPU has the mm, else it is done for each page.
+   * MADV_PAGEOUT: without swap, only clean pages of files, and those that MADV_FREE has given up, can
+   * go. The flush is put off until all are unmapped if another CPU has the mm, else each page has
+   * its own.
    */
   private pageOut(space: Space, { start, end }: Range, where: Where): void {
-    const pages = space
-      .pagesIn(start, end)
-      .filter((vpn) => ((space.idle.get(vpn) ?? 0) & LAZY) !== 0 && space.refs(vpn) === 1);
+    const pages = space.pagesIn(start, end).filter((vpn) => canGo(space, vpn));
     const deferred = pages.length > 0 && space.isElsewhere(where.cpu);
     for (const vpn of pages) {
       space.idle.delete(vpn);
@@ -165,6 +159,12 @@ export class Advice {
 }
 
 const MUTED = { muted: true };
+
+function canGo(space: Space, vpn: number): boolean {
+  const flags = space.entry(vpn);
+  if ((flags & abi.PTE_P) === 0 || space.refs(vpn) !== 1) return false;
+  return (flags & abi.PTE_FILE) !== 0 || ((space.idle.get(vpn) ?? 0) & LAZY) !== 0;
+}
 
 /** Can the accessed bit of this page be taken away? FREE: of private memory; COLD: if it is ours alone. */
 function isAgeable(space: Space, vpn: number, free: boolean): boolean {
@@ -187,17 +187,11 @@ export function settleBatch(stage: Stage, space: Space, range: Range, where: Whe
   stage.run("reclaim.settle", {}, where);
 }
 
-/**
- * The pages of a range are about to be populated. Absent ones will be fresh; of present ones, a write
- * saves what MADV_FREE gave up (its page is dirty), without setting the bits of the entry.
- */
-export function noteUse(space: Space, { start, end }: Range, write: boolean): void {
+/** The pages of a range are about to be populated: absent ones will be fresh, the others stay. */
+export function noteUse(space: Space, { start, end }: Range): void {
   if (space.idle.size === 0) return;
   for (const vpn of space.pagesIn(start, end)) {
-    const idle = space.idle.get(vpn);
-    if (idle === undefined) continue;
     if ((space.entry(vpn) & abi.PTE_P) === 0) space.idle.delete(vpn);
-    else if (write) space.idle.set(vpn, idle & ~LAZY);
   }
 }
 

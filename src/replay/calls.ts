@@ -7,7 +7,14 @@ import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { MadviseEnter, MprotectEnter, MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
 import { Advice, noteUse, settleBatch } from "./advice.js";
-import { type Space, vmaFlags, VMA_INFERRED, VMA_KNOWN, withRights } from "./spaces.js";
+import {
+  type Space,
+  vmaFlags,
+  VMA_INFERRED,
+  VMA_KNOWN,
+  type VmaView,
+  withRights,
+} from "./spaces.js";
 import type { Stage, Where } from "./stage.js";
 
 /** `mmap` flags. */
@@ -20,6 +27,8 @@ const MAP_FIXED_NOREPLACE = 0x100000;
 const MREMAP_FIXED = 2;
 const MREMAP_DONTUNMAP = 4;
 
+/** Pages around a read fault of a file that appear with it. */
+export const AROUND = 16;
 const PROT_DATA = 3;
 
 
@@ -95,6 +104,11 @@ export class Calls {
     }
   }
 
+  /** A call that fails: its effect does not happen, but a gather it has opened is finished. */
+  refuse(enter: SyscallEnter, where: Where): void {
+    if (enter.call === "madvise") this.advice.refuse(enter.advice, where);
+  }
+
   /** The part of a call that needs its result; it succeeded. */
   finish(enter: SyscallEnter, exit: SyscallExit, space: Space, where: Where): void {
     switch (enter.call) {
@@ -117,6 +131,9 @@ export class Calls {
         space.brk = end;
         return;
       }
+      case "process_madvise":
+        this.adviseSomewhere(space, enter.advice, exit, where);
+        return;
       case "mremap":
         this.move(space, enter, exit.vpn, where);
         return;
@@ -153,17 +170,34 @@ export class Calls {
   private populate(space: Space, from: number, to: number, write: boolean, where: Where): void {
     for (const part of space.vmas(...this.clip(from, to))) {
       const { start, end, prot } = part;
-      noteUse(space, part, write);
+      noteUse(space, part);
       const file = (prot & (abi.VMA_FILE | abi.VMA_SHARED)) === abi.VMA_FILE;
       if ((prot & abi.PROT_READ) === 0) continue;
       if (file && !write) {
-        const rights = prot & (abi.PROT_READ | abi.PROT_EXEC);
-        this.stage.run("map.around", { start, end, prot: rights }, where);
+        this.populateFile(space, part, where);
       } else {
         const writes = write && (prot & abi.PROT_WRITE) !== 0;
         this.stage.run(writes ? "populate.write" : "populate.read", { start, end }, where);
       }
       for (let page = start; page < end; page++) space.touched.add(page);
+    }
+  }
+
+  /** Each read fault on a private file mapping brings the pages around it. */
+  private populateFile(space: Space, part: VmaView, where: Where): void {
+    const whole = space.vma(part.start) ?? part;
+    const prot = part.prot & (abi.PROT_READ | abi.PROT_EXEC);
+    for (let at = part.start; at < part.end; ) {
+      const window = Math.floor(at / AROUND) * AROUND;
+      const next = window + AROUND;
+      const stop = Math.min(next, part.end);
+      while (at < stop && (space.entry(at) & abi.PTE_P) !== 0) at++;
+      if (at < stop) {
+        const range = { start: Math.max(window, whole.start), end: Math.min(next, whole.end) };
+        this.stage.run("map.around", { ...range, prot }, where);
+        for (let page = range.start; page < range.end; page++) space.touched.add(page);
+      }
+      at = next;
     }
   }
 
@@ -219,6 +253,15 @@ export class Calls {
   private advise(space: Space, enter: MadviseEnter, where: Where): void {
     const [start, end] = this.clip(enter.vpn, enter.vpn + enter.pages);
     if (start < end) this.advice.give(space, { start, end }, enter.advice, where);
+  }
+
+  /** Where is not recorded, but how much is: if only one mapping is so long, it is that one. */
+  private adviseSomewhere(space: Space, advice: number, exit: SyscallExit, where: Where): void {
+    const [start, end] = this.clip(0, Infinity);
+    const same = space.vmas(start, end).filter((vma) => vma.end - vma.start === exit.vpn);
+    if (same.length !== 1 || exit.offset !== 0) return;
+    this.stage.inferred.vmas++;
+    this.advice.give(space, same[0], advice, where);
   }
 
   private move(space: Space, enter: MremapEnter, target: number, where: Where): void {

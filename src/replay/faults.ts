@@ -2,6 +2,7 @@
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { PageFault } from "../traces/events.js";
+import { AROUND } from "./calls.js";
 import { type Space, VMA_INFERRED, VMA_KNOWN, rights, type VmaView, withRights } from "./spaces.js";
 import type { Stage, Thread, Where } from "./stage.js";
 
@@ -10,8 +11,6 @@ const PRESENT = 1;
 const WRITE = 2;
 const FETCH = 16;
 
-/** Pages around a read fault of a file that appear with it. */
-const AROUND = 16;
 /** Pages a leaf table maps. */
 const TABLE_PAGES = 512;
 

@@ -13,7 +13,7 @@ import type {
   SyscallEnter,
   SyscallExit,
 } from "../traces/events.js";
-import { isGatherer, isWriter, locksVmaOnly } from "./advice.js";
+import { isGatherer, isWriter } from "./advice.js";
 import { Calls, isPartial, type OpenCall } from "./calls.js";
 import { replayFault } from "./faults.js";
 import type { Ahead } from "./look-ahead.js";
@@ -145,6 +145,7 @@ export class Replayer {
     if (failed) {
       // It has no effect, but it holds the lock as any other.
       opened.done = true;
+      this.calls.refuse(event, this.where(event, cause));
       return;
     }
     this.listener.touch?.(space, event.timeNs, -1);
@@ -160,11 +161,11 @@ export class Replayer {
   }
 
   /**
-   * Is mmapLock taken? Who needs the lock of a VMA only may go on beside a writer that is busy
-   * elsewhere, and waits if it is seen to sleep.
+   * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it. Who locks a VMA
+   * only goes on beside a writer that is busy elsewhere.
    */
   private mustWait(enter: SyscallEnter, space: Space, waits: boolean): boolean {
-    if (locksVmaOnly(enter) && !waits) return false;
+    if (!isWriter(enter) && !waits) return false;
     for (const [other, known] of this.open) {
       if (other !== enter.tid && known.space === space && known.writer) return true;
     }
@@ -259,7 +260,7 @@ export class Replayer {
     if (event.errno !== 0 || call.enter.call !== event.call) return;
     const thread = this.stage.threads.get(event.tid);
     if (thread === undefined || thread.space === null) return;
-    if (isWriter(call.enter)) {
+    if (isWriter(call.enter) || event.call === "process_madvise") {
       const present = this.present(event);
       const where = this.where(event, call.cause);
       if (event.call === "mremap") this.touch(call, present.space, where);

@@ -17,6 +17,7 @@ const ARGUMENTS: Readonly<Record<TracedCall, number>> = {
   munmap: 2,
   mprotect: 3,
   madvise: 3,
+  process_madvise: 4,
   mremap: 5,
   brk: 1,
   clone: 1,
@@ -45,6 +46,7 @@ const BY_NUMBER: ReadonlyMap<number, TracedCall> = new Map<number, TracedCall>([
   [231, "exit_group"],
   [322, "execveat"],
   [435, "clone3"],
+  [440, "process_madvise"],
 ]);
 
 const NR = ascii("NR ");
@@ -258,6 +260,8 @@ function enterEvent(h: Header, call: TracedCall): SyscallEnter {
         pages: pagesAt(1),
         advice: intAt(2),
       };
+    case "process_madvise":
+      return { kind, timeNs, cpu, tid, comm, line, call, advice: intAt(3) };
     case "mremap": {
       const flags = numberAt(3);
       const [oldPages, newPages, newVpn] = [pagesAt(1), pagesAt(2), vpnAt(4)];

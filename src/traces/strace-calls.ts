@@ -23,8 +23,11 @@ const CLOSE_CURLY = 125;
 const LESS = 60;
 const QUESTION = 63;
 
+/** Those that are read from strace. */
+export type StraceCall = Exclude<TracedCall, "process_madvise">;
+
 /** Calls whose events are delivered; the same effect under another name is the same call. */
-const CALLS: ReadonlyMap<string, TracedCall> = new Map<string, TracedCall>([
+const CALLS: ReadonlyMap<string, StraceCall> = new Map<string, StraceCall>([
   ["mmap", "mmap"],
   ["munmap", "munmap"],
   ["mprotect", "mprotect"],
@@ -43,7 +46,7 @@ const CALLS: ReadonlyMap<string, TracedCall> = new Map<string, TracedCall>([
 ]);
 
 /** The call that `name` is, or null when it is not followed. */
-export function callNamed(name: string): TracedCall | null {
+export function callNamed(name: string): StraceCall | null {
   return CALLS.get(name) ?? null;
 }
 
@@ -67,7 +70,7 @@ export class StraceValues {
   readonly #lists = new Map<string, number>();
 
   /** Reads `(arguments` from behind the bracket on. @throws Mismatch */
-  enter(s: LineScanner, h: Header, call: TracedCall): SyscallEnter {
+  enter(s: LineScanner, h: Header, call: StraceCall): SyscallEnter {
     const { timeNs, cpu, tid, comm, line } = h;
     const kind = "syscallEnter" as const;
     // Literals, field by field: a spread costs more than the rest of the line.
