@@ -7,6 +7,7 @@
  */
 import * as abi from "../core/abi.js";
 import type { SyscallEnter } from "../traces/events.js";
+import { adviseFlags, changesFlags } from "./around.js";
 import type { Space } from "./spaces.js";
 import type { Stage, Where } from "./stage.js";
 
@@ -37,9 +38,6 @@ const GATHERERS = new Set([
   MADV_GUARD_INSTALL,
 ]);
 
-/** Advice that changes the flags of a VMA, which takes mmapLock for writing; 10 to 19, too. */
-const FLAG_CHANGES = new Set([0, 1, 2, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
-
 const WRITERS = new Set<string>(["munmap", "mprotect", "brk", "mremap", "mmap"]);
 
 interface Range {
@@ -57,11 +55,6 @@ const WALKERS = new Set([...GATHERERS, MADV_REMOVE]);
 export function isGatherer(enter: SyscallEnter): boolean {
   if (enter.call === "madvise") return GATHERERS.has(enter.advice);
   return enter.call === "munmap" || enter.call === "mprotect" || enter.call === "brk";
-}
-
-/** Does this `madvise` change flags of VMAs? */
-function changesFlags(advice: number): boolean {
-  return FLAG_CHANGES.has(advice);
 }
 
 /** Does this call hold mmapLock for writing? */
@@ -106,7 +99,9 @@ export class Advice {
         this.populate(space, { start, end }, advice === MADV_POPULATE_WRITE, where);
         return;
       default:
-        return;
+        for (const vma of space.vmas(start, end)) {
+          if ((vma.prot & abi.VMA_FILE) !== 0) adviseFlags(space, vma.start, vma.end, advice);
+        }
     }
   }
 
@@ -169,8 +164,8 @@ function canGo(space: Space, vpn: number): boolean {
 /** Can the accessed bit of this page be taken away? FREE: of private memory; COLD: if it is ours alone. */
 function isAgeable(space: Space, vpn: number, free: boolean): boolean {
   const flags = space.entry(vpn);
-  if ((flags & abi.PTE_P) === 0 || (flags & abi.PTE_FILE) !== 0) return false;
-  if (free) return (flags & abi.PTE_SHARED) === 0 && space.refs(vpn) > 0;
+  if ((flags & abi.PTE_P) === 0) return false;
+  if (free) return (flags & (abi.PTE_SHARED | abi.PTE_FILE)) === 0 && space.refs(vpn) > 0;
   return space.refs(vpn) === 1;
 }
 

@@ -7,6 +7,7 @@ import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { MadviseEnter, MprotectEnter, MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
 import { Advice, noteUse, settleBatch } from "./advice.js";
+import { aroundOf } from "./around.js";
 import {
   type Space,
   vmaFlags,
@@ -27,8 +28,6 @@ const MAP_FIXED_NOREPLACE = 0x100000;
 const MREMAP_FIXED = 2;
 const MREMAP_DONTUNMAP = 4;
 
-/** Pages around a read fault of a file that appear with it. */
-export const AROUND = 16;
 const PROT_DATA = 3;
 
 
@@ -158,6 +157,9 @@ export class Calls {
     const [start, end] = this.clip(from, to);
     if (start >= end) return;
     this.vacate(start, end, space, where);
+    for (const vpn of space.advised.keys()) {
+      if (vpn >= start && vpn < end) space.advised.delete(vpn);
+    }
     this.stage.run("mmap", { start, end, prot }, where);
   }
 
@@ -187,17 +189,12 @@ export class Calls {
   private populateFile(space: Space, part: VmaView, where: Where): void {
     const whole = space.vma(part.start) ?? part;
     const prot = part.prot & (abi.PROT_READ | abi.PROT_EXEC);
-    for (let at = part.start; at < part.end; ) {
-      const window = Math.floor(at / AROUND) * AROUND;
-      const next = window + AROUND;
-      const stop = Math.min(next, part.end);
-      while (at < stop && (space.entry(at) & abi.PTE_P) !== 0) at++;
-      if (at < stop) {
-        const range = { start: Math.max(window, whole.start), end: Math.min(next, whole.end) };
-        this.stage.run("map.around", { ...range, prot }, where);
-        for (let page = range.start; page < range.end; page++) space.touched.add(page);
-      }
-      at = next;
+    for (let at = part.start; at < part.end; at++) {
+      if ((space.entry(at) & abi.PTE_P) !== 0) continue;
+      const { start, end } = aroundOf(space, whole, at);
+      this.stage.run("map.around", { start, end, prot }, where);
+      for (let page = start; page < end; page++) space.touched.add(page);
+      at = Math.max(at, end - 1);
     }
   }
 

@@ -2,7 +2,7 @@
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { PageFault } from "../traces/events.js";
-import { AROUND } from "./calls.js";
+import { AROUND, aroundOf } from "./around.js";
 import { type Space, VMA_INFERRED, VMA_KNOWN, rights, type VmaView, withRights } from "./spaces.js";
 import type { Stage, Thread, Where } from "./stage.js";
 
@@ -11,8 +11,6 @@ const PRESENT = 1;
 const WRITE = 2;
 const FETCH = 16;
 
-/** Pages a leaf table maps. */
-const TABLE_PAGES = 512;
 
 type Kind = "anon" | "zero" | "file";
 
@@ -123,9 +121,7 @@ class Fault {
 
   private around(vma: VmaView): void {
     const { space, vpn, event } = this;
-    const start = Math.max(Math.floor(vpn / AROUND) * AROUND, vma.start);
-    const table = (Math.floor(vpn / TABLE_PAGES) + 1) * TABLE_PAGES;
-    const end = Math.min(start + AROUND, vma.end, table);
+    const { start, end } = aroundOf(space, vma, vpn);
     this.run("map.around", { start, end, prot: readOnly(vma.prot) });
     // A short mapping may end before the faulting page's sixteen: its own page always appears.
     if (vpn >= end) this.present(vma, "file");

@@ -38,6 +38,8 @@ export class Space {
   family = new Set<Space>([this]);
   /** CPUs on which it was seen running since the recording began. */
   readonly seenOn = new Set<number>();
+  /** VMA flags that advice has given to pages of files: see around.ts. */
+  readonly advised = new Map<number, number>();
   threads = 0;
   /** End of the heap, 0 when nobody asked yet. */
   brk = 0;
@@ -161,6 +163,7 @@ export class Space {
     this.idle = new Map();
     this.recent = new Map();
     this.maybeZero.clear();
+    this.advised.clear();
   }
 }
 
