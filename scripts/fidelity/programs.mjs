@@ -86,6 +86,58 @@ for my $i (1 .. 3000) {
 }
 `;
 
+const RUBY = `
+def work(seed)
+  kept = []
+  400.times do |i|
+    kept << "x" * (2000 + (seed * i * 97) % 90_000)
+    kept = kept.drop(20) if kept.size > 40
+  end
+end
+4.times do |round|
+  threads = 3.times.map { |i| Thread.new { work(i + 1) } }
+  pid = fork { work(round + 5) }
+  threads.each(&:join)
+  Process.wait(pid)
+end
+`;
+
+const GO = `
+package main
+
+import "sync"
+
+func churn(seed int) int {
+	var kept [][]byte
+	for i := 0; i < 6000; i++ {
+		kept = append(kept, make([]byte, 500+(seed*i*31)%70000))
+		if len(kept) > 200 {
+			kept = append([][]byte{}, kept[100:]...)
+		}
+	}
+	return len(kept)
+}
+
+func main() {
+	var group sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		group.Add(1)
+		go func(seed int) { churn(seed); group.Done() }(i + 3)
+	}
+	group.Wait()
+}
+`;
+
+const REDIS = `
+redis-server --port 7391 --bind 127.0.0.1 --save "" --daemonize no --dir . > /dev/null &
+sleep 0.5
+redis-benchmark -p 7391 -q -n 20000 -r 20000 -d 200 -t set > /dev/null
+redis-cli -p 7391 bgsave > /dev/null
+redis-benchmark -p 7391 -q -n 20000 -r 20000 -d 200 -t set > /dev/null
+redis-cli -p 7391 shutdown nosave
+wait
+`;
+
 const SQL = `
 create table t (a integer primary key, b text, c real);
 with recursive n(i) as (select 1 union all select i + 1 from n where i < 60000)
@@ -137,5 +189,74 @@ export const PROGRAMS = [
     known: true,
     files: { "fork.py": PYTHON_FORK },
     command: ["/usr/bin/python3", "fork.py"],
+  },
+  stress("mmap", true, { more: ["--mmap-bytes", "8M"] }),
+  stress("vm", true, { more: ["--vm-bytes", "16M"] }),
+  stress("fork", true, { more: ["--fork-ops", "300"] }),
+  {
+    name: "java, threads and GC",
+    known: true,
+    files: { "Gc.java": JAVA_GC },
+    setup: "javac Gc.java",
+    needs: ["javac"],
+    command: ["java", "-Xmx48m", "-cp", ".", "Gc"],
+  },
+  {
+    name: "python, process pool",
+    known: true,
+    files: { "pool.py": PYTHON_POOL },
+    command: ["/usr/bin/python3", "pool.py"],
+  },
+  { name: "perl, fork", known: true, files: { "fork.pl": PERL }, command: ["perl", "fork.pl"] },
+  stress("mprotect", false, { more: ["--mprotect-ops", "3000"] }),
+  stress("munmap", false, { more: ["--munmap-ops", "300"] }),
+  stress("clone", false, { more: ["--clone-ops", "300"] }),
+  stress("switch", false, { more: ["--switch-ops", "20000"] }),
+  {
+    name: "sqlite3",
+    known: false,
+    files: { "load.sql": SQL },
+    command: ["sqlite3", "data.db", ".read load.sql"],
+  },
+  {
+    name: "git gc",
+    known: false,
+    setup: REPOSITORY,
+    needs: ["awk"],
+    command: ["git", "-C", "repo", "gc", "--quiet", "--aggressive"],
+  },
+  {
+    name: "zstd, threads",
+    known: false,
+    setup: BYTES,
+    command: ["zstd", "-q", "-T2", "-9", "-f", "bytes.txt"],
+  },
+  {
+    name: "tar and pigz",
+    known: false,
+    setup: BYTES,
+    needs: ["pigz"],
+    command: ["tar", "-c", "-I", "pigz -p 2", "-f", "bytes.tar.gz", "bytes.txt"],
+  },
+  {
+    name: "ruby, threads and fork",
+    known: false,
+    files: { "fork.rb": RUBY },
+    command: ["ruby", "fork.rb"],
+  },
+  {
+    name: "go, goroutines and GC",
+    known: false,
+    files: { "gc.go": GO },
+    setup: "HOME=$PWD GOFLAGS=-mod=mod go build -o gc gc.go",
+    needs: ["go"],
+    command: ["./gc"],
+  },
+  {
+    name: "redis, background save",
+    known: false,
+    files: { "save.sh": REDIS },
+    needs: ["redis-server", "redis-benchmark"],
+    command: ["bash", "save.sh"],
   },
 ];

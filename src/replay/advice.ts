@@ -222,3 +222,16 @@ function hasWritten(space: Space, start: number, end: number): boolean {
   }
   return false;
 }
+
+/** Is a written page of a shared mapping in [start, end)? */
+export function hasWrittenShared(space: Space, start: number, end: number): boolean {
+  const written = abi.VMA_SHARED | abi.PROT_WRITE;
+  const present = abi.PTE_P | abi.PTE_W;
+  for (const vma of space.vmas(start, end)) {
+    if ((vma.prot & written) !== written) continue;
+    for (const vpn of space.pagesIn(vma.start, vma.end)) {
+      if ((space.entry(vpn) & present) === present) return true;
+    }
+  }
+  return false;
+}

@@ -6,7 +6,7 @@
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { MadviseEnter, MprotectEnter, MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
-import { Advice, noteUse, settleBatch } from "./advice.js";
+import { Advice, hasWrittenShared, noteUse, settleBatch } from "./advice.js";
 import { aroundOf } from "./around.js";
 import {
   type Space,
@@ -150,7 +150,8 @@ export class Calls {
     if (start >= end) return;
     if (!space.before && space.vmas(start, end).length === 0) return;
     settleBatch(this.stage, space, { start, end }, where);
-    this.stage.run(name, { start, end }, where);
+    const shared = name === "munmap" && hasWrittenShared(space, start, end);
+    this.stage.run(shared ? "munmap.shared" : name, { start, end }, where);
   }
 
   private map(space: Space, from: number, to: number, prot: number, where: Where): void {

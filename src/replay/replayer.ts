@@ -13,7 +13,7 @@ import type {
   SyscallEnter,
   SyscallExit,
 } from "../traces/events.js";
-import { isGatherer, isWriter } from "./advice.js";
+import { hasWrittenShared, isGatherer, isWriter } from "./advice.js";
 import { Calls, isPartial, type OpenCall } from "./calls.js";
 import { replayFault } from "./faults.js";
 import type { Ahead } from "./look-ahead.js";
@@ -366,7 +366,10 @@ export class Replayer {
     const user = thread as Thread & { space: Space };
     this.stage.ensure(user, event);
     const where = { ...this.where(event, `exit${event.taskTid}`), tid: event.taskTid };
-    this.stage.run("exit", {}, where);
+    const isLast = space.threads <= 1;
+    const pages = pagesOf(this.stage.machine.geometry);
+    const shared = isLast && hasWrittenShared(space, 0, pages);
+    this.stage.run(shared ? "exit.shared" : "exit", {}, where);
     this.stage.buried(thread, event.cpu);
     if (--space.threads <= 0) space.leave();
   }

@@ -20,10 +20,10 @@ import { mprotect } from "./mprotect.js";
 import { mremap, mremapKeep, mremapLateFlush } from "./mremap.js";
 import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
-import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
+import { clone, contextSwitch, exec, exit, exitShared, fork, idle, useMm } from "./process.js";
 import { reclaim } from "./reclaim.js";
 import { truncate } from "./truncate.js";
-import { brk, mmapFixed, munmap, munmapTablesFirst } from "./unmap.js";
+import { brk, mmapFixed, munmap, munmapShared, munmapTablesFirst } from "./unmap.js";
 
 export const OPERATIONS: readonly Operation[] = [
   read,
@@ -35,6 +35,7 @@ export const OPERATIONS: readonly Operation[] = [
   faultHuge,
   mmap,
   munmap,
+  munmapShared,
   munmapTablesFirst,
   brk,
   madvise,
@@ -45,6 +46,7 @@ export const OPERATIONS: readonly Operation[] = [
   fork,
   exec,
   exit,
+  exitShared,
   contextSwitch,
   idle,
   useMm,
