@@ -28,6 +28,8 @@ const MAP_FIXED_NOREPLACE = 0x100000;
 const MREMAP_FIXED = 2;
 const MREMAP_DONTUNMAP = 4;
 
+/** Pages a leaf table maps. */
+const TABLE_PAGES = 512;
 const PROT_DATA = 3;
 
 
@@ -280,8 +282,12 @@ export class Calls {
         if (old === null) this.stage.machine.mapNow(space.row, start, start + kept, prot);
         settleBatch(this.stage, space, { start, end: start + kept }, where);
         const keeps = (flags & MREMAP_DONTUNMAP) !== 0;
-        const name = keeps ? "mremap.keep" : "mremap";
-        this.stage.run(name, { start, end: start + kept, target }, where);
+        const end = start + kept;
+        // Where both places begin alike in their tables, whole tables are moved.
+        const aligned = (target - start) % TABLE_PAGES === 0;
+        this.stage.run(keeps || aligned ? "mremap.keep" : "mremap", { start, end, target }, where);
+        if (aligned) this.stage.run("infer.tables", { start, end }, where, { muted: true });
+        if (aligned && !keeps) this.stage.run("munmap", { start, end }, where);
         space.moved(start, start + kept, target);
       }
     }

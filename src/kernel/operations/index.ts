@@ -3,7 +3,15 @@ import type { Operation } from "../operation.js";
 import { runChild } from "./child.js";
 import { compute } from "./compute.js";
 import { faultHuge, faultRead, faultWrite, load, read, store, write } from "./fault.js";
-import { inferAbsent, inferAnon, inferFile, inferShare, inferZero, switchAway } from "./infer.js";
+import {
+  inferAbsent,
+  inferAnon,
+  inferFile,
+  inferShare,
+  inferTables,
+  inferZero,
+  switchAway,
+} from "./infer.js";
 import {
   madvise,
   madviseAge,
@@ -68,6 +76,7 @@ export const OPERATIONS: readonly Operation[] = [
   inferFile,
   inferShare,
   inferAbsent,
+  inferTables,
   switchAway,
   reclaim,
   cpuOffline,
