@@ -1,7 +1,7 @@
 // Makes a recording of one program with `shootdown record`, and makes it again while events are lost.
 
 import { spawnSync } from "node:child_process";
-import { accessSync, constants, mkdirSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** Buffers of each CPU that are tried, in KiB. */
@@ -25,11 +25,14 @@ export function isThere(program) {
 
 /** The first of a program's commands that this machine does not have, or null. */
 export function lacking({ command, needs = [] }) {
-  return [command[0], ...needs].find((program) => !isThere(program)) ?? null;
+  // A program with a path is made by its preparation.
+  const programs = [command[0], ...needs].filter((program) => !program.startsWith("./"));
+  return programs.find((program) => !isThere(program)) ?? null;
 }
 
 /** Puts a program's files in place. @throws Error with what its preparation printed */
 export function prepare({ name, files = {}, setup }, dir) {
+  rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   for (const [file, text] of Object.entries(files)) writeFileSync(join(dir, file), text);
   if (setup === undefined) return;
@@ -50,7 +53,7 @@ export function recordProgram(cli, { command }, dir, output, all = false) {
   let why = "";
   for (const bufferKb of BUFFERS_KB) {
     const options = ["--json", "--output", output, "--buffer-kb", `${bufferKb}`];
-    if (all) options.push("--all");
+    options.push(all ? "--all" : "--all-switches");
     const args = [cli, "record", ...options, "--", ...command];
     const { status, stdout, stderr } = spawnSync(process.execPath, args, {
       cwd: dir,
