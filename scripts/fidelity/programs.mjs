@@ -176,7 +176,12 @@ export const PROGRAMS = [
     setup: WORDS,
     command: ["sort", "--parallel=2", "-S", "24M", "-o", "sorted.txt", "words.txt"],
   },
-  { name: "xz, threads", known: true, setup: BYTES, command: ["xz", "-T2", "-1", "-k", "bytes.txt"] },
+  {
+    name: "xz, threads",
+    known: true,
+    setup: BYTES,
+    command: ["xz", "-T2", "-1", "-k", "bytes.txt"],
+  },
   { name: "parallel compile", known: true, setup: SOURCES, command: ["make", "-s", "-j2"] },
   {
     name: "node, workers and GC",

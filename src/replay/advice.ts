@@ -66,12 +66,7 @@ export function isWriter(enter: SyscallEnter): boolean {
 export class Advice {
   constructor(
     private readonly stage: Stage,
-    private readonly populate: (
-      space: Space,
-      range: Range,
-      write: boolean,
-      where: Where,
-    ) => void,
+    private readonly populate: (space: Space, range: Range, write: boolean, where: Where) => void,
   ) {}
 
   /** What the advice does to [start, end), half-open. */
@@ -201,7 +196,7 @@ export function dirtyParts(space: Space, start: number, end: number): Range[] {
   if (!isShared) return [{ start, end }];
   const parts: Range[] = [];
   let from = start;
-  for (let at = start; at < end; ) {
+  for (let at = start; at < end;) {
     const next = Math.min(end, (Math.floor(at / TABLE_PAGES) + 1) * TABLE_PAGES);
     if (hasWritten(space, at, next)) {
       parts.push({ start: from, end: next });

@@ -5,7 +5,13 @@
  */
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
-import type { MadviseEnter, MprotectEnter, MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
+import type {
+  MadviseEnter,
+  MprotectEnter,
+  MremapEnter,
+  SyscallEnter,
+  SyscallExit,
+} from "../traces/events.js";
 import { Advice, hasWrittenShared, noteUse, settleBatch } from "./advice.js";
 import { aroundOf } from "./around.js";
 import {
@@ -31,7 +37,6 @@ const MREMAP_DONTUNMAP = 4;
 /** Pages a leaf table maps. */
 const TABLE_PAGES = 512;
 const PROT_DATA = 3;
-
 
 /** A system call that was entered and has not returned. */
 export interface OpenCall {

@@ -11,7 +11,6 @@ const PRESENT = 1;
 const WRITE = 2;
 const FETCH = 16;
 
-
 type Kind = "anon" | "zero" | "file";
 
 /** Replays one fault of `thread`, which runs on its CPU. */

@@ -283,12 +283,7 @@ export class Stage {
   }
 
   /** Switches `cpu` to a user thread. */
-  enter(
-    cpu: number,
-    thread: Thread & { space: Space },
-    where: Where,
-    muted: boolean,
-  ): void {
+  enter(cpu: number, thread: Thread & { space: Space }, where: Where, muted: boolean): void {
     const other = this.cpuOf(thread.row);
     if (other === cpu) {
       if (!this.loaded(cpu).lazy) return;
@@ -305,10 +300,7 @@ export class Stage {
   }
 
   /** Switches `cpu` to a kernel thread or the idle task. */
-  enterKernel(
-    cpu: number,
-    where: Where,
-  ): void {
+  enterKernel(cpu: number, where: Where): void {
     const row = this.kernelRows[cpu];
     if (this.machine.taskOn(cpu) !== row) this.run("switch", { next: row }, where);
     this.sweep(cpu);

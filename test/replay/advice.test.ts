@@ -54,7 +54,9 @@ describe("accessed and dirty bits", () => {
   });
 
   it("bits move with their pages", async () => {
-    const r = written(A).mmap(0, APP, A + 1032, 1, 1).madvise(0, APP, A, 1, COLD);
+    const r = written(A)
+      .mmap(0, APP, A + 1032, 1, 1)
+      .madvise(0, APP, A, 1, COLD);
     r.mremap(0, APP, A, 64, 64, A + 1040).mark();
     expect(await flushesOf(r.madvise(0, APP, A + 1040, 64, COLD))).toEqual([]);
   });
@@ -66,7 +68,9 @@ describe("MADV_PAGEOUT", () => {
   });
 
   it("takes what MADV_FREE gave up, page by page, even if it was populated since", async () => {
-    const r = written(A, A + 1).madvise(0, APP, A, 64, FREE).madvise(0, APP, A, 1, POPULATE_WRITE);
+    const r = written(A, A + 1)
+      .madvise(0, APP, A, 64, FREE)
+      .madvise(0, APP, A, 1, POPULATE_WRITE);
     r.mark().madvise(0, APP, A, 64, PAGEOUT).madvise(0, APP, A, 64);
     expect(await flushesOf(r)).toEqual(["local 1", "local 1"]);
   });
@@ -79,7 +83,9 @@ describe("MADV_PAGEOUT", () => {
   it("with another CPU in the mask one flush is deferred, and the next walk settles it", async () => {
     const r = written(A, A + 1, A + 2).thread(0, APP, OTHER, 1);
     r.madvise(0, APP, A, 2, FREE).mark();
-    r.madvise(0, APP, A, 2, PAGEOUT).madvise(0, APP, A + 2, 1).madvise(0, APP, A + 2, 1);
+    r.madvise(0, APP, A, 2, PAGEOUT)
+      .madvise(0, APP, A + 2, 1)
+      .madvise(0, APP, A + 2, 1);
     expect(await flushesOf(r)).toEqual([
       ...["send -1", "local -1", "remote -1"],
       ...["send -1", "local -1", "remote -1"],
@@ -91,20 +97,26 @@ describe("MADV_PAGEOUT", () => {
 describe("gathers of others", () => {
   it("who is preempted inside holds its gather open: empty ones flush, too", async () => {
     const r = written(A).thread(0, APP, OTHER, 1);
-    advise(r, OTHER, 1, A + 9, FREE).switch(1, OTHER, 0, "R").mark();
+    advise(r, OTHER, 1, A + 9, FREE)
+      .switch(1, OTHER, 0, "R")
+      .mark();
     r.madvise(0, APP, A + 20, 1, COLD);
     expect((await flushesOf(r)).filter((flush) => flush.startsWith("local"))).toEqual(["local -1"]);
   });
 
   it("who sleeps there waits for a lock, and has none yet", async () => {
     const r = written(A).thread(0, APP, OTHER, 1);
-    advise(r, OTHER, 1, A + 9, FREE).switch(1, OTHER, 0, "D").mark();
+    advise(r, OTHER, 1, A + 9, FREE)
+      .switch(1, OTHER, 0, "D")
+      .mark();
     expect(await flushesOf(r.madvise(0, APP, A + 20, 1, COLD))).toEqual([]);
   });
 
   it("advice that a mapping is not fit for has opened its gather before that shows", async () => {
     const r = written(A).thread(0, APP, OTHER, 1);
-    advise(r, OTHER, 1, A + 9, FREE).switch(1, OTHER, 0, "R").mark();
+    advise(r, OTHER, 1, A + 9, FREE)
+      .switch(1, OTHER, 0, "R")
+      .mark();
     advise(r, APP, 0, A, FREE).line(0, APP, "sys_madvise -> 0xffffffffffffffea");
     expect((await flushesOf(r)).filter((flush) => flush.startsWith("local"))).toEqual(["local -1"]);
   });
@@ -138,24 +150,39 @@ describe("ranges out of sight", () => {
   });
 
   it("and about nothing if there are several, or none", async () => {
-    const r = written(A).mmap(0, APP, A + 128, 64).mark();
+    const r = written(A)
+      .mmap(0, APP, A + 128, 64)
+      .mark();
     expect(await flushesOf(somewhere(somewhere(r, 64), 7))).toEqual([]);
   });
 });
 
 describe("files", () => {
   it("populating by reads brings what a fault would", async () => {
-    const r = start().mmap(0, APP, A, 64, 1, PRIVATE_FILE).mmap(0, APP, A + 64, 1, 1);
+    const r = start()
+      .mmap(0, APP, A, 64, 1, PRIVATE_FILE)
+      .mmap(0, APP, A + 64, 1, 1);
     r.madvise(0, APP, A + 17, 1, POPULATE_READ).mark();
     expect(await flushesOf(r.madvise(0, APP, A, 64))).toEqual(["local 16"]);
   });
 
   it("advice that splits a mapping ends what a fault brings", async () => {
-    const r = start().mmap(0, APP, A, 64, 1, PRIVATE_FILE).mmap(0, APP, A + 64, 1, 1);
-    r.madvise(0, APP, A + 4, 4, 1).fault(0, APP, A, 4).mark().madvise(0, APP, A, 64);
+    const r = start()
+      .mmap(0, APP, A, 64, 1, PRIVATE_FILE)
+      .mmap(0, APP, A + 64, 1, 1);
+    r.madvise(0, APP, A + 4, 4, 1)
+      .fault(0, APP, A, 4)
+      .mark()
+      .madvise(0, APP, A, 64);
     expect(await flushesOf(r)).toEqual(["local 4"]);
-    const undone = start().mmap(0, APP, A, 64, 1, PRIVATE_FILE).mmap(0, APP, A + 64, 1, 1);
-    undone.madvise(0, APP, A + 4, 4, 1).madvise(0, APP, A + 4, 4, 0).fault(0, APP, A, 4).mark();
+    const undone = start()
+      .mmap(0, APP, A, 64, 1, PRIVATE_FILE)
+      .mmap(0, APP, A + 64, 1, 1);
+    undone
+      .madvise(0, APP, A + 4, 4, 1)
+      .madvise(0, APP, A + 4, 4, 0)
+      .fault(0, APP, A, 4)
+      .mark();
     expect(await flushesOf(undone.madvise(0, APP, A, 64))).toEqual(["local 16"]);
   });
 });
@@ -168,7 +195,9 @@ describe("moves and shared memory", () => {
   const aligned = 0x7f000;
 
   it("MREMAP_DONTUNMAP leaves the mapping and its table, without pages", async () => {
-    const r = around(start().mmap(0, APP, A + 8, 4)).write(0, APP, A + 8).mark();
+    const r = around(start().mmap(0, APP, A + 8, 4))
+      .write(0, APP, A + 8)
+      .mark();
     const args = `addr: 0x${((A + 8) * 4096).toString(16)}, old_len: 0x4000, new_len: 0x4000`;
     r.line(0, APP, `sys_mremap(${args}, flags: 5, new_addr: 0)`);
     r.line(0, APP, `sys_mremap -> 0x${((far + 9) * 4096).toString(16)}`);
@@ -177,7 +206,9 @@ describe("moves and shared memory", () => {
   });
 
   it("a whole table is moved, not freed", async () => {
-    const r = around(start().mmap(0, APP, aligned, 512)).write(0, APP, aligned).mark();
+    const r = around(start().mmap(0, APP, aligned, 512))
+      .write(0, APP, aligned)
+      .mark();
     r.mremap(0, APP, aligned, 512, 512, far).munmap(0, APP, far, 512);
     // One for the move, one for the page: nothing for a table at the old place.
     expect(await flushesOf(r)).toEqual(["local -1", "local 1"]);
@@ -185,7 +216,9 @@ describe("moves and shared memory", () => {
 
   it("written shared memory is flushed table by table when it is unmapped", async () => {
     const r = around(start().mmap(0, APP, A, 1024, 3, 0x21));
-    r.write(0, APP, A + 1, A + 600).mark().munmap(0, APP, A, 1024);
+    r.write(0, APP, A + 1, A + 600)
+      .mark()
+      .munmap(0, APP, A, 1024);
     expect(await flushesOf(r)).toEqual(["local 1", "local 1", "local 1"]);
   });
 

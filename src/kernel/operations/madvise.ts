@@ -177,7 +177,8 @@ export const reclaimSettle = operation(
   [],
   {
     summary: "reclaim's flush may still be pending for all this caller knows: one of its own",
-    source: "Linux flush_tlb_batched_pending, which calls flush_tlb_mm: as if tables had been freed",
+    source:
+      "Linux flush_tlb_batched_pending, which calls flush_tlb_mm: as if tables had been freed",
     settles: "none",
     needs: NEEDS_DATA,
   },
