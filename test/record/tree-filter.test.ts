@@ -5,7 +5,8 @@ const ROOT = 500;
 const line = (tid: number, cpu: number, text: string): string =>
   ` some name-${tid}   (    ${tid}) [00${cpu}] d..2.     1.000001: ${text}`;
 const to = (next: number): string =>
-  `sched_switch: prev_comm=a prev_pid=1 prev_prio=120 prev_state=S ==> next_comm=b next_pid=${next} next_prio=120`;
+  "sched_switch: prev_comm=a prev_pid=1 prev_prio=120 prev_state=S " +
+  `==> next_comm=b next_pid=${next} next_prio=120`;
 const flush = "tlb_flush: pages:0 reason:flush on task switch (0)";
 const fault = "page_fault_user: address=0x1000 ip=0x1000 error_code=0x6";
 
