@@ -3,7 +3,8 @@
 const BEGIN = "<!-- fidelity: written by `npm run fidelity` -->";
 const END = "<!-- end of fidelity -->";
 
-const share = (value) => (value === 1 ? "1" : value.toFixed(4).slice(1));
+/** Rounded down: nothing but 1 looks like 1. */
+const share = (value) => (value === 1 ? "1" : (Math.floor(value * 1e4) / 1e4).toFixed(4).slice(1));
 
 /** f1 of a kind, and how many of it were observed; a dash where there were none. */
 function kindCell({ f1, predicted, observed }) {

@@ -219,7 +219,7 @@ export const PROGRAMS = [
   stress("switch", false, { more: ["--switch-ops", "20000"] }),
   {
     name: "sqlite3",
-    known: false,
+    known: true,
     files: { "load.sql": SQL },
     command: ["sqlite3", "data.db", ".read load.sql"],
   },
@@ -232,7 +232,7 @@ export const PROGRAMS = [
   },
   {
     name: "zstd, threads",
-    known: false,
+    known: true,
     setup: BYTES,
     command: ["zstd", "-q", "-T2", "-9", "-f", "bytes.txt"],
   },
