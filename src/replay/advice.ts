@@ -156,7 +156,7 @@ function canGo(space: Space, vpn: number): boolean {
   return (flags & abi.PTE_FILE) !== 0 || ((space.idle.get(vpn) ?? 0) & LAZY) !== 0;
 }
 
-/** Can the accessed bit of this page be taken away? FREE: of private memory; COLD: if it is ours alone. */
+/** Can its bits be taken away? By FREE from private memory, by COLD if the page is ours alone. */
 function isAgeable(space: Space, vpn: number, free: boolean): boolean {
   const flags = space.entry(vpn);
   if ((flags & abi.PTE_P) === 0) return false;

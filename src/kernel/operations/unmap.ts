@@ -14,8 +14,8 @@ export function unmapRegion(kit: Kit, start: Reg, end: Reg): Program {
 }
 
 /**
- * As `kit.zap`. Where a table held a written page of a shared mapping, its writers must have lost it
- * before the page is let go of: that table is flushed under its lock.
+ * As `kit.zap`. Where a table held a written page of a shared mapping, its writers must have lost
+ * it before the page is let go of: that table is flushed under its lock.
  */
 export function zapShared(kit: Kit, start: Reg, end: Reg): Program {
   return kit.regs.scope(["dirty", "none"], (dirty, none) =>
