@@ -23,7 +23,7 @@ const MADV_GUARD_INSTALL = 102;
 /** Pages a leaf table maps. */
 const TABLE_PAGES = 512;
 
-/** What advice has taken away from a page: its accessed bit, its dirty bit, its right to be kept. */
+/** What advice has taken from a page: its accessed bit, its dirty bit, its right to be kept. */
 const OLD = 1;
 const CLEAN = 2;
 const LAZY = 4;
@@ -128,7 +128,7 @@ export class Advice {
   }
 
   /**
-   * MADV_PAGEOUT: without swap, only clean pages of files, and those that MADV_FREE has given up, can
+   * MADV_PAGEOUT: without swap, only clean pages of files, and those MADV_FREE has given up, can
    * go. The flush is put off until all are unmapped if another CPU has the mm, else each page has
    * its own.
    */

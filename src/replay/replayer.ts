@@ -161,8 +161,7 @@ export class Replayer {
   }
 
   /**
-   * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it. Who locks a VMA
-   * only goes on beside a writer that is busy elsewhere.
+   * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it.
    */
   private mustWait(enter: SyscallEnter, space: Space, waits: boolean): boolean {
     if (!isWriter(enter) && !waits) return false;

@@ -80,7 +80,7 @@ describe("MADV_PAGEOUT", () => {
     expect(await flushesOf(r.madvise(0, APP, A, 2, PAGEOUT))).toEqual(["local 1", "local 1"]);
   });
 
-  it("with another CPU in the mask one flush is deferred, and the next walk settles it", async () => {
+  it("with another CPU in the mask one flush is deferred; the next walk settles it", async () => {
     const r = written(A, A + 1, A + 2).thread(0, APP, OTHER, 1);
     r.madvise(0, APP, A, 2, FREE).mark();
     r.madvise(0, APP, A, 2, PAGEOUT)
