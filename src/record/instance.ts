@@ -19,6 +19,7 @@ const CALLS = [
   "munmap",
   "mprotect",
   "madvise",
+  "process_madvise",
   "mremap",
   "brk",
   "clone",
@@ -32,7 +33,7 @@ const CALLS = [
 ];
 
 /** Their x86-64 numbers, for kernels without an event for each call. */
-const RAW_FILTER = [9, 11, 10, 28, 25, 12, 56, 435, 57, 58, 59, 322, 60, 231]
+const RAW_FILTER = [9, 11, 10, 28, 25, 12, 56, 435, 57, 58, 59, 322, 60, 231, 440]
   .map((id) => `id == ${id}`)
   .join(" || ");
 

@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { type Ended, findProgram, GatedCommand, kernelThreads } from "./command.js";
 import { type CpuStats, TraceInstance } from "./instance.js";
+import { chosen, TreeFilter } from "./tree-filter.js";
 import { openTracefs, type Tracefs } from "./tracefs.js";
 
 /** What to record, and how. */
@@ -18,6 +19,8 @@ export interface RecordOptions {
   readonly bufferKb: number;
   /** Keep the events of all processes. */
   readonly all: boolean;
+  /** Without `all`: keep the context switches of all processes, for a busy machine. */
+  readonly allSwitches?: boolean;
   /** What the command prints goes to stderr. */
   readonly toStderr: boolean;
   /** Where tracefs is; by default, it is looked for. */
@@ -88,9 +91,13 @@ async function recorded(
   const { command, output } = options;
   const gated = new GatedCommand(command, options.toStderr);
   let ended: Ended;
+  let kernel: number[] = [];
   const started = performance.now();
   try {
-    if (!options.all) await instance.follow([gated.pid, ...(await kernelThreads())]);
+    if (!options.all) kernel = await kernelThreads();
+    if (!options.all && options.allSwitches !== true) {
+      await instance.follow([gated.pid, ...kernel]);
+    }
     interruption.passTo(gated);
     await instance.start();
     ended = await gated.run();
@@ -101,7 +108,9 @@ async function recorded(
   }
   const seconds = (performance.now() - started) / 1000;
   const cpus = await instance.stats();
-  const lines = await write(said(instance, options.all ? null : gated.pid), output);
+  const filter =
+    options.all || options.allSwitches !== true ? null : new TreeFilter(gated.pid, kernel);
+  const lines = await write(said(instance, options.all ? null : gated.pid, filter), output);
   return {
     command,
     ...ended,
@@ -120,10 +129,14 @@ async function recorded(
 }
 
 /** The recording, and before it whose it is: a replay must know what it does not show. */
-async function* said(instance: TraceInstance, root: number | null): AsyncGenerator<Uint8Array> {
+async function* said(
+  instance: TraceInstance,
+  root: number | null,
+  filter: TreeFilter | null,
+): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   if (root !== null) yield encoder.encode(`# recorded: only the threads descended from ${root}\n`);
-  yield* instance.text();
+  yield* filter === null ? instance.text() : chosen(instance.text(), filter);
 }
 
 /** Writes the text, compressed if the name says so; how many lines it has. */

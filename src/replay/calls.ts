@@ -5,9 +5,24 @@
  */
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
-import type { MprotectEnter, MremapEnter, SyscallEnter, SyscallExit } from "../traces/events.js";
-import { type Space, vmaFlags, VMA_INFERRED, VMA_KNOWN, withRights } from "./spaces.js";
-import type { Stage } from "./stage.js";
+import type {
+  MadviseEnter,
+  MprotectEnter,
+  MremapEnter,
+  SyscallEnter,
+  SyscallExit,
+} from "../traces/events.js";
+import { Advice, hasWrittenShared, noteUse, settleBatch } from "./advice.js";
+import { aroundOf } from "./around.js";
+import {
+  type Space,
+  vmaFlags,
+  VMA_INFERRED,
+  VMA_KNOWN,
+  type VmaView,
+  withRights,
+} from "./spaces.js";
+import type { Stage, Where } from "./stage.js";
 
 /** `mmap` flags. */
 const MAP_SHARED = 1;
@@ -15,20 +30,13 @@ const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
 const MAP_POPULATE = 0x8000;
 const MAP_FIXED_NOREPLACE = 0x100000;
-/** `madvise` advice. */
-const MADV_DONTNEED = 4;
-const MADV_FREE = 8;
-const MADV_POPULATE_READ = 22;
-const MADV_POPULATE_WRITE = 23;
-const MADV_DONTNEED_LOCKED = 24;
 /** `mremap` flags. */
+const MREMAP_FIXED = 2;
 const MREMAP_DONTUNMAP = 4;
 
 /** Pages a leaf table maps. */
 const TABLE_PAGES = 512;
 const PROT_DATA = 3;
-
-export type Where = { cpu: number; tid: number; timeNs: number; cause: string };
 
 /** A system call that was entered and has not returned. */
 export interface OpenCall {
@@ -41,22 +49,12 @@ export interface OpenCall {
   deferred: boolean;
   /** Its gather has flushed and is still open: others are nested in it. */
   held: boolean;
+  /** Its effect has happened. */
+  performed: boolean;
   /** exec: the new address space is in place. */
   done: boolean;
   /** It failed with part of its effect done: see {@link isPartial}. */
   partial: boolean;
-}
-
-const WRITERS = new Set<string>(["munmap", "mprotect", "brk", "mremap", "mmap"]);
-
-/** Does this call hold mmapLock for writing? */
-export function isWriter(call: string): boolean {
-  return WRITERS.has(call);
-}
-
-interface Range {
-  readonly start: number;
-  readonly end: number;
 }
 
 /** What `madvise` and `mprotect` return when part of their range is not mapped. */
@@ -73,8 +71,13 @@ export function isPartial(enter: SyscallEnter, errno: number): boolean {
 /** System calls on one stage. */
 export class Calls {
   private tags = 0;
+  private readonly advice: Advice;
 
-  constructor(private readonly stage: Stage) {}
+  constructor(private readonly stage: Stage) {
+    this.advice = new Advice(stage, (space, { start, end }, write, where) => {
+      this.populate(space, start, end, write, where);
+    });
+  }
 
   /** The part of a call that does not need its result. */
   apply(call: OpenCall, space: Space, where: Where): void {
@@ -88,7 +91,7 @@ export class Calls {
         else this.protect(space, enter.vpn, enter.vpn + enter.pages, enter.prot, where);
         return;
       case "madvise":
-        this.advise(space, enter.vpn, enter.vpn + enter.pages, enter.advice, where);
+        this.advise(space, enter, where);
         return;
       case "mmap":
         if ((enter.flags & MAP_FIXED) !== 0 && (enter.flags & MAP_FIXED_NOREPLACE) === 0) {
@@ -105,6 +108,11 @@ export class Calls {
       default:
         return;
     }
+  }
+
+  /** A call that fails: its effect does not happen, but a gather it has opened is finished. */
+  refuse(enter: SyscallEnter, where: Where): void {
+    if (enter.call === "madvise") this.advice.refuse(enter.advice, where);
   }
 
   /** The part of a call that needs its result; it succeeded. */
@@ -129,6 +137,9 @@ export class Calls {
         space.brk = end;
         return;
       }
+      case "process_madvise":
+        this.adviseSomewhere(space, enter.advice, exit, where);
+        return;
       case "mremap":
         this.move(space, enter, exit.vpn, where);
         return;
@@ -145,32 +156,53 @@ export class Calls {
     const [start, end] = this.clip(from, to);
     if (start >= end) return;
     if (!space.before && space.vmas(start, end).length === 0) return;
-    this.stage.run(name, { start, end }, where);
+    settleBatch(this.stage, space, { start, end }, where);
+    const shared = name === "munmap" && hasWrittenShared(space, start, end);
+    this.stage.run(shared ? "munmap.shared" : name, { start, end }, where);
   }
 
   private map(space: Space, from: number, to: number, prot: number, where: Where): void {
     const [start, end] = this.clip(from, to);
     if (start >= end) return;
-    // What the replay believed to be there cannot have been.
-    if (space.vmas(start, end).length !== 0) {
-      this.stage.run("infer.absent", { start, end }, where, { muted: true });
+    this.vacate(start, end, space, where);
+    for (const vpn of space.advised.keys()) {
+      if (vpn >= start && vpn < end) space.advised.delete(vpn);
     }
     this.stage.run("mmap", { start, end, prot }, where);
+  }
+
+  /** What the replay believed to be there cannot have been. */
+  private vacate(start: number, end: number, space: Space, where: Where): void {
+    if (space.vmas(start, end).length === 0) return;
+    this.stage.run("infer.absent", { start, end }, where, { muted: true });
   }
 
   private populate(space: Space, from: number, to: number, write: boolean, where: Where): void {
     for (const part of space.vmas(...this.clip(from, to))) {
       const { start, end, prot } = part;
+      noteUse(space, part);
       const file = (prot & (abi.VMA_FILE | abi.VMA_SHARED)) === abi.VMA_FILE;
       if ((prot & abi.PROT_READ) === 0) continue;
       if (file && !write) {
-        const rights = prot & (abi.PROT_READ | abi.PROT_EXEC);
-        this.stage.run("map.around", { start, end, prot: rights }, where);
+        this.populateFile(space, part, where);
       } else {
         const writes = write && (prot & abi.PROT_WRITE) !== 0;
         this.stage.run(writes ? "populate.write" : "populate.read", { start, end }, where);
       }
       for (let page = start; page < end; page++) space.touched.add(page);
+    }
+  }
+
+  /** Each read fault on a private file mapping brings the pages around it. */
+  private populateFile(space: Space, part: VmaView, where: Where): void {
+    const whole = space.vma(part.start) ?? part;
+    const prot = part.prot & (abi.PROT_READ | abi.PROT_EXEC);
+    for (let at = part.start; at < part.end; at++) {
+      if ((space.entry(at) & abi.PTE_P) !== 0) continue;
+      const { start, end } = aroundOf(space, whole, at);
+      this.stage.run("map.around", { start, end, prot }, where);
+      for (let page = start; page < end; page++) space.touched.add(page);
+      at = Math.max(at, end - 1);
     }
   }
 
@@ -205,6 +237,7 @@ export class Calls {
     if (changes.length === 0) return;
     const start = changes[0].start;
     const end = changes[changes.length - 1].end;
+    settleBatch(this.stage, space, { start, end }, where);
     this.stage.run("mprotect", { start, end, prot: withRights(changes[0].prot, prot) }, where);
     if (parts.length === 1) return;
     for (const part of parts) {
@@ -222,54 +255,18 @@ export class Calls {
     this.stage.run("munmap", { start, end }, where, { muted: true });
   }
 
-  private advise(space: Space, from: number, to: number, advice: number, where: Where): void {
-    const [start, end] = this.clip(from, to);
-    if (start >= end) return;
-    if (advice === MADV_DONTNEED || advice === MADV_DONTNEED_LOCKED) {
-      for (const part of this.gathers(space, start, end)) this.drop(part, where);
-    } else if (advice === MADV_FREE) {
-      this.stage.run("madvise.free", { start, end }, where);
-    } else if (advice === MADV_POPULATE_READ || advice === MADV_POPULATE_WRITE) {
-      this.populate(space, start, end, advice === MADV_POPULATE_WRITE, where);
-    }
+  private advise(space: Space, enter: MadviseEnter, where: Where): void {
+    const [start, end] = this.clip(enter.vpn, enter.vpn + enter.pages);
+    if (start < end) this.advice.give(space, { start, end }, enter.advice, where);
   }
 
-  private drop({ start, end }: Range, where: Where): void {
-    const whole = Math.ceil(start / TABLE_PAGES) * TABLE_PAGES + TABLE_PAGES <= end;
-    this.stage.run(whole ? "madvise.reclaim" : "madvise", { start, end }, where);
-  }
-
-  /**
-   * The parts of a range that are flushed one by one. Before a page of a shared mapping that was
-   * written can be given up, the writers must have lost it: the kernel then flushes at the end of
-   * each leaf table, before it lets go of the table's lock. Everything else waits for the end.
-   */
-  private gathers(space: Space, start: number, end: number): Range[] {
-    const written = abi.VMA_SHARED | abi.PROT_WRITE;
-    const isShared = space.vmas(start, end).some(({ prot }) => (prot & written) === written);
-    if (!isShared) return [{ start, end }];
-    const parts: Range[] = [];
-    let from = start;
-    for (let at = start; at < end;) {
-      const next = Math.min(end, (Math.floor(at / TABLE_PAGES) + 1) * TABLE_PAGES);
-      if (this.hasWritten(space, at, next)) {
-        parts.push({ start: from, end: next });
-        from = next;
-      }
-      at = next;
-    }
-    if (from < end) parts.push({ start: from, end });
-    return parts;
-  }
-
-  private hasWritten(space: Space, start: number, end: number): boolean {
-    const vma = space.vma(start);
-    if (vma !== null && vma.end >= end && (vma.prot & abi.VMA_SHARED) === 0) return false;
-    const present = abi.PTE_P | abi.PTE_W;
-    for (let vpn = start; vpn < end; vpn++) {
-      if ((space.entry(vpn) & present) === present) return true;
-    }
-    return false;
+  /** Where is not recorded, but how much is: if only one mapping is so long, it is that one. */
+  private adviseSomewhere(space: Space, advice: number, exit: SyscallExit, where: Where): void {
+    const [start, end] = this.clip(0, Infinity);
+    const same = space.vmas(start, end).filter((vma) => vma.end - vma.start === exit.vpn);
+    if (same.length !== 1 || exit.offset !== 0) return;
+    this.stage.inferred.vmas++;
+    this.advice.give(space, same[0], advice, where);
   }
 
   private move(space: Space, enter: MremapEnter, target: number, where: Where): void {
@@ -281,16 +278,22 @@ export class Calls {
     const old = space.vma(start);
     const prot = old?.prot ?? PROT_DATA | VMA_KNOWN | VMA_INFERRED;
     if (target !== start) {
-      this.unmap(space, target, target + newPages, "munmap", where);
+      if ((flags & MREMAP_FIXED) !== 0) {
+        this.unmap(space, target, target + newPages, "munmap", where);
+      } else {
+        this.vacate(target, target + newPages, space, where);
+      }
       if (kept > 0) {
         if (old === null) this.stage.machine.mapNow(space.row, start, start + kept, prot);
-        this.stage.run("mremap", { start, end: start + kept, target }, where);
-        for (let page = 0; page < kept; page++) {
-          if (space.touched.has(start + page)) space.touched.add(target + page);
-        }
-        if ((flags & MREMAP_DONTUNMAP) !== 0) {
-          this.stage.machine.mapNow(space.row, start, start + kept, prot);
-        }
+        settleBatch(this.stage, space, { start, end: start + kept }, where);
+        const keeps = (flags & MREMAP_DONTUNMAP) !== 0;
+        const end = start + kept;
+        // Where both places begin alike in their tables, whole tables are moved.
+        const aligned = (target - start) % TABLE_PAGES === 0;
+        this.stage.run(keeps || aligned ? "mremap.keep" : "mremap", { start, end, target }, where);
+        if (aligned) this.stage.run("infer.tables", { start, end }, where, { muted: true });
+        if (aligned && !keeps) this.stage.run("munmap", { start, end }, where);
+        space.moved(start, start + kept, target);
       }
     }
     if (newPages > oldPages || target !== start) {

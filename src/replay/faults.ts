@@ -2,20 +2,15 @@
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { PageFault } from "../traces/events.js";
+import { AROUND, aroundOf } from "./around.js";
 import { type Space, VMA_INFERRED, VMA_KNOWN, rights, type VmaView, withRights } from "./spaces.js";
-import type { Stage, Thread } from "./stage.js";
+import type { Stage, Thread, Where } from "./stage.js";
 
 /** x86 page-fault error code. */
 const PRESENT = 1;
 const WRITE = 2;
 const FETCH = 16;
 
-/** Pages around a read fault of a file that appear with it. */
-const AROUND = 16;
-/** Pages a leaf table maps. */
-const TABLE_PAGES = 512;
-
-type Where = { cpu: number; tid: number; timeNs: number; cause: string };
 type Kind = "anon" | "zero" | "file";
 
 /** Replays one fault of `thread`, which runs on its CPU. */
@@ -125,9 +120,7 @@ class Fault {
 
   private around(vma: VmaView): void {
     const { space, vpn, event } = this;
-    const start = Math.max(Math.floor(vpn / AROUND) * AROUND, vma.start);
-    const table = (Math.floor(vpn / TABLE_PAGES) + 1) * TABLE_PAGES;
-    const end = Math.min(start + AROUND, vma.end, table);
+    const { start, end } = aroundOf(space, vma, vpn);
     this.run("map.around", { start, end, prot: readOnly(vma.prot) });
     // A short mapping may end before the faulting page's sixteen: its own page always appears.
     if (vpn >= end) this.present(vma, "file");

@@ -113,6 +113,11 @@ function cpusIn(mask: string): number {
 /** Joins the deeds of a recording with their causes. */
 export class ObservedFlushes {
   readonly counts = noCounts();
+  /** Lines whose reason is none of those we know: newer kernels may have more. */
+  unknown = 0;
+  /** Without lines of csds, what happens on a target belongs to the shootdown sent last. */
+  private hasCsds = false;
+  private lastSend: { cpu: number; cause: string } | null = null;
   private readonly open = new Map<number, string>();
   private readonly last = new Map<number, string>();
   private readonly exiting = new Map<number, string>();
@@ -162,6 +167,7 @@ export class ObservedFlushes {
         this.queued.set(event.csd, this.sends[event.cpu] ?? "");
         return;
       case "csdFunctionEntry":
+        this.hasCsds = true;
         this.running[event.cpu] = event.func === FLUSH_FUNCTION ? event.csd : null;
         return;
       case "csdFunctionExit":
@@ -189,7 +195,10 @@ export class ObservedFlushes {
 
   private flush(cpu: number, tid: number, pages: number, reason: number): void {
     const kind = KIND_OF_REASON[reason];
-    if (kind === undefined) return;
+    if (kind === undefined) {
+      this.unknown++;
+      return;
+    }
     const csd = this.running[cpu] ?? null;
     let cause = this.exiting.get(tid) ?? this.open.get(tid) ?? this.last.get(tid) ?? "";
     const last = this.switches[cpu];
@@ -205,7 +214,13 @@ export class ObservedFlushes {
     ) {
       cause = last.cause;
     }
-    if (kind === "send") this.sends[cpu] = cause;
+    if (!this.hasCsds && (kind === "remote" || kind === "wrongCpu")) {
+      if (this.lastSend !== null && this.lastSend.cpu !== cpu) cause = this.lastSend.cause;
+    }
+    if (kind === "send") {
+      this.sends[cpu] = cause;
+      this.lastSend = { cpu, cause };
+    }
     const flush: Flush = { kind, tid, pages, cause };
     countFlush(this.counts, flush);
     this.onFlush(flush);

@@ -12,6 +12,8 @@ export const LOOK_AHEAD = 8192;
 export interface Ahead {
   readonly event: TraceEvent;
   readonly exit: SyscallExit | null;
+  /** An entry whose thread then sleeps uninterruptibly, as it does for a lock. */
+  readonly waits: boolean;
 }
 
 /** Feeds `take` with every event of `batches`, {@link LOOK_AHEAD} events behind the reader. */
@@ -23,16 +25,19 @@ export async function withExits(
   let head = 0;
   const open = new Map<number, SyscallEnter>();
   const exits = new Map<SyscallEnter, SyscallExit>();
+  const waiting = new Set<SyscallEnter>();
   const pass = (keep: number): void => {
     while (queue.length - head > keep) {
       const event = queue[head++];
       let exit: SyscallExit | null = null;
+      let waits = false;
       if (event.kind === "syscallEnter") {
         exit = exits.get(event) ?? null;
         exits.delete(event);
+        waits = waiting.delete(event);
         if (open.get(event.tid) === event) open.delete(event.tid);
       }
-      take({ event, exit });
+      take({ event, exit, waits });
     }
     if (head > LOOK_AHEAD) {
       queue = queue.slice(head);
@@ -47,6 +52,9 @@ export async function withExits(
         const enter = open.get(event.tid);
         if (enter !== undefined && enter.call === event.call) exits.set(enter, event);
         open.delete(event.tid);
+      } else if (event.kind === "schedSwitch" && event.prevState.startsWith("D")) {
+        const enter = open.get(event.prevTid);
+        if (enter !== undefined) waiting.add(enter);
       }
     }
     pass(LOOK_AHEAD);

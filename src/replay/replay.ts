@@ -75,6 +75,8 @@ export interface TraceFacts {
   readonly lines: number;
   readonly events: number;
   readonly lostEvents: number;
+  /** Places where the recording says that it lost some, perhaps without saying how many. */
+  readonly lostMarks: number;
   /** Lines a lenient reader passed over, by reason. */
   readonly skipped: Readonly<Record<string, number>>;
   readonly cpus: number;
@@ -115,8 +117,8 @@ export interface IntentModel {
 
 /** A machine with room for the processes of a build, or a large heap. */
 export const REPLAY_GEOMETRY: Partial<Geometry> = {
-  tasks: 1024,
-  mms: 256,
+  tasks: 4096,
+  mms: 1024,
   frames: 1 << 20,
   tables: 1 << 14,
   vmas: 1 << 14,
@@ -341,7 +343,11 @@ class Run {
         lines: stats.lines,
         events: stats.events,
         lostEvents: stats.lostEvents,
-        skipped: { ...stats.skipped },
+        lostMarks: stats.lostMarks,
+        skipped: {
+          ...stats.skipped,
+          ...(observed.unknown === 0 ? {} : { unknownReason: observed.unknown }),
+        },
         cpus: machine.geometry.cpus,
         durationNs: this.lastNs - this.firstNs,
       },

@@ -13,12 +13,13 @@ import type {
   SyscallEnter,
   SyscallExit,
 } from "../traces/events.js";
-import { Calls, isPartial, isWriter, type OpenCall, type Where } from "./calls.js";
+import { hasWrittenShared, isGatherer, isWriter } from "./advice.js";
+import { Calls, isPartial, type OpenCall } from "./calls.js";
 import { replayFault } from "./faults.js";
 import type { Ahead } from "./look-ahead.js";
 import { Residency } from "./residency.js";
 import { Space, vmaFlags } from "./spaces.js";
-import { type Deed, type RecordingFacts, Stage, type Thread } from "./stage.js";
+import { type Deed, type RecordingFacts, Stage, type Thread, type Where } from "./stage.js";
 
 const CLONE_VM = 0x100;
 /** Kernel code that faults on the new stack or data of a program that is being executed. */
@@ -82,10 +83,10 @@ export class Replayer {
   }
 
   /** The next event. Deeds are passed over. */
-  take({ event, exit }: Ahead): void {
+  take({ event, exit, waits }: Ahead): void {
     switch (event.kind) {
       case "syscallEnter":
-        this.enter(event, exit);
+        this.enter(event, exit, waits);
         return;
       case "syscallExit":
         this.exit(event);
@@ -128,7 +129,7 @@ export class Replayer {
     return thread;
   }
 
-  private enter(event: SyscallEnter, exit: SyscallExit | null): void {
+  private enter(event: SyscallEnter, exit: SyscallExit | null, waits: boolean): void {
     this.release(event.tid);
     const cause = String(event.line);
     const { call } = event;
@@ -136,28 +137,38 @@ export class Replayer {
       this.note(event, cause, null, false);
       return;
     }
-    const { space, tid } = this.present(event);
+    const { space } = this.present(event);
     const failed = exit !== null && exit.errno !== 0 && !isPartial(event, exit.errno);
-    const writer = isWriter(call);
+    const writer = isWriter(event);
     const opened = this.note(event, cause, space, writer);
     opened.partial = exit !== null && exit.errno !== 0 && !failed;
     if (failed) {
       // It has no effect, but it holds the lock as any other.
       opened.done = true;
+      this.calls.refuse(event, this.where(event, cause));
       return;
     }
     this.listener.touch?.(space, event.timeNs, -1);
     if (writer || call === "madvise") {
-      for (const [other, known] of this.open) {
-        if (other !== tid && known.space === space && known.writer) {
-          opened.deferred = true;
-          return;
-        }
+      if (this.mustWait(event, space, waits)) {
+        opened.deferred = true;
+        return;
       }
       this.perform(opened, space, this.where(event, cause));
     } else if (call === "clone" || call === "fork" || call === "vfork" || call === "clone3") {
       this.clone(event, space, this.where(event, cause));
     }
+  }
+
+  /**
+   * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it.
+   */
+  private mustWait(enter: SyscallEnter, space: Space, waits: boolean): boolean {
+    if (!isWriter(enter) && !waits) return false;
+    for (const [other, known] of this.open) {
+      if (other !== enter.tid && known.space === space && known.writer) return true;
+    }
+    return false;
   }
 
   private note(enter: SyscallEnter, cause: string, space: Space | null, writer: boolean): OpenCall {
@@ -169,6 +180,7 @@ export class Replayer {
       deferred: false,
       held: false,
       done: false,
+      performed: false,
       partial: false,
     };
     this.open.set(enter.tid, call);
@@ -179,12 +191,18 @@ export class Replayer {
   private perform(call: OpenCall, space: Space, where: Where): void {
     this.touch(call, space, where);
     const before = this.stage.flushes;
+    call.performed = true;
     this.calls.apply(call, space, where);
     const flushed = this.stage.flushes !== before;
-    if (flushed && call.enter.call === "madvise" && !call.deferred) {
-      call.held = true;
-      this.stage.machine.holdGather(space.row, true);
-    }
+    if (flushed && call.enter.call === "madvise" && !call.deferred) this.hold(call);
+  }
+
+  /** The gather of this call is open, until the call ends. */
+  private hold(call: OpenCall): void {
+    const { enter, space } = call;
+    if (call.held || space === null || space.dead || !isGatherer(enter)) return;
+    call.held = true;
+    this.stage.machine.holdGather(space.row, true);
   }
 
   private touch(call: OpenCall, space: Space, where: Where): void {
@@ -241,7 +259,7 @@ export class Replayer {
     if (event.errno !== 0 || call.enter.call !== event.call) return;
     const thread = this.stage.threads.get(event.tid);
     if (thread === undefined || thread.space === null) return;
-    if (isWriter(event.call)) {
+    if (isWriter(call.enter) || event.call === "process_madvise") {
       const present = this.present(event);
       const where = this.where(event, call.cause);
       if (event.call === "mremap") this.touch(call, present.space, where);
@@ -347,7 +365,10 @@ export class Replayer {
     const user = thread as Thread & { space: Space };
     this.stage.ensure(user, event);
     const where = { ...this.where(event, `exit${event.taskTid}`), tid: event.taskTid };
-    this.stage.run("exit", {}, where);
+    const isLast = space.threads <= 1;
+    const pages = pagesOf(this.stage.machine.geometry);
+    const shared = isLast && hasWrittenShared(space, 0, pages);
+    this.stage.run(shared ? "exit.shared" : "exit", {}, where);
     this.stage.buried(thread, event.cpu);
     if (--space.threads <= 0) space.leave();
   }
@@ -362,6 +383,9 @@ export class Replayer {
     const { stage } = this;
     const { cpu } = event;
     stage.tidOn[cpu] = event.nextTid;
+    const open = this.open.get(event.prevTid);
+    // Who is preempted inside such a call has its gather open; who sleeps there waits for a lock.
+    if (event.prevState.startsWith("R") && open?.performed === true) this.hold(open);
     const where = { cpu, tid: event.prevTid, timeNs: event.timeNs, cause: `sw${event.line}` };
     const previous = stage.thread(event.prevTid, event.prevComm);
     if (previous.space !== null && !previous.dead) {

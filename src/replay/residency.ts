@@ -9,7 +9,7 @@
 import * as abi from "../core/abi.js";
 import { pagesOf } from "../core/geometry.js";
 import type { PageFault, SyscallEnter } from "../traces/events.js";
-import type { Where } from "./calls.js";
+import type { Where } from "./stage.js";
 import { replayFault } from "./faults.js";
 import { type Space, VMA_INFERRED, VMA_KNOWN } from "./spaces.js";
 import type { Stage, Thread } from "./stage.js";

@@ -3,6 +3,8 @@
  * seen, who it was forked from, and when pages appeared. VMAs and entries are the machine's own.
  */
 import * as abi from "../core/abi.js";
+import { BASE } from "../core/core.js";
+import { FRAME } from "../core/layout.js";
 import type { Machine } from "../machine.js";
 
 /** VMA flags of a replay, above the machine's own: the machine passes them through. */
@@ -30,14 +32,20 @@ export class Space {
   touched = new Set<number>();
   /** Pages that were probably the zero page although the machine has them writable. */
   readonly maybeZero = new Set<number>();
+  /** Pages that advice has made look unused, and how: see advice.ts. */
+  idle = new Map<number, number>();
   /** Live address spaces of the same family, this one included. */
   family = new Set<Space>([this]);
   /** CPUs on which it was seen running since the recording began. */
   readonly seenOn = new Set<number>();
+  /** VMA flags that advice has given to pages of files: see around.ts. */
+  readonly advised = new Map<number, number>();
   threads = 0;
   /** End of the heap, 0 when nobody asked yet. */
   brk = 0;
   forked = false;
+  /** Reclaim has deferred flushes of it, and nobody has settled that. */
+  batched = false;
   dead = false;
   private recent = new Map<number, { timeNs: number; tid: number }>();
 
@@ -56,6 +64,48 @@ export class Space {
   /** PTE_* flags of a page, 0 if there is no entry. */
   entry(vpn: number): number {
     return this.machine.entryFlags(this.row, vpn);
+  }
+
+  /** References to the frame that a page is mapped to, 0 for the zero page or no page. */
+  refs(vpn: number): number {
+    const { core } = this.machine;
+    const pfn = Math.floor(core.x.machineEntry(BASE, this.row, vpn) / 2 ** abi.PTE_SHIFT);
+    return pfn === 0 ? 0 : core.read(FRAME, core.frame(pfn), "refs");
+  }
+
+  /** Does the cpumask hold a CPU other than `cpu`? */
+  isElsewhere(cpu: number): boolean {
+    const { core } = this.machine;
+    const words = core.header[abi.H_MASK_WORDS];
+    const mask = (core.at(abi.H_OFF_MASK) >> 2) + this.row * words;
+    for (let word = 0; word < words; word++) {
+      const own = cpu >> 5 === word ? 1 << (cpu & 31) : 0;
+      if ((core.u32[mask + word] & ~own) !== 0) return true;
+    }
+    return false;
+  }
+
+  /** Pages of [start, end) that may be present, in order. */
+  pagesIn(start: number, end: number): number[] {
+    const all = [];
+    if (end - start <= this.touched.size) {
+      for (let vpn = start; vpn < end; vpn++) if (this.touched.has(vpn)) all.push(vpn);
+      return all;
+    }
+    for (const vpn of this.touched) if (vpn >= start && vpn < end) all.push(vpn);
+    return all.sort((a, b) => a - b);
+  }
+
+  /** The pages of [start, end) are at `target` now. */
+  moved(start: number, end: number, target: number): void {
+    for (const vpn of this.pagesIn(start, end)) {
+      const to = target + vpn - start;
+      this.touched.add(to);
+      const idle = this.idle.get(vpn);
+      this.idle.delete(vpn);
+      if (idle === undefined) this.idle.delete(to);
+      else this.idle.set(to, idle);
+    }
   }
 
   /** The VMA that holds `vpn`, or null. */
@@ -83,6 +133,7 @@ export class Space {
   /** A page appeared now, by the fault of `tid`. */
   appeared(vpn: number, timeNs: number, tid: number): void {
     this.touched.add(vpn);
+    this.idle.delete(vpn);
     this.recent.delete(vpn);
     this.recent.set(vpn, { timeNs, tid });
     if (this.recent.size > 2 * RECENT) {
@@ -109,8 +160,10 @@ export class Space {
     this.dead = true;
     this.family.delete(this);
     this.touched = new Set();
+    this.idle = new Map();
     this.recent = new Map();
     this.maybeZero.clear();
+    this.advised.clear();
   }
 }
 

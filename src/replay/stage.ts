@@ -28,6 +28,14 @@ export interface Deed {
   readonly cause: string;
 }
 
+/** What a job is for: its place and time, and the line that caused it. */
+export interface Where {
+  readonly cpu: number;
+  readonly tid: number;
+  readonly timeNs: number;
+  readonly cause: string;
+}
+
 /** State that had to be guessed. */
 export interface Inferred {
   /** Address spaces that were there before the recording began. */
@@ -113,7 +121,7 @@ export class Stage {
   run(
     name: string,
     args: Readonly<Record<string, number>>,
-    where: { cpu: number; tid: number; timeNs: number; cause: string },
+    where: Where,
     options: { muted?: boolean } = {},
   ): void {
     const { machine } = this;
@@ -275,12 +283,7 @@ export class Stage {
   }
 
   /** Switches `cpu` to a user thread. */
-  enter(
-    cpu: number,
-    thread: Thread & { space: Space },
-    where: { cpu: number; tid: number; timeNs: number; cause: string },
-    muted: boolean,
-  ): void {
+  enter(cpu: number, thread: Thread & { space: Space }, where: Where, muted: boolean): void {
     const other = this.cpuOf(thread.row);
     if (other === cpu) {
       if (!this.loaded(cpu).lazy) return;
@@ -297,10 +300,7 @@ export class Stage {
   }
 
   /** Switches `cpu` to a kernel thread or the idle task. */
-  enterKernel(
-    cpu: number,
-    where: { cpu: number; tid: number; timeNs: number; cause: string },
-  ): void {
+  enterKernel(cpu: number, where: Where): void {
     const row = this.kernelRows[cpu];
     if (this.machine.taskOn(cpu) !== row) this.run("switch", { next: row }, where);
     this.sweep(cpu);

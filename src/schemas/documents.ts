@@ -34,6 +34,7 @@ const trace = z.strictObject({
   lines: count,
   events: count,
   lostEvents: count,
+  lostMarks: count,
   skipped: z.record(z.string(), count),
   cpus: z.int().min(1),
   durationNs: count,

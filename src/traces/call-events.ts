@@ -98,6 +98,20 @@ export function madviseEnter(
   };
 }
 
+/** `process_madvise(pidfd, vec, vlen, behavior, flags)`: what the vector names is not known. */
+export function processMadviseEnter(h: Header, advice: number): SyscallEnter {
+  return {
+    kind,
+    timeNs: h.timeNs,
+    cpu: h.cpu,
+    tid: h.tid,
+    comm: h.comm,
+    line: h.line,
+    call: "process_madvise",
+    advice,
+  };
+}
+
 /** `mremap(addr, old_len, new_len, flags, new_addr)`. */
 export function mremapEnter(
   h: Header,

@@ -17,6 +17,7 @@ export type TracedCall =
   | "munmap"
   | "mprotect"
   | "madvise"
+  | "process_madvise"
   | "mremap"
   | "brk"
   | "clone"
@@ -89,6 +90,12 @@ export interface MadviseEnter extends SyscallEnterBase {
   readonly advice: number;
 }
 
+/** `process_madvise(pidfd, vec, vlen, behavior, flags)`: where is in user memory, out of sight. */
+export interface ProcessMadviseEnter extends SyscallEnterBase {
+  readonly call: "process_madvise";
+  readonly advice: number;
+}
+
 /** `mremap(addr, old_len, new_len, flags, new_addr)`. */
 export interface MremapEnter extends SyscallEnterBase {
   readonly call: "mremap";
@@ -132,6 +139,7 @@ export type SyscallEnter =
   | MunmapEnter
   | MprotectEnter
   | MadviseEnter
+  | ProcessMadviseEnter
   | MremapEnter
   | BrkEnter
   | CloneEnter

@@ -17,6 +17,7 @@ import {
   mremapEnter,
   munmapEnter,
   plainEnter,
+  processMadviseEnter,
 } from "./call-events.js";
 import type { SyscallEnter, SyscallExit, TracedCall } from "./events.js";
 import type { Header } from "./ftrace-header.js";
@@ -28,6 +29,7 @@ const ARGUMENTS: Readonly<Record<TracedCall, number>> = {
   munmap: 2,
   mprotect: 3,
   madvise: 3,
+  process_madvise: 4,
   mremap: 5,
   brk: 1,
   clone: 1,
@@ -56,6 +58,7 @@ const BY_NUMBER: ReadonlyMap<number, TracedCall> = new Map<number, TracedCall>([
   [231, "exit_group"],
   [322, "execveat"],
   [435, "clone3"],
+  [440, "process_madvise"],
 ]);
 
 const NR = ascii("NR ");
@@ -211,6 +214,8 @@ function enterEvent(h: Header, call: TracedCall): SyscallEnter {
       return mprotectEnter(h, vpn, offset, pagesAt(1), numberAt(2));
     case "madvise":
       return madviseEnter(h, vpn, offset, pagesAt(1), intAt(2));
+    case "process_madvise":
+      return processMadviseEnter(h, intAt(3));
     case "mremap":
       return mremapEnter(h, vpn, offset, pagesAt(1), pagesAt(2), numberAt(3), vpnAt(4));
     case "brk":

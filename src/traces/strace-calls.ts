@@ -36,8 +36,11 @@ const QUESTION = 63;
 /** Calls whose first argument is an address. */
 type MemoryCall = "mmap" | "munmap" | "mprotect" | "madvise" | "mremap" | "brk";
 
+/** Those that are read from strace. */
+export type StraceCall = Exclude<TracedCall, "process_madvise">;
+
 /** Calls whose events are delivered; the same effect under another name is the same call. */
-const CALLS: ReadonlyMap<string, TracedCall> = new Map<string, TracedCall>([
+const CALLS: ReadonlyMap<string, StraceCall> = new Map<string, StraceCall>([
   ["mmap", "mmap"],
   ["munmap", "munmap"],
   ["mprotect", "mprotect"],
@@ -56,7 +59,7 @@ const CALLS: ReadonlyMap<string, TracedCall> = new Map<string, TracedCall>([
 ]);
 
 /** The call that `name` is, or null when it is not followed. */
-export function callNamed(name: string): TracedCall | null {
+export function callNamed(name: string): StraceCall | null {
   return CALLS.get(name) ?? null;
 }
 
@@ -80,7 +83,7 @@ export class StraceValues {
   readonly #lists = new Map<string, number>();
 
   /** Reads `(arguments` from behind the bracket on. @throws Mismatch */
-  enter(s: LineScanner, h: Header, call: TracedCall): SyscallEnter {
+  enter(s: LineScanner, h: Header, call: StraceCall): SyscallEnter {
     switch (call) {
       case "clone":
       case "clone3":

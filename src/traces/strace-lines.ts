@@ -10,11 +10,11 @@
  * - Lines without an id are those of the only thread there is.
  */
 import { exitOf } from "./call-events.js";
-import type { SyscallEnter, TracedCall } from "./events.js";
+import type { SyscallEnter } from "./events.js";
 import { exactTime, type Header } from "./ftrace-header.js";
 import type { LineReader, LineSink } from "./line-reader.js";
 import { ascii, type LineScanner, Mismatch } from "./line-scanner.js";
-import { callNamed, StraceValues } from "./strace-calls.js";
+import { callNamed, StraceValues, type StraceCall } from "./strace-calls.js";
 import {
   isNameByte,
   newStraceHead,
@@ -52,7 +52,7 @@ const TICK_NS = 1000;
 const DAY_NS = 86_400e9;
 
 interface Pending {
-  readonly call: TracedCall;
+  readonly call: StraceCall;
   /** Its arguments so far, when they could not be read without the rest. */
   readonly half: Uint8Array | null;
   /** It was carried out under the id of another thread: the new program is announced already. */
@@ -200,7 +200,7 @@ export class StraceLines implements LineReader {
     sink.event({ kind: "otherCall", timeNs, cpu, tid, comm, line, phase });
   }
 
-  #unfinished(s: LineScanner, h: Header, call: TracedCall, at: number, sink: LineSink): void {
+  #unfinished(s: LineScanner, h: Header, call: StraceCall, at: number, sink: LineSink): void {
     s.end = trimmed(s, at);
     const { pos } = s;
     let enter: SyscallEnter | null = null;
@@ -243,7 +243,7 @@ export class StraceLines implements LineReader {
   }
 
   /** The end of a call, and what it brought about, from the result that was read last. */
-  #exit(h: Header, call: TracedCall, announced: boolean, sink: LineSink): void {
+  #exit(h: Header, call: StraceCall, announced: boolean, sink: LineSink): void {
     const { errno, vpn, offset } = this.#values;
     // "= ?": it never returned.
     if (errno === -1) return;
@@ -262,7 +262,7 @@ export class StraceLines implements LineReader {
   }
 }
 
-function isBirth(call: TracedCall): boolean {
+function isBirth(call: StraceCall): boolean {
   return call === "clone" || call === "clone3" || call === "fork" || call === "vfork";
 }
 

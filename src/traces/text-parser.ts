@@ -9,7 +9,7 @@ import { TraceError } from "../errors.js";
 import type { ErrorCode } from "../errors.js";
 import type { SkipReason, TraceEvent, TraceStats } from "./events.js";
 import { formatOf, type TraceFormat } from "./format.js";
-import { type Header, newHeader } from "./ftrace-header.js";
+import { type Header, newHeader, readHeader } from "./ftrace-header.js";
 import { KernelLines, UnknownEvent } from "./kernel-lines.js";
 import type { LineReader, LineSink } from "./line-reader.js";
 import { ascii, LineScanner, Mismatch } from "./line-scanner.js";
@@ -174,7 +174,7 @@ export class TextParser {
     if (start >= end) return;
     const s = this.#scanner;
     s.reset(buf, start, end);
-    if (buf[start] === HASH) {
+    if (buf[start] === HASH && !this.#isEvent(s)) {
       this.#comment(s);
       return;
     }
@@ -188,6 +188,20 @@ export class TextParser {
     } catch (error) {
       if (!(error instanceof Mismatch)) throw error;
       this.#mismatch(error, buf, start, end);
+    }
+  }
+
+  /** A program's name may begin with "#", and its padding be lost: then it is no comment. */
+  #isEvent(s: LineScanner): boolean {
+    const { pos } = s;
+    try {
+      readHeader(s, this.#header);
+      return true;
+    } catch (error) {
+      if (error instanceof Mismatch) return false;
+      throw error;
+    } finally {
+      s.pos = pos;
     }
   }
 

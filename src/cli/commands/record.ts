@@ -7,6 +7,7 @@ interface Options {
   readonly output: string;
   readonly bufferKb: string;
   readonly all?: boolean;
+  readonly allSwitches?: boolean;
   readonly tracefs?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -48,6 +49,7 @@ export function addRecord(program: Command, finish: (code: number) => void): voi
     .option("--output <file>", "the recording; compressed if it ends in .gz", "trace.ftrace.gz")
     .option("--buffer-kb <n>", "buffer of each CPU, in KiB", "65536")
     .option("--all", "keep the events of all processes, not only of the program's tree")
+    .option("--all-switches", "keep all context switches, too: for a busy machine")
     .option("--tracefs <dir>", "where tracefs is; by default, it is looked for or mounted")
     .option("--json", "print one JSON document; what the program prints goes to stderr")
     .option("--quiet", "no summary on stderr")
@@ -71,6 +73,7 @@ such program.`,
         output: options.output,
         bufferKb: wholeNumber("--buffer-kb", options.bufferKb, LEAST_BUFFER_KB, MOST_BUFFER_KB),
         all: options.all === true,
+        allSwitches: options.allSwitches === true,
         toStderr: options.json === true,
         ...(options.tracefs === undefined ? {} : { tracefs: options.tracefs }),
       });

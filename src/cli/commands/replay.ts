@@ -32,6 +32,18 @@ function headOf(result: ReplayResult, name: string): string {
   );
 }
 
+/** A recording with holes predicts, and is matched, as if nothing had happened in them. */
+function holesOf({ trace }: ReplayResult): string[] {
+  const { skipped, lostEvents, lostMarks } = trace;
+  const reasons = skipped["unknownReason"] ?? 0;
+  return [
+    ...(lostMarks === 0
+      ? []
+      : [`the recording has ${lostMarks} holes (${lostEvents} events): no measure of the replay`]),
+    ...(reasons === 0 ? [] : [`${reasons} tlb_flush lines with reasons nobody knows: left out`]),
+  ];
+}
+
 function causesOf(result: ReplayResult): string {
   const rows = Object.entries(result.byCause).map(([cause, counts]) => [
     cause,
@@ -82,6 +94,7 @@ function formatReplay(result: ReplayResult, name: string): string {
   });
   return [
     headOf(result, name),
+    ...holesOf(result),
     "",
     formatTable(["flushes", "predicted", "observed", "precision", "recall", "f1"], rows, 1),
     "",

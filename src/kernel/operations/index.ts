@@ -22,23 +22,40 @@ import {
   store,
   write,
 } from "./fault.js";
-import { inferAbsent, inferAnon, inferFile, inferShare, inferZero, switchAway } from "./infer.js";
-import { kernelRead, kernelUnmap } from "./kernel-pages.js";
-import { madvise, madviseFree, madviseReclaim } from "./madvise.js";
+import {
+  inferAbsent,
+  inferAnon,
+  inferFile,
+  inferShare,
+  inferTables,
+  inferZero,
+  switchAway,
+} from "./infer.js";
 import { munmapIrqsOff, storeIrqsOff } from "./irqs-off.js";
+import { kernelRead, kernelUnmap } from "./kernel-pages.js";
+import {
+  madvise,
+  madviseAge,
+  madviseFree,
+  madviseNothing,
+  madviseReclaim,
+  reclaimFlush,
+  reclaimPage,
+  reclaimSettle,
+} from "./madvise.js";
 import { mmap } from "./map.js";
 import { migrate, migrateCopyFirst } from "./migrate.js";
 import { mprotect } from "./mprotect.js";
-import { mremap, mremapLateFlush } from "./mremap.js";
+import { mremap, mremapKeep, mremapLateFlush } from "./mremap.js";
 import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
-import { clone, contextSwitch, exec, exit, fork, idle, useMm } from "./process.js";
+import { clone, contextSwitch, exec, exit, exitShared, fork, idle, useMm } from "./process.js";
 import { reclaim, reclaimNested } from "./reclaim.js";
 import { truncate } from "./truncate.js";
 import { madviseFreeUncounted, madviseUncounted } from "./uncounted.js";
-import { writeFile } from "./write-file.js";
-import { brk, mmapFixed, munmap, munmapTablesFirst } from "./unmap.js";
+import { brk, mmapFixed, munmap, munmapShared, munmapTablesFirst } from "./unmap.js";
 import { writeback } from "./writeback.js";
+import { writeFile } from "./write-file.js";
 
 export const OPERATIONS: readonly Operation[] = [
   read,
@@ -50,15 +67,18 @@ export const OPERATIONS: readonly Operation[] = [
   faultHuge,
   mmap,
   munmap,
+  munmapShared,
   munmapTablesFirst,
   brk,
   madvise,
   mprotect,
   mremap,
+  mremapKeep,
   mremapLateFlush,
   fork,
   exec,
   exit,
+  exitShared,
   contextSwitch,
   idle,
   useMm,
@@ -67,6 +87,11 @@ export const OPERATIONS: readonly Operation[] = [
   mmapFixed,
   madviseReclaim,
   madviseFree,
+  madviseAge,
+  madviseNothing,
+  reclaimPage,
+  reclaimFlush,
+  reclaimSettle,
   mapAround,
   populateRead,
   populateWrite,
@@ -75,6 +100,7 @@ export const OPERATIONS: readonly Operation[] = [
   inferFile,
   inferShare,
   inferAbsent,
+  inferTables,
   switchAway,
   reclaim,
   cpuOffline,

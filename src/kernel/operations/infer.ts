@@ -87,6 +87,22 @@ export const inferAbsent = operation(
   ],
 );
 
+export const inferTables = operation(
+  "infer.tables",
+  ["start", "end"],
+  {
+    summary: "the leaf tables that lie wholly inside [start, end), empty now, have moved elsewhere",
+    source: "replay: Linux move_normal_pmd moves a whole table, not its entries",
+    settles: "none",
+  },
+  (kit, { start, end }) => [
+    op("gather.begin"),
+    kit.unhookTables(start, end, abi.UNHOOK_LEAVES_INSIDE),
+    op("table.free"),
+    op("gather.end"),
+  ],
+);
+
 export const switchAway = operation(
   "switch.away",
   [],

@@ -3,7 +3,7 @@ import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, NEEDS_TABLES, operation } from "../operation.js";
-import { ZAP_SITE } from "../sites.js";
+import { RECLAIM_SITE, ZAP_SITE } from "../sites.js";
 
 export const madvise = operation(
   "madvise",
@@ -103,3 +103,99 @@ function freePage(kit: Kit, vpn: Reg): Program {
     op("pte.forget"),
   ]);
 }
+
+/** A gather that unmaps nothing, but whose range `widen` may set. */
+function quietGather(kit: Kit, widen: Program): Program {
+  return [
+    op("mmap.read.lock"),
+    op("gather.begin"),
+    widen,
+    op("gather.nested"),
+    kit.gatherFlushQuietly(),
+    op("gather.end"),
+    op("mmap.read.unlock"),
+  ];
+}
+
+export const madviseAge = operation(
+  "madvise.age",
+  ["start", "end"],
+  {
+    summary: "MADV_COLD: pages lose their accessed bit, `start` the first and `end - 1` the last",
+    source: "Linux madvise_cold",
+    settles: "none",
+  },
+  (kit, { start, end }) => quietGather(kit, [op("gather.widen", { a: start, b: end })]),
+);
+
+export const madviseNothing = operation(
+  "madvise.nothing",
+  [],
+  {
+    summary: "advice that changes no entry: it flushes if another gather is open, like any other",
+    source: "Linux madvise_cold, madvise_free_single_vma, madvise_pageout: their gather",
+    settles: "none",
+  },
+  (kit) => quietGather(kit, []),
+);
+
+export const reclaimPage = operation(
+  "reclaim.page",
+  ["vpn"],
+  {
+    summary: "page `vpn`, which nobody has used since MADV_FREE, is taken away and flushed alone",
+    source: "Linux try_to_unmap_one where no other CPU has the mm: nothing is deferred",
+    settles: "page",
+    needs: NEEDS_DATA,
+  },
+  (kit, { vpn }) => [
+    when(op("ptl.lock", { a: vpn }), [
+      when(
+        op("pte.get", { a: vpn }),
+        [
+          kit.regs.scope(["next"], (next) => [
+            op("addi", { a: next, b: vpn, imm: 1 }),
+            kit.clearFlush(RECLAIM_SITE, vpn, next),
+          ]),
+          op("ptl.unlock"),
+          op("frame.put", { note: "free page" }),
+        ],
+        [op("pte.forget"), op("ptl.unlock")],
+      ),
+    ]),
+  ],
+);
+
+/** A full flush of this mm, told to lazy CPUs as well if `info` says so. */
+function flushAll(kit: Kit, info: number): Program {
+  return kit.regs.scope(["zero", "all"], (zero, all) => [
+    kit.set(zero, 0),
+    kit.set(all, Infinity),
+    kit.flush(zero, all, info),
+  ]);
+}
+
+export const reclaimFlush = operation(
+  "reclaim.flush",
+  [],
+  {
+    summary: "one full flush for the pages that reclaim has taken away from this mm",
+    source: "Linux try_to_unmap_flush, arch_tlbbatch_flush",
+    settles: "none",
+    needs: NEEDS_DATA,
+  },
+  (kit) => flushAll(kit, 0),
+);
+
+export const reclaimSettle = operation(
+  "reclaim.settle",
+  [],
+  {
+    summary: "reclaim's flush may still be pending for all this caller knows: one of its own",
+    source:
+      "Linux flush_tlb_batched_pending, which calls flush_tlb_mm: as if tables had been freed",
+    settles: "none",
+    needs: NEEDS_DATA,
+  },
+  (kit) => flushAll(kit, abi.INFO_FREED),
+);

@@ -3,7 +3,7 @@
  * and the old addresses are flushed: the moved frame is guarded by the destination lock from then
  * on (CVE-2018-18281).
  */
-import { op, type Program, type Reg, unless, when, whilst } from "../../program/notation.js";
+import { op, type Program, type Reg, unless, when } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_TABLES, operation } from "../operation.js";
 import { MOVE_SITE } from "../sites.js";
@@ -58,7 +58,16 @@ function moveTables(kit: Kit, start: Reg, end: Reg, target: Reg, place: FlushPla
   );
 }
 
-function mremapWith(name: string, summary: string, source: string, place: FlushPlace) {
+interface Variant {
+  readonly name: string;
+  readonly summary: string;
+  readonly source: string;
+  readonly place: FlushPlace;
+  /** MREMAP_DONTUNMAP: the old mapping stays, empty, and with it its page tables. */
+  readonly keeps?: boolean;
+}
+
+function mremapWith({ name, summary, source, place, keeps }: Variant) {
   return operation(
     name,
     ["start", "end", "target"],
@@ -74,24 +83,33 @@ function mremapWith(name: string, summary: string, source: string, place: FlushP
         op("vma.set", { a: target, b: last, c: prot }),
       ]),
       kit.range(MOVE_SITE, "UNMAP", start, end, moveTables(kit, start, end, target, place)),
-      op("vma.clear", { a: start, b: end }),
-      kit.gather([whilst(op("table.unhook", { a: start, b: end, note: "unhook page table" }), [])]),
+      keeps === true
+        ? []
+        : [op("vma.clear", { a: start, b: end }), kit.gather([kit.unhookTables(start, end)])],
       op("mmap.write.unlock"),
     ],
   );
 }
 
-export const mremap = mremapWith(
-  "mremap",
-  "moves [start, end) to `target`; both places must not overlap",
-  "notifiers.md 2.4 row 7; Linux since eb66ae030829",
-  "locked",
-);
+export const mremap = mremapWith({
+  name: "mremap",
+  summary: "moves [start, end) to `target`; both places must not overlap",
+  source: "notifiers.md 2.4 row 7; Linux since eb66ae030829",
+  place: "locked",
+});
+
+export const mremapKeep = mremapWith({
+  name: "mremap.keep",
+  summary: "as mremap, but the old mapping stays, without its pages",
+  source: "Linux MREMAP_DONTUNMAP, 5.7 and newer",
+  place: "locked",
+  keeps: true,
+});
 
 /** The order before eb66ae030829. */
-export const mremapLateFlush = mremapWith(
-  "mremap-late-flush",
-  "mutant: flushes the old place after both page-table locks dropped",
-  "notifiers.md S05c; CVE-2018-18281",
-  "unlocked",
-);
+export const mremapLateFlush = mremapWith({
+  name: "mremap-late-flush",
+  summary: "mutant: flushes the old place after both page-table locks dropped",
+  source: "notifiers.md S05c; CVE-2018-18281",
+  place: "unlocked",
+});

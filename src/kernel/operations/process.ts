@@ -4,6 +4,7 @@ import { op, type Program, type Reg, when, whilst } from "../../program/notation
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, NEEDS_TABLES, operation } from "../operation.js";
 import { COPY_SITE, UNMAP_SITE } from "../sites.js";
+import { zapShared } from "./unmap.js";
 
 /** dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end. */
 function duplicate(kit: Kit, child: Reg): Program {
@@ -70,15 +71,24 @@ export const fork = operation(
   ],
 );
 
-/** exit_mmap of ctx.mm, which nobody uses any more: release, zap everything, free it. */
-export function exitMmap(kit: Kit): Program {
+/**
+ * exit_mmap of ctx.mm, which nobody uses any more: release, zap everything, free it.
+ * @param shared - it has written pages of shared mappings
+ */
+export function exitMmap(kit: Kit, shared = false): Program {
   return kit.regs.scope(["start", "end"], (start, end) => [
     op("mm.release", { note: "notifier release" }),
     kit.set(start, 0),
     kit.set(end, Infinity),
     kit.gather(
       [
-        kit.range(UNMAP_SITE, "UNMAP", start, end, kit.zap(start, end)),
+        kit.range(
+          UNMAP_SITE,
+          "UNMAP",
+          start,
+          end,
+          shared ? zapShared(kit, start, end) : kit.zap(start, end),
+        ),
         op("vma.clear", { a: start, b: end }),
         kit.unhookTables(start, end),
       ],
@@ -101,6 +111,22 @@ export const exit = operation(
     op("sw.lazy", { note: "keep CR3, lazily" }),
     kit.regs.scope(["none"], (none) => [kit.set(none, 0), op("task.mm", { a: none, b: none })]),
     when(op("mm.put"), exitMmap(kit)),
+  ],
+);
+
+export const exitShared = operation(
+  "exit.shared",
+  [],
+  {
+    summary: "as exit, of an mm with written pages of shared mappings: their tables are flushed",
+    source: "Linux zap_pte_range, as for munmap.shared",
+    settles: "all",
+    needs: NEEDS_TABLES,
+  },
+  (kit) => [
+    op("sw.lazy", { note: "keep CR3, lazily" }),
+    kit.regs.scope(["none"], (none) => [kit.set(none, 0), op("task.mm", { a: none, b: none })]),
+    when(op("mm.put"), exitMmap(kit, true)),
   ],
 );
 

@@ -1,6 +1,6 @@
 /** Row 1: munmap, and brk when it shrinks. */
 import * as abi from "../../core/abi.js";
-import { op, type Program, type Reg } from "../../program/notation.js";
+import { op, type Program, type Reg, when } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_TABLES, operation } from "../operation.js";
 import { UNMAP_SITE } from "../sites.js";
@@ -11,6 +11,39 @@ export function unmapRegion(kit: Kit, start: Reg, end: Reg): Program {
     kit.range(UNMAP_SITE, "UNMAP", start, end, kit.zap(start, end)),
     kit.unhookTables(start, end),
   ]);
+}
+
+/**
+ * As `kit.zap`. Where a table held a written page of a shared mapping, its writers must have lost
+ * it before the page is let go of: that table is flushed under its lock.
+ */
+export function zapShared(kit: Kit, start: Reg, end: Reg): Program {
+  return kit.regs.scope(["dirty", "none"], (dirty, none) =>
+    kit.forEachTable(start, end, (from, to) => [
+      when(op("ptl.lock", { a: from }), [
+        kit.set(dirty, 0),
+        kit.forEachEntry(from, to, (vpn) => [
+          when(op("gather.full"), [
+            op("ptl.unlock"),
+            kit.gatherFlush(),
+            op("gather.free", { note: "batch full: free it" }),
+            op("ptl.lock", { a: from }),
+          ]),
+          op("pte.clear", { a: vpn, note: "clear PTE" }),
+          when(op("pte.bits", { imm: abi.PTE_SHARED }), [
+            when(op("pte.bits", { imm: abi.PTE_W }), [kit.set(dirty, 1, "a written shared page")]),
+          ]),
+          op("gather.add", { a: vpn, note: "gather page" }),
+        ]),
+        kit.set(none, 0),
+        when(op("cmp.lt", { a: none, b: dirty }), [
+          kit.gatherFlush(),
+          op("gather.free", { note: "written shared pages: free at once" }),
+        ]),
+        op("ptl.unlock"),
+      ]),
+    ]),
+  );
 }
 
 /** The mutant's order: page tables are freed before the flush, so walkers may still enter them. */
@@ -42,6 +75,24 @@ export const munmap = operation(
     needs: NEEDS_TABLES,
   },
   (kit, { start, end }) => body(kit, start, end),
+);
+
+export const munmapShared = operation(
+  "munmap.shared",
+  ["start", "end"],
+  {
+    summary: "as munmap; tables with written shared pages are flushed one by one",
+    source: "Linux zap_pte_range: delayed rmap removal forces a flush before the lock drops",
+    settles: "range",
+    needs: NEEDS_TABLES,
+  },
+  (kit, { start, end }) =>
+    body(kit, start, end, (inner, from, to) =>
+      inner.gather([
+        inner.range(UNMAP_SITE, "UNMAP", from, to, zapShared(inner, from, to)),
+        inner.unhookTables(from, to),
+      ]),
+    ),
 );
 
 export const munmapTablesFirst = operation(
