@@ -124,7 +124,7 @@ export function apply<F>(m: usize, cpu: u32, info: Cpu): void {
 /** BCAST_SEND. `masked`: for the CPUs of the request's cpumask only, whose firmware does it. */
 export function broadcast<F>(m: usize, self: u32, masked: bool): i32 {
   const row = cpuAt(m, self);
-  const none = row.infoMm == 0 || row.infoMm >= <u32>abi.INFO_KERNEL_MM;
+  const none = row.infoMm == 0 || row.infoMm == abi.INFO_KERNEL_MM;
   if (none || (hdr(m, abi.H_OPTIONS) & abi.OPT_BROADCAST) == 0) {
     return abi.ST_BAD_PROGRAM;
   }

@@ -6,7 +6,7 @@
  * all of those have answered it: owner's bits from CSD_OPEN on count who has not, itself included.
  * Until then its csd is in nobody's list; whoever answers last puts it back into its queue.
  *
- * Explored machines poll any time, timed ones every COST_MSG_POLL ns. Like an interrupt, a poll does
+ * Explored machines poll any time, timed ones every COST_MSG_POLL ns. As an interrupt, a poll does
  * not happen with interrupts off.
  */
 import * as abi from "../src/core/abi";

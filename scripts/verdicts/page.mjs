@@ -48,6 +48,11 @@ function bounds(scenarios) {
 
 /** The whole page; `parts` are the policies of the catalogue, `scenarios` what was explored. */
 export function page({ cells, unexpected }, parts, scenarios) {
+  const large = cells.filter(({ verdict }) => verdict === "INCONCLUSIVE");
+  const isSound = ({ policy }) => parts.some(({ name, mutant }) => name === policy && !mutant);
+  const open = large
+    .filter(isSound)
+    .map(({ scenario, policy }) => `\`${scenario}\` under \`${policy}\``);
   const names = scenarios.map(({ name }) => name);
   const titles = new Map(parts.map(({ name, title }) => [name, title]));
   const sound = parts.filter(({ mutant }) => !mutant).map(({ name }) => name);
@@ -55,7 +60,7 @@ export function page({ cells, unexpected }, parts, scenarios) {
   return `# Verdicts
 
 Written by \`npm run verdicts\`; a test holds it to what exploration finds. ${cells.length} cells, of which
-${unexpected} are not what their scenario expects. Era \`coupled\`, consumer \`sharing\`; a cell is the
+${unexpected - open.length} are not what their scenario expects. Too large to be exhausted: ${open.join(", ") || "none"}. Era \`coupled\`, consumer \`sharing\`; a cell is the
 verdict and the states that were explored for it: all there are when it is SAFE, else those up to
 the shortest counterexample. \`shootdown check SCENARIO --policy POLICY\` prints that.
 

@@ -51,6 +51,7 @@ export interface CalibrateResult {
     readonly lines: number;
     readonly events: number;
     readonly lostEvents: number;
+    readonly lostMarks: number;
     readonly skipped: Readonly<Record<string, number>>;
     readonly cpus: number;
     readonly durationNs: number;
@@ -222,6 +223,7 @@ export async function calibrateTrace(
       lines: stats.lines,
       events: stats.events,
       lostEvents: stats.lostEvents,
+      lostMarks: stats.lostMarks,
       skipped: { ...stats.skipped },
       cpus: Math.max(stats.cpus, facts.cpus),
       durationNs: facts.lastNs - facts.firstNs,

@@ -142,7 +142,7 @@ export const H_GLOBAL_CPUS = 118; // an mm active on more CPUs gets one
 export const H_GLOBAL_EVERY = 119; // asked at every so many-th shootdown of an mm
 // Timed, of the running timedAdvance: see assembly/bulk-time.ts.
 export const H_WHOLE = 120; // CPUs whose flush requests may be carried out whole: all, or none
-export const H_WHOLE_SHAPE = 121; // BULK_* | pages << 3 of the request that the next are about, or 0
+export const H_WHOLE_SHAPE = 121; // BULK_* | pages << 3 of the request that they are about, or 0
 export const H_WHOLE_TURN = 122; // ns to queue the csd of one target
 export const H_WHOLE_ARRIVAL = 123; // its interrupts arrive, ns from its beginning but those turns
 export const H_WHOLE_TAKEN = 124; // its handlers are over

@@ -24,7 +24,7 @@ function gathered(view: View): number[] | null {
     const next = (id: number): number => view.table(id, "next");
     const list = listOf(view.ctx(i, "gTables"), view.tables, next);
     if (list === null) return null;
-    all.push(...list);
+    for (const table of list) all.push(table);
   }
   return all;
 }
@@ -41,7 +41,7 @@ function freeFrames(view: View): number[] | null {
   for (const head of heads) {
     const list = listOf(head, view.frames, next);
     if (list === null) return null;
-    all.push(...list);
+    for (const pfn of list) all.push(pfn);
   }
   return all;
 }

@@ -89,6 +89,8 @@ const directoryInclusive: Invariant = {
     );
     for (let cpu = 0; cpu < view.cpus; cpu++) {
       for (const e of view.tlb(cpu)) {
+        // Kernel pages are flushed for without it.
+        if (e.asid >= view.header(abi.H_ASIDS)) continue;
         const { ctxId } = view.slot(cpu, e.asid);
         if (ctxId === 0 || !live.has(ctxId)) continue;
         const isHuge = (e.flags & HUGE) !== 0;

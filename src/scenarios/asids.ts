@@ -106,6 +106,7 @@ const away: Scenario = {
     ...BROKEN_ANYWAY,
     "skip-switching": "UAF",
     "riscv-loaded-only": "UAF",
+    "cleared-slots-late": "UAF",
   },
 };
 

@@ -82,6 +82,8 @@ const lockDropMarked: Scenario = {
     "latr-everything": "STALE",
     "batched-unchecked": "STALE",
     "broadcast-barrier": "STALE",
+    "in-context-blind": "UAF",
+    "messages-early": "STALE",
   },
 };
 
@@ -123,6 +125,7 @@ const lockDropReclaim: Scenario = {
     "latr-everything": "UAF",
     "batched-unchecked": "STALE",
     "broadcast-barrier": "STALE",
+    "luf-writable": "STALE",
   },
 };
 
@@ -195,6 +198,7 @@ const reclaimNested: Scenario = {
     ...brokenAnyway("UAF"),
     "latr-everything": "UAF",
     "batched-reset": "UAF",
+    "luf-writable": "LOSTW",
   },
 };
 

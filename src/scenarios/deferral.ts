@@ -144,7 +144,12 @@ const madeWritable: Scenario = {
       load(0),
     ),
   ],
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "luf-made-writable": "STALE" },
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "luf-made-writable": "STALE",
+    "invlpgb-no-transition": "UAF",
+  },
 };
 
 const unmapped: Scenario = {
@@ -221,6 +226,7 @@ const meanwhile: Scenario = {
     "luf-unflushed": "UAF",
     "luf-late-stamp": "UAF",
     "luf-wiped": "UAF",
+    "invlpgb-no-transition": "UAF",
   },
 };
 
@@ -397,7 +403,14 @@ const ownPages: Scenario = {
     ),
     onCpu(1, "T1 uses A, C", load(0), load(2)),
   ],
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "latr-everything": "SAFE" },
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "latr-everything": "SAFE",
+    "directory-silent": "UAF",
+    "core-tables-owner": "UAF",
+    "invlpgb-no-transition": "UAF",
+  },
 };
 
 const copied: Scenario = {

@@ -41,7 +41,12 @@ const reordered: Scenario = {
     onCpu(1, "T1 drops C, reads A", call("discard", range(2)), read(0)),
   ],
   expect: ANY,
-  expectPolicy: { "*": "SAFE", ...brokenAnyway("UAF"), "newest-only": "UAF" },
+  expectPolicy: {
+    "*": "SAFE",
+    ...brokenAnyway("UAF"),
+    "newest-only": "UAF",
+    "invlpgb-no-transition": "UAF",
+  },
 };
 
 /**
@@ -82,6 +87,7 @@ const switchIn: Scenario = {
     ...brokenAnyway("UAF"),
     "skip-switching": "UAF",
     "cleared-slots-late": "UAF",
+    "riscv-loaded-only": "UAF",
   },
 };
 

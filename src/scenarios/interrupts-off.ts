@@ -51,6 +51,15 @@ const irqsOffUnmap: Scenario = {
     "latr-everything": "SAFE",
     "latr-tickless": "SAFE",
     "latr-own-late": "SAFE",
+    // Nobody else has to be told.
+    fpr: "SAFE",
+    "fpr-leaky": "SAFE",
+    "fpr-aba": "SAFE",
+    abis: "SAFE",
+    "abis-unflushed": "SAFE",
+    "abis-flushed-before": "SAFE",
+    "core-tables": "SAFE",
+    "core-tables-owner": "SAFE",
   },
 };
 
@@ -82,7 +91,13 @@ function offlineParked(name: string, operation: string, sweeps: boolean): Scenar
     expect: ANY,
     expectPolicy: sweeps
       ? { "*": "SAFE", "latr-tickless": "DEADLOCK" }
-      : { "*": "DEADLOCK", ...NEVER_INTERRUPTS, "no-wait": "SAFE", "latr-reused": "SAFE" },
+      : {
+          "*": "DEADLOCK",
+          ...NEVER_INTERRUPTS,
+          "no-wait": "SAFE",
+          "latr-reused": "SAFE",
+          "fpr-aba": "SAFE",
+        },
   };
 }
 

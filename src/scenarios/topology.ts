@@ -58,6 +58,9 @@ const twoRoads: Scenario = {
     // Every request is this CPU's first.
     "early-ack-pointer": "SAFE",
     "hybrid-overtaken": "UAF",
+    "newest-only": "UAF",
+    "invlpgb-no-transition": "UAF",
+    "in-context-blind": "UAF",
   },
 };
 

@@ -16,6 +16,15 @@ import {
   type Verdict,
 } from "../../src/index.js";
 
+/**
+ * There are thousands of cells. docs/verdicts.md has all with two CPUs, held to exploration by
+ * verdicts.test.ts; here, and with three CPUs, one in some is explored, always the same ones.
+ * SHOOTDOWN_ALL=1 explores every one of them.
+ */
+const ALL = process.env["SHOOTDOWN_ALL"] === "1";
+let cells = 0;
+const isDrawn = (oneIn: number): boolean => cells++ % oneIn === 0 || ALL;
+
 const DECIDED = listScenarios().filter(({ expectPolicy }) => expectPolicy?.["*"] === "SAFE");
 /** Broken under most policies, because what they run is. */
 const BROKEN = listScenarios().filter(({ expectPolicy }) => {
@@ -48,6 +57,7 @@ describe("races that the policy decides", () => {
   for (const scenario of [...DECIDED, ...BROKEN]) {
     for (const { name } of policies) {
       const expected = expectedVerdict(scenario, "coupled", "sharing", name)!;
+      if (!isDrawn(17)) continue;
       test(`${scenario.name}, ${name}: ${expected}`, async () => {
         const result = await check(scenario, { policy: name });
         expect(result.verdict).toBe(expected);
@@ -87,6 +97,7 @@ const ofTwo = DECIDED.filter(
 describe("with three CPUs in the mm", () => {
   for (const scenario of ofTwo) {
     for (const { name } of SOUND) {
+      if (!isDrawn(13)) continue;
       test(`${scenario.name}, ${name}: all interleavings are safe`, async () => {
         const two = await check(scenario, { policy: name });
         const three = await check(withThreeCpus(scenario), { policy: name });

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { Catalogue, checkMatrix, expectedVerdict, listScenarios } from "../../src/index.js";
 
 /** Cells with more states are left to `npm run verdicts`. */
-const FAST_STATES = 1500;
+const FAST_STATES = 400;
 const page = readFileSync(new URL("../../docs/verdicts.md", import.meta.url), "utf8");
 const { policies } = Catalogue.standard.parts;
 const scenarios = listScenarios();
@@ -57,9 +57,18 @@ test("no verdict contradicts its scenario", () => {
       if (told === undefined && Catalogue.standard.policy(cell.policy).mutant) continue;
       const scenario = scenarios.find((s) => s.name === name)!;
       const expected = expectedVerdict(scenario, "coupled", "sharing", cell.policy);
+      if (cell.verdict === "INCONCLUSIVE") continue; // the page says which
       expect(`${name} ${cell.policy} ${cell.verdict}`).toBe(`${name} ${cell.policy} ${expected}`);
     }
   }
+});
+
+test("what was too large to be exhausted is named", () => {
+  const open = sound.cells.filter(({ verdict }) => verdict === "INCONCLUSIVE");
+  for (const { scenario, policy } of open) {
+    expect(page).toContain(`\`${scenario}\` under \`${policy}\``);
+  }
+  expect(open.length).toBeLessThan(5);
 });
 
 test("what is explored fast is found again, states included", async () => {
@@ -71,4 +80,4 @@ test("what is explored fast is found again, states included", async () => {
     const [{ verdict, states }] = cells;
     expect({ scenario, policy, verdict, states }).toEqual(cell);
   }
-}, 120_000);
+}, 240_000);

@@ -1,6 +1,6 @@
 /**
- * Shootdowns in one go (assembly/bulk.ts) against the same ones decoded, in what random loads hardly
- * ever come to: a CPU that is not as usual as it looks.
+ * Shootdowns in one go (assembly/bulk.ts) against the same ones decoded, in what random loads
+ * hardly ever come to: a CPU that is not as usual as it looks.
  */
 import { describe, expect, it } from "vitest";
 import { Catalogue, type CostProfile, Machine, op, operation, when, whilst } from "shootdown";

@@ -7,7 +7,8 @@ import { BASE, type Core } from "../../src/core/core.js";
 import * as layout from "../../src/core/layout.js";
 import type { Cached, Context, Cpu, Csd, LatrEntry, Model } from "./state.js";
 import { lockName, waitsFor } from "./ops-flush.js";
-import { hasCoreTables, tracksSharers } from "./sharers.js";
+import * as rows from "./compare-rows.js";
+import { freedFrames } from "./compare-rows.js";
 import {
   entryTag,
   id,
@@ -35,17 +36,12 @@ class Found extends Error {
   }
 }
 
-/** Frames of a deferral that are free. */
-function freedFrames(model: Model, key: number): number {
-  return model.deferredFrames.flat().filter((pfn) => model.frames[pfn].deferral === key).length;
-}
-
 class Comparison {
   private readonly u64: BigUint64Array;
 
   constructor(
-    private readonly core: Core,
-    private readonly model: Model,
+    readonly core: Core,
+    readonly model: Model,
   ) {
     this.u64 = new BigUint64Array(core.memory.buffer);
   }
@@ -85,12 +81,12 @@ class Comparison {
     }
   }
 
-  private word(path: string, index: number, address: number, want: number): void {
+  word(path: string, index: number, address: number, want: number): void {
     const got = this.core.u32[address >> 2];
     if (got !== want) this.differ(`${path}[${index}]`, got, want);
   }
 
-  private long(path: string, index: number, address: number, want: bigint): void {
+  long(path: string, index: number, address: number, want: bigint): void {
     const low = this.core.u32[address >> 2];
     const high = this.core.u32[(address >> 2) + 1];
     if (want === 0n && low === 0 && high === 0) return;
@@ -217,7 +213,7 @@ class Comparison {
     this.mask(`cpus[${cpu.index}].ipiSet`, slots + asids * 8, cpu.ipiSet);
   }
 
-  private mask(path: string, address: number, set: ReadonlySet<number>): void {
+  mask(path: string, address: number, set: ReadonlySet<number>): void {
     const words = Math.ceil(this.model.geometry.cpus / 32);
     for (let w = 0; w < words; w++) {
       let bits = 0;
@@ -330,59 +326,23 @@ class Comparison {
         (cpu.preempted ? abi.VCPU_PREEMPTED : 0) | (cpu.flushOnResume ? abi.VCPU_FLUSH : 0);
       if (model.has(abi.OPT_PREEMPT)) this.word("vcpu", index, vcpus + index * 4, state);
     }
-    if (model.has(abi.OPT_PTI)) this.halves();
+    if (model.has(abi.OPT_PTI)) rows.halves(this);
     if (model.has(abi.OPT_GLOBAL_ASIDS)) this.globalAsids();
     for (const { index, poll } of model.has(abi.OPT_POLL) ? model.cpus : []) {
       const at = core.at(abi.H_OFF_POLL) + index * 4;
       this.word("poll", index, at, ["no", "polls", "wanted"].indexOf(poll));
     }
-    this.sharers();
-    this.directory();
+    rows.sharers(this);
+    rows.directory(this);
     const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);
     const deferred = model.deferrals.reduce((n, { key }) => n + freedFrames(model, key), 0);
     this.word("parked", 0, BASE + abi.H_PARKED_PAGES * 4, parked + deferred);
-    if (model.has(abi.OPT_DEFER)) this.deferrals();
+    if (model.has(abi.OPT_DEFER)) rows.deferrals(this);
     if (!model.has(abi.OPT_ACCESSED)) return;
     model.frames.forEach(({ accessedBy: [first], accessedBy }, pfn) => {
       const owner = accessedBy.size > 1 ? abi.ACCESS_MANY : id(first);
       this.word("frames.access", pfn, core.at(abi.H_OFF_ACCESS) + pfn * 4, owner);
     });
-  }
-
-  private deferrals(): void {
-    const { core, model } = this;
-    const head = core.at(abi.H_OFF_DEFER);
-    const next = model.nextDeferral;
-    this.word("deferrals.gen", 0, head, model.deferralGen);
-    this.word("deferrals.next", 0, head + 4, next);
-    this.word(
-      "deferrals.oldest",
-      0,
-      head + 8,
-      Math.min(next, ...model.deferrals.map((d) => d.key)),
-    );
-    model.deferredFrames.forEach((list, mm) => {
-      const p = core.at(abi.H_OFF_DEFER_LIST) + mm * 8;
-      this.word("deferrals.first", mm, p, id(list[0]));
-      this.word("deferrals.last", mm, p + 4, id(list.at(-1)));
-    });
-    model.frames.forEach(({ deferral }, pfn) => {
-      this.word("frames.deferral", pfn, core.at(abi.H_OFF_DEFER_KEY) + pfn * 4, deferral);
-    });
-    const ring = core.header[abi.H_DEFER_RING];
-    for (let place = 0; place < ring; place++) {
-      const p = core.at(abi.H_OFF_DEFER_RING) + place * core.header[abi.H_DEFER_STRIDE];
-      const d = model.deferrals.find(({ key }) => key % ring === place);
-      this.word("deferral.key", place, p, d?.key ?? 0);
-      this.word("deferral.gen", place, p + 4, d?.gen ?? 0);
-      this.word("deferral.mm", place, p + 8, id(d?.mm));
-      this.word("deferral.owner", place, p + 12, id(d?.owner));
-      this.long("deferral.start", place, p + 16, d?.start ?? 0n);
-      this.long("deferral.end", place, p + 24, d?.end ?? 0n);
-      this.word("deferral.count", place, p + 32, d ? freedFrames(model, d.key) : 0);
-      this.word("deferral.recycled", place, p + 36, Number(d?.recycled ?? false));
-      this.mask(`deferral[${place}].mask`, p + 40, d?.mask ?? new Set());
-    }
   }
 
   private globalAsids(): void {
@@ -398,57 +358,6 @@ class Comparison {
       this.word("globals.moving", i, p + 4, Number(mm?.moving ?? false));
       this.word("globals.asked", i, p + 8, mm?.asked ?? 0);
     });
-  }
-
-  private halves(): void {
-    const { core, model } = this;
-    const base = core.at(abi.H_OFF_PTI);
-    for (const { index, marks, isUser, othersSuspect } of model.cpus) {
-      const p = base + index * abi.PTI_BYTES;
-      const word = [...marks].reduce((bits, asid) => bits | (1n << BigInt(asid)), 0n);
-      this.long("pti.marks", index, p, word);
-      this.word("pti.isUser", index, p + 8, Number(isUser));
-      this.word("pti.suspect", index, p + 12, Number(othersSuspect));
-    }
-    const tasks = base + model.cpus.length * abi.PTI_BYTES;
-    model.inKernel.forEach((is, task) => {
-      this.word("pti.inKernel", task, tasks + task * 4, Number(is));
-    });
-  }
-
-  private directory(): void {
-    const { core, model } = this;
-    if (!model.has(abi.OPT_DIRECTORY)) return;
-    const { turn, ways } = model.directory;
-    const base = core.at(abi.H_OFF_DIRECTORY);
-    const bytes = Math.ceil((16 + Math.ceil(model.geometry.cpus / 32) * 4) / 8) * 8;
-    this.word("directory.turn", 0, base, turn);
-    ways.forEach((e, way) => {
-      const p = base + 8 + way * bytes;
-      const tag = e ? 1n | (e.huge ? 4n : 0n) | (e.vpn << 12n) : 0n;
-      this.long("directory.tag", way, p, tag);
-      this.word("directory.ctxId", way, p + 8, e?.ctxId ?? 0);
-      this.mask(`directory[${way}].mask`, p + 16, e?.holders ?? new Set());
-    });
-  }
-
-  private sharers(): void {
-    const { core, model } = this;
-    if (!tracksSharers(model)) return;
-    const bytes = Math.ceil(model.geometry.cpus / 32) * 4;
-    const base = core.at(abi.H_OFF_SHARERS);
-    const none: ReadonlySet<number> = new Set();
-    for (const { id: table, sharers, entries } of model.tables) {
-      const n = hasCoreTables(model) ? entries.length : 1;
-      for (let i = 0; i < n; i++) {
-        const p = base + (table * n + i) * 2 * bytes;
-        this.mask(`tables[${table}].tracked[${i}]`, p, sharers[i]?.tracked ?? none);
-        this.mask(`tables[${table}].copied[${i}]`, p + bytes, sharers[i]?.copied ?? none);
-      }
-    }
-    for (const { index, told } of model.cpus) {
-      this.mask(`cpus[${index}].told`, core.at(abi.H_OFF_TOLD) + index * bytes, told);
-    }
   }
 
   /** Explored machines have rings of one entry. */

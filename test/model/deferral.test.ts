@@ -12,7 +12,7 @@ import { executed } from "./step.js";
 
 const FILE = "test/model/deferral.test.ts";
 const only = process.env["SHOOTDOWN_SEED"];
-const RUNS = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 25) : 1;
+const RUNS = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 60) : 1;
 const STEPS = 700;
 
 const LUF = ["populate.read", "populate.read", "reclaim", "reclaim", "read", "write", "write.file"];
@@ -101,7 +101,7 @@ for (const [policy, codes] of Object.entries(CASES)) {
     }
     const times = codes.map((code) => [opName(code), executed[code] - before[code]] as const);
     console.log(`${policy}: ${times.map(([name, n]) => `${name} ${n}`).join(", ")}`);
-    if (only === undefined && RUNS >= 25) {
+    if (only === undefined && RUNS >= 60) {
       expect(times.filter(([, n]) => n === 0).map(([name]) => name)).toEqual([]);
     }
   }, 120_000);

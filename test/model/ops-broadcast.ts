@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { holdersOf, leaveDirectory } from "./directory.js";
 import { dropUser, dropUserPages } from "./ops-arch.js";
+import { requestMask } from "./ops-batched.js";
 import { dropPages, flushSlot } from "./ops-flush.js";
 import { globalOf } from "./ops-global.js";
 import { ALL, type Context, type Cpu, type Info, type Model } from "./state.js";
@@ -27,9 +28,9 @@ function add(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
 export function runBroadcast(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   if (i.op === abi.OP_BCAST_ADD) return add(model, cpu, c, i);
   if (i.op === abi.OP_BCAST_WAIT) return cpu.broadcast.size > 0 ? abi.ST_WAIT : abi.ST_OK;
-  if (!cpu.info || typeof cpu.info.mm === "string" || !model.has(abi.OPT_BROADCAST))
+  if (!cpu.info || cpu.info.mm === "kernel" || !model.has(abi.OPT_BROADCAST))
     return abi.ST_BAD_PROGRAM;
-  const masked = i.imm === 0 ? null : model.mm(cpu.info.mm).cpumask;
+  const masked = i.imm === 0 ? null : requestMask(model, cpu, cpu.info);
   for (const { index } of model.cpus) {
     if (masked?.has(index) ?? true) cpu.broadcast.add(index);
   }

@@ -94,6 +94,8 @@ export const inferTables = operation(
     summary: "the leaf tables that lie wholly inside [start, end), empty now, have moved elsewhere",
     source: "replay: Linux move_normal_pmd moves a whole table, not its entries",
     settles: "none",
+    // Who flushed for them is the recording's business.
+    needs: { tables: "G0" },
   },
   (kit, { start, end }) => [
     op("gather.begin"),

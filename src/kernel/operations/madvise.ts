@@ -124,6 +124,7 @@ export const madviseAge = operation(
     summary: "MADV_COLD: pages lose their accessed bit, `start` the first and `end - 1` the last",
     source: "Linux madvise_cold",
     settles: "none",
+    needs: { data: "G0" },
   },
   (kit, { start, end }) => quietGather(kit, [op("gather.widen", { a: start, b: end })]),
 );
@@ -135,6 +136,7 @@ export const madviseNothing = operation(
     summary: "advice that changes no entry: it flushes if another gather is open, like any other",
     source: "Linux madvise_cold, madvise_free_single_vma, madvise_pageout: their gather",
     settles: "none",
+    needs: { data: "G0" },
   },
   (kit) => quietGather(kit, []),
 );

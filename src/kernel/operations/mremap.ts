@@ -5,7 +5,7 @@
  */
 import { op, type Program, type Reg, unless, when } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { NEEDS_TABLES, operation } from "../operation.js";
+import { NEEDS_DATA, NEEDS_TABLES, operation } from "../operation.js";
 import { MOVE_SITE } from "../sites.js";
 
 /** Where the CPU flush stands: before the locks drop, or, in a mutant, after. */
@@ -71,7 +71,13 @@ function mremapWith({ name, summary, source, place, keeps }: Variant) {
   return operation(
     name,
     ["start", "end", "target"],
-    { summary, source, settles: "range", needs: NEEDS_TABLES, mutant: place === "unlocked" },
+    {
+      summary,
+      source,
+      settles: "range",
+      needs: keeps === true ? NEEDS_DATA : NEEDS_TABLES,
+      mutant: place === "unlocked",
+    },
     (kit, { start, end, target }) => [
       op("mmap.write.lock"),
       kit.splitEdges(start, end),

@@ -1,0 +1,102 @@
+/** Rows that some policies or machines have: the core's against the model's. */
+import * as abi from "../../src/core/abi.js";
+import type { Core } from "../../src/core/core.js";
+import { hasCoreTables, tracksSharers } from "./sharers.js";
+import type { Model } from "./state.js";
+import { id } from "./words.js";
+
+/** Frames of a deferral that are free. */
+export function freedFrames(model: Model, key: number): number {
+  return model.deferredFrames.flat().filter((pfn) => model.frames[pfn].deferral === key).length;
+}
+
+/** Compares one field each. */
+export interface Rows {
+  readonly core: Core;
+  readonly model: Model;
+  word(path: string, index: number, at: number, model: number): void;
+  long(path: string, index: number, at: number, model: bigint): void;
+  mask(path: string, at: number, model: ReadonlySet<number>): void;
+}
+
+export function deferrals(c: Rows): void {
+  const { core, model } = c;
+  const head = core.at(abi.H_OFF_DEFER);
+  const next = model.nextDeferral;
+  c.word("deferrals.gen", 0, head, model.deferralGen);
+  c.word("deferrals.next", 0, head + 4, next);
+  c.word("deferrals.oldest", 0, head + 8, Math.min(next, ...model.deferrals.map((d) => d.key)));
+  model.deferredFrames.forEach((list, mm) => {
+    const p = core.at(abi.H_OFF_DEFER_LIST) + mm * 8;
+    c.word("deferrals.first", mm, p, id(list[0]));
+    c.word("deferrals.last", mm, p + 4, id(list.at(-1)));
+  });
+  model.frames.forEach(({ deferral }, pfn) => {
+    c.word("frames.deferral", pfn, core.at(abi.H_OFF_DEFER_KEY) + pfn * 4, deferral);
+  });
+  const ring = core.header[abi.H_DEFER_RING];
+  for (let place = 0; place < ring; place++) {
+    const p = core.at(abi.H_OFF_DEFER_RING) + place * core.header[abi.H_DEFER_STRIDE];
+    const d = model.deferrals.find(({ key }) => key % ring === place);
+    c.word("deferral.key", place, p, d?.key ?? 0);
+    c.word("deferral.gen", place, p + 4, d?.gen ?? 0);
+    c.word("deferral.mm", place, p + 8, id(d?.mm));
+    c.word("deferral.owner", place, p + 12, id(d?.owner));
+    c.long("deferral.start", place, p + 16, d?.start ?? 0n);
+    c.long("deferral.end", place, p + 24, d?.end ?? 0n);
+    c.word("deferral.count", place, p + 32, d ? freedFrames(model, d.key) : 0);
+    c.word("deferral.recycled", place, p + 36, Number(d?.recycled ?? false));
+    c.mask(`deferral[${place}].mask`, p + 40, d?.mask ?? new Set());
+  }
+}
+
+export function halves(c: Rows): void {
+  const { core, model } = c;
+  const base = core.at(abi.H_OFF_PTI);
+  for (const { index, marks, isUser, othersSuspect } of model.cpus) {
+    const p = base + index * abi.PTI_BYTES;
+    const word = [...marks].reduce((bits, asid) => bits | (1n << BigInt(asid)), 0n);
+    c.long("pti.marks", index, p, word);
+    c.word("pti.isUser", index, p + 8, Number(isUser));
+    c.word("pti.suspect", index, p + 12, Number(othersSuspect));
+  }
+  const tasks = base + model.cpus.length * abi.PTI_BYTES;
+  model.inKernel.forEach((is, task) => {
+    c.word("pti.inKernel", task, tasks + task * 4, Number(is));
+  });
+}
+
+export function directory(c: Rows): void {
+  const { core, model } = c;
+  if (!model.has(abi.OPT_DIRECTORY)) return;
+  const { turn, ways } = model.directory;
+  const base = core.at(abi.H_OFF_DIRECTORY);
+  const bytes = Math.ceil((16 + Math.ceil(model.geometry.cpus / 32) * 4) / 8) * 8;
+  c.word("directory.turn", 0, base, turn);
+  ways.forEach((e, way) => {
+    const p = base + 8 + way * bytes;
+    const tag = e ? 1n | (e.huge ? 4n : 0n) | (e.vpn << 12n) : 0n;
+    c.long("directory.tag", way, p, tag);
+    c.word("directory.ctxId", way, p + 8, e?.ctxId ?? 0);
+    c.mask(`directory[${way}].mask`, p + 16, e?.holders ?? new Set());
+  });
+}
+
+export function sharers(c: Rows): void {
+  const { core, model } = c;
+  if (!tracksSharers(model)) return;
+  const bytes = Math.ceil(model.geometry.cpus / 32) * 4;
+  const base = core.at(abi.H_OFF_SHARERS);
+  const none: ReadonlySet<number> = new Set();
+  for (const { id: table, sharers, entries } of model.tables) {
+    const n = hasCoreTables(model) ? entries.length : 1;
+    for (let i = 0; i < n; i++) {
+      const p = base + (table * n + i) * 2 * bytes;
+      c.mask(`tables[${table}].tracked[${i}]`, p, sharers[i]?.tracked ?? none);
+      c.mask(`tables[${table}].copied[${i}]`, p + bytes, sharers[i]?.copied ?? none);
+    }
+  }
+  for (const { index, told } of model.cpus) {
+    c.mask(`cpus[${index}].told`, core.at(abi.H_OFF_TOLD) + index * bytes, told);
+  }
+}
