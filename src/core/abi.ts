@@ -183,6 +183,7 @@ export const OPT_PV_LOST = 1048576; // mutant: … which nobody does
 export const OPT_DEFER = 4194304; // frames are freed unflushed, and flushed for when taken
 export const OPT_ACCESSED = 8388608; // who has cached a frame is known, and nobody else is told
 export const OPT_DIRTY = 2097152; // stores of CPUs set dirty bits, which TLBs cache
+export const OPT_ORDERED = 16777216; // broadcasts advance only slots that missed no request
 export const OPT_REPLICAS = 33554432; // every node has its own copies of page tables
 export const OPT_CORE_TABLES = 67108864; // every CPU has its own, tracked page by page
 export const OPT_DIRECTORY = 134217728; // a TLB directory knows whom a broadcast is for

@@ -190,9 +190,11 @@ const slotsCurrentAtRest: Invariant = {
   atRest: true,
   check(view, report) {
     // A hypervisor flushes, and the generations of the guest know nothing of it. Where it is known
-    // who holds a translation, the others are left out, and stay behind.
+    // who holds a translation, the others are left out, and stay behind; and so do slots that a
+    // broadcast has reached before an interrupt.
     const known = abi.OPT_REPLICAS | abi.OPT_CORE_TABLES | abi.OPT_DIRECTORY | abi.OPT_ACCESSED;
-    if ((view.header(abi.H_OPTIONS) & (abi.OPT_PV_FLUSH | known)) !== 0) return;
+    const others = abi.OPT_PV_FLUSH | abi.OPT_ORDERED;
+    if ((view.header(abi.H_OPTIONS) & (known | others)) !== 0) return;
     for (let cpu = 0; cpu < view.cpus; cpu++) {
       const mm = runs(view, cpu);
       if (mm === null || view.isDeferred(mm)) continue;

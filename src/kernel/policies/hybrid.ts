@@ -32,7 +32,7 @@ export const hybrid: FlushPolicy = {
   completes: { data: "G3", tables: "G4" },
   shootdown: byEitherRoad(abi.HYBRID_LEAF | abi.HYBRID_TABLES | abi.HYBRID_ORDERED),
   handler: drainFlushThenAck,
-  options: abi.OPT_BROADCAST,
+  options: abi.OPT_BROADCAST | abi.OPT_ORDERED,
 };
 
 /** The erratum is not heeded. */
