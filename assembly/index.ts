@@ -252,3 +252,4 @@ export * from "./interval-tree/exports";
 export * from "./interval-tree/batch";
 export * from "./pinned-pages/exports";
 export * from "./iotlb/exports";
+export * from "./notifiers/exports";

@@ -34,6 +34,8 @@ export type ErrorCode =
   | "E_VERSION"
   | "E_IO"
   | "E_POLICY"
+  | "E_DEADLOCK"
+  | "E_EXITED"
   | "E_TIME"
   | "E_PROGRAM"
   | "E_INTERNAL";

@@ -152,4 +152,26 @@ export {
   type IotlbOrder,
   type IotlbRights,
 } from "./iotlb.js";
+export {
+  type BracketOptions,
+  MmuNotifiers,
+  type MmuNotifiersOptions,
+  type NotifierEra,
+  type NotifierFaults,
+} from "./notifiers/mmu-notifiers.js";
+export type { IntervalMemoryOptions } from "./notifiers/interval-memory.js";
+export { NOTIFIER_INVARIANTS, validateNotifiers } from "./notifiers/validator.js";
+export { PostedCalls } from "./notifiers/posted.js";
+export {
+  type Bracket,
+  type ClassicOps,
+  type ClassicSubscriber,
+  type IntervalOps,
+  NOTIFIER_EVENTS,
+  type NotifierCounters,
+  type NotifierEvent,
+  type NotifierRange,
+  type NotifierWarning,
+  type SubscriberHandle,
+} from "./notifiers/types.js";
 export { IOTLB_INVARIANTS, validateIotlb } from "./iotlb-validator.js";

@@ -62,6 +62,7 @@ class Reader {
     private readonly u32: Uint32Array,
     private readonly tree: number,
     private readonly found?: (entry: FoundEntry) => void,
+    private readonly apart: number = 0,
   ) {
     const word = (i: number): number => u32[(tree >> 2) + i];
     this.header = {
@@ -189,8 +190,8 @@ class Reader {
       if (u32[row + 1] % 2 !== 0) this.report("HandlesPointHome", `free handle ${slot - 1} is odd`);
       slot = u32[row];
     }
-    if (freeHandles + this.homes.size !== header.handles) {
-      const used = this.homes.size;
+    const used = this.homes.size + this.apart;
+    if (freeHandles + used !== header.handles) {
       this.report("CountsAddUp", `${freeHandles} handles free, ${used} used, of ${header.handles}`);
     }
     for (const [slot, leaf] of this.homes) {
@@ -202,13 +203,17 @@ class Reader {
   }
 }
 
-/** Checks the tree at `tree`, one that is part of something else; tells `found` of its entries. */
+/**
+ * Checks the tree at `tree`, one that is part of something else; tells `found` of its entries.
+ * `apart`: handles in use that are in no leaf.
+ */
 export function checkTree(
   u32: Uint32Array,
   tree: number,
   found?: (entry: FoundEntry) => void,
+  apart = 0,
 ): Violation[] {
-  return new Reader(u32, tree, found).check();
+  return new Reader(u32, tree, found, apart).check();
 }
 
 /** Checks every invariant of a tree. Reads all of it; at most 100 violations. */

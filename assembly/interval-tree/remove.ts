@@ -95,11 +95,16 @@ export function detach(t: usize, handle: u32): u32 {
   return value;
 }
 
-/** Removes an entry; its handle slot may be used again, under another generation. */
-export function remove(t: usize, handle: u32): void {
-  detach(t, handle);
+/** Gives a handle slot that is in no leaf back, to be used again under another generation. */
+export function freeHandle(t: usize, handle: u32): void {
   const row = handleAt(t, handle);
   store<u32>(row, word(t, H_FREE_HANDLE));
   store<u32>(row, load<u32>(row, 4) + 1, 4);
   setWord(t, H_FREE_HANDLE, handle + 1);
+}
+
+/** Removes an entry; its handle slot may be used again, under another generation. */
+export function remove(t: usize, handle: u32): void {
+  detach(t, handle);
+  freeHandle(t, handle);
 }

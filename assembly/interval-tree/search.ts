@@ -134,6 +134,34 @@ export function scanFrom(
   return found;
 }
 
+/**
+ * Address of the leaf slot (slot32) of the next entry that overlaps [start, last], ascending,
+ * behind that of handle slot `after`; 0: none. One at a time, while the tree does not change.
+ */
+export function nextAfter(t: usize, after: u32, start: i64, last: i64): usize {
+  const x = i64x2.splat(start - 1);
+  const y = i64x2.splat(last + 1);
+  let n = nodeAt(t, load<u32>(handleAt(t, after)));
+  let mask = overlapping(n, x, y) & (<u32>0xfffffffe << find32(n + O_HANDLE, after));
+  for (;;) {
+    if (load<u32>(n, O_LEVEL) == 0) {
+      if (mask != 0) return slot32(n, ctz<u32>(mask));
+      // Entries start in order: one behind `last` ends the search.
+      if (startOf(n, countOf(n) - 1) > last) return 0;
+    }
+    while (mask == 0) {
+      const parent = parentOf(n);
+      if (parent == 0) return 0;
+      const up = nodeAt(t, parent);
+      mask = overlapping(up, x, y) & (<u32>0xfffffffe << find32(up + O_REF, idOf(t, n)));
+      n = up;
+    }
+    n = nodeAt(t, refOf(n, ctz<u32>(mask)));
+    mask = overlapping(n, x, y);
+  }
+  return 0;
+}
+
 /** Entries that overlap [start, last]. */
 export function count(t: usize, start: i64, last: i64): u32 {
   return scan(t, start, last, 0, 0, 0xffffffff, false);

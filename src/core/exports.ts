@@ -173,4 +173,35 @@ export interface CoreExports {
     most: number,
   ): number;
   iotlbByInsertion(base: number, asid: number, after: number, out: number, most: number): number;
+  notifiersInit(base: number, nodes: number, handles: number, most: number): void;
+  notifiersWiden(base: number, nodes: number, handles: number): void;
+  notifiersBytes(nodes: number, handles: number): number;
+  notifiersTree(base: number): number;
+  notifiersNodesToAdd(base: number, n: number): number;
+  notifiersHasRoom(base: number, n: number): number;
+  notifiersRow(base: number, handle: number, leaving: number): number;
+  notifiersHandle(base: number, row: number): number;
+  notifiersInsert(base: number, start: number, last: number, ops: number): number;
+  notifiersRemove(base: number, handle: number, releases: number): number;
+  notifiersWouldWait(base: number, row: number): number;
+  notifiersOps(base: number, row: number): number;
+  notifiersUpdate(
+    base: number,
+    handle: number,
+    start: number,
+    last: number,
+    posted: number,
+  ): number;
+  notifiersFind(base: number, ops: number, start: number, last: number, posted: number): number;
+  notifiersStart(base: number, start: number, last: number): number;
+  notifiersNext(base: number, after: number, start: number, last: number): number;
+  notifiersEnd(base: number): number;
+  notifiersReleased(base: number): number;
+  notifiersForget(base: number, row: number): void;
+  notifiersMustWait(base: number, row: number): number;
+  notifiersStamp(base: number, row: number): number;
+  notifiersSetStamp(base: number, row: number, seq: number): void;
+  notifiersSeq(base: number, to: number): number;
+  notifiersRead(base: number, row: number, out: number): void;
+  notifiersPlaced(base: number): number;
 }
