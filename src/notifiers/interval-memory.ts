@@ -9,7 +9,6 @@ import type { SubscriberHandle } from "./types.js";
 /** What the core returns: see assembly/notifiers/exports.ts. */
 const STALE = -1;
 const NO_ROOM = -2;
-const FULL = -3;
 const INVALID = -4;
 const OUT = 1024;
 const BASE = OUT + 64;

@@ -10,7 +10,9 @@ import { checkWithin } from "../arguments.js";
 import { ArgumentError, DisposedError, ShootdownError } from "../errors.js";
 import { failInterval, isInterval, isPage, PAGE_LIMIT } from "../pages.js";
 import { Classic, ClassicList, Srcu, startAll } from "./classic.js";
+import { OpenBracket } from "./bracket.js";
 import { IntervalMemory, type IntervalMemoryOptions } from "./interval-memory.js";
+import { IntervalSide } from "./interval-side.js";
 import { PostedCalls } from "./posted.js";
 import {
   type Bracket,
@@ -56,24 +58,10 @@ export interface BracketOptions {
 const ERAS = ["double", "deduplicated", "coupled"] as const;
 const FAULTS = ["fixed", "strict", "strict-5.11"] as const;
 
-class OpenBracket implements Bracket {
-  open = true;
-
-  constructor(
-    readonly start: number,
-    readonly end: number,
-    readonly event: NotifierEvent,
-    readonly blockable: boolean,
-    readonly owner: unknown,
-  ) {}
-}
-
 /** See the file comment. Made by {@link MmuNotifiers.create}. */
 export class MmuNotifiers {
   private readonly list = new ClassicList();
   private readonly srcu = new Srcu();
-  private readonly kinds: IntervalOps[] = [];
-  private readonly kindOf = new Map<IntervalOps, number>();
   private readonly counts: NotifierCounters = {
     brackets: 0,
     refused: 0,
@@ -82,16 +70,15 @@ export class MmuNotifiers {
     ends: 0,
     secondary: 0,
   };
-  private waiting: (() => void)[] = [];
   private hasIntervals = false;
   private hasExited = false;
   private isDisposed = false;
-  /** Callbacks of interval subscribers on the stack. */
-  private calling = 0;
   /** Brackets that are open. */
   private active = 0;
   /** The API of the series that was posted, as it was posted. */
   readonly posted: PostedCalls;
+
+  private readonly side: IntervalSide;
 
   private constructor(
     private readonly intervals: IntervalMemory,
@@ -99,10 +86,10 @@ export class MmuNotifiers {
     readonly faults: NotifierFaults,
     private readonly warn: (warning: NotifierWarning) => void,
   ) {
-    this.posted = new PostedCalls(intervals, (ops) => this.kind(ops), {
+    this.side = new IntervalSide(intervals, this.counts, warn);
+    this.posted = new PostedCalls(this.side, {
       insert: (start, last, ops) => this.insert(start, last, ops),
       hasIntervals: () => this.hasIntervals,
-      released: () => this.runReleases(),
     });
   }
 
@@ -225,11 +212,11 @@ export class MmuNotifiers {
     this.check();
     if (this.hasExited) throw exited();
     this.srcu.checkMayWait("exit");
-    this.checkNotInCallback("exit");
+    this.side.checkNotInCallback("exit");
     this.hasExited = true;
     if (this.hasIntervals) {
-      const range = new OpenBracket(0, PAGE_LIMIT, "RELEASE", true, undefined);
-      if (this.invalidateIntervals(range)) this.endIntervals();
+      const range = new OpenBracket(this, 0, PAGE_LIMIT, "RELEASE", true, undefined);
+      if (this.side.invalidate(range)) this.side.end();
     }
     if (this.list.isEmpty) return;
     const rows = [...this.list.walk()];
@@ -261,7 +248,7 @@ export class MmuNotifiers {
     checkPages(start, end);
     const event = options.event ?? "CLEAR";
     checkWord("event", event, NOTIFIER_EVENTS);
-    return new OpenBracket(start, end, event, blockable, options.owner);
+    return new OpenBracket(this, start, end, event, blockable, options.owner);
   }
 
   private begin(range: OpenBracket): boolean {
@@ -282,61 +269,14 @@ export class MmuNotifiers {
   }
 
   private tell(range: NotifierRange): boolean {
-    if (this.hasIntervals && !this.invalidateIntervals(range)) return false;
+    if (this.hasIntervals && !this.side.invalidate(range)) return false;
     if (this.list.isEmpty) return true;
     try {
       return this.startClassics(range);
     } catch (error) {
-      if (this.hasIntervals) this.endIntervals();
+      if (this.hasIntervals) this.side.end();
       throw error;
     }
-  }
-
-  /** False: somebody has refused, and the bracket of the intervals is closed again. */
-  private invalidateIntervals(range: NotifierRange): boolean {
-    const { intervals } = this;
-    const last = range.end - 1;
-    let at = intervals.start(range.start, last);
-    if (at === 0) return true;
-    const { seq } = intervals;
-    const second: (() => void)[] = [];
-    let refused = false;
-    this.calling++;
-    try {
-      for (; at !== 0 && !refused; at = intervals.next(at, range.start, last)) {
-        refused = !this.invalidateOne(at - 1, range, seq, second) && !range.blockable;
-      }
-      for (const wait of second) wait();
-    } catch (error) {
-      this.calling--;
-      this.endIntervals();
-      throw error;
-    }
-    this.calling--;
-    if (!refused) return true;
-    this.endIntervals();
-    return false;
-  }
-
-  private invalidateOne(
-    row: number,
-    range: NotifierRange,
-    seq: number,
-    second: (() => void)[],
-  ): boolean {
-    const ops = this.kinds[this.intervals.opsOf(row)];
-    const handle = this.intervals.handleOf(row);
-    this.counts.invalidations++;
-    const answer = ops.invalidateStart
-      ? ops.invalidateStart(handle, range, seq)
-      : (ops.invalidate?.(handle, range, seq) ?? true);
-    if (typeof answer === "function") second.push(answer);
-    if (answer !== false) return true;
-    if (range.blockable) {
-      const code = range.event === "RELEASE" ? "exit-refused" : "refused-while-blockable";
-      this.warn({ code, message: `interval subscriber ${handle} refused ${range.event}` });
-    }
-    return false;
   }
 
   /** False: the bracket is not open. */
@@ -356,7 +296,7 @@ export class MmuNotifiers {
     if (this.faults === "fixed") {
       if (range.blockable) return true;
       this.endClassics(told, range);
-      if (this.hasIntervals) this.endIntervals();
+      if (this.hasIntervals) this.side.end();
       return false;
     }
     if (this.faults === "strict") this.endClassics([...this.list.walk()], range);
@@ -372,7 +312,7 @@ export class MmuNotifiers {
 
   /**
    * The bracket closes. In the eras `double` and `deduplicated` secondary TLBs are told its range.
-   * @throws ShootdownError E_UNBALANCED when it is not open, or not of this mm
+   * @throws ShootdownError E_UNBALANCED when it is not open, E_FOREIGN when it is another mm's
    */
   rangeEnd(bracket: Bracket): void {
     this.end(bracket, this.era !== "coupled");
@@ -385,12 +325,15 @@ export class MmuNotifiers {
 
   private end(bracket: Bracket, notifies: boolean): void {
     this.check();
-    if (!(bracket instanceof OpenBracket) || !bracket.open || this.active === 0) {
+    if (bracket instanceof OpenBracket && bracket.mm !== this) {
+      throw new ShootdownError("E_FOREIGN", "bracket is another mm's", { argument: "bracket" });
+    }
+    if (!(bracket instanceof OpenBracket) || !bracket.open) {
       throw new ShootdownError("E_UNBALANCED", "bracket is not open", { argument: "bracket" });
     }
     bracket.open = false;
     this.active--;
-    if (this.hasIntervals) this.endIntervals();
+    if (this.hasIntervals) this.side.end();
     this.srcu.read(() => {
       for (const row of this.list.walk()) {
         if (notifies) this.secondary(row, bracket.start, bracket.end);
@@ -399,26 +342,6 @@ export class MmuNotifiers {
         row.ops.rangeEnd(row, bracket);
       }
     });
-  }
-
-  private endIntervals(): void {
-    if (!this.intervals.end()) return;
-    this.runReleases();
-    const { waiting } = this;
-    this.waiting = [];
-    for (const wake of waiting) wake();
-  }
-
-  private runReleases(): void {
-    for (;;) {
-      const row = this.intervals.released();
-      if (row === undefined) return;
-      try {
-        this.kinds[this.intervals.opsOf(row)].release?.(this.intervals.handleOf(row));
-      } finally {
-        this.intervals.forget(row);
-      }
-    }
   }
 
   private secondary(row: Classic, start: number, end: number): void {
@@ -484,17 +407,7 @@ export class MmuNotifiers {
     this.check();
     if (!this.hasIntervals) this.register(null);
     if (this.hasExited) throw exited();
-    return this.intervals.insert(start, last, this.kind(ops));
-  }
-
-  private kind(ops: IntervalOps): number {
-    if (typeof ops !== "object") {
-      throw new ArgumentError("E_TYPE", "ops must be an object", { argument: "ops" });
-    }
-    const known = this.kindOf.get(ops);
-    if (known !== undefined) return known;
-    this.kindOf.set(ops, this.kinds.length);
-    return this.kinds.push(ops) - 1;
+    return this.intervals.insert(start, last, this.side.kind(ops));
   }
 
   /** Is this the handle of a subscriber that nobody has taken out? */
@@ -517,7 +430,7 @@ export class MmuNotifiers {
   remove(handle: SubscriberHandle): boolean {
     this.check();
     const row = this.intervals.check(handle);
-    if (this.intervals.wouldWait(row)) this.checkNotInCallback("remove");
+    if (this.intervals.wouldWait(row)) this.side.checkNotInCallback("remove");
     return this.intervals.remove(handle, false);
   }
 
@@ -528,7 +441,7 @@ export class MmuNotifiers {
   removeDeferred(handle: SubscriberHandle): boolean {
     this.check();
     const done = this.intervals.remove(handle, true);
-    this.runReleases();
+    this.side.runReleases();
     return done;
   }
 
@@ -557,14 +470,14 @@ export class MmuNotifiers {
     this.intervals.reserve(intervals.length);
     const done = this.intervals.remove(handle, true);
     const added = intervals.map(({ start, last }) => this.intervals.insert(start, last, ops));
-    if (done) this.runReleases();
+    if (done) this.side.runReleases();
     return added;
   }
 
   /** A subscriber with these callbacks that overlaps [start, last] and stays. */
   find(ops: IntervalOps, start: number, last = start): SubscriberHandle | undefined {
     this.check();
-    const kind = this.kindOf.get(ops);
+    const kind = this.side.knownKind(ops);
     if (kind === undefined) return undefined;
     return this.intervals.find(kind, start, last, false);
   }
@@ -579,8 +492,8 @@ export class MmuNotifiers {
     const row = this.intervals.check(handle);
     const stamp = this.intervals.stamp(row);
     if (this.intervals.mustWait(row)) {
-      this.checkNotInCallback("readBegin");
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
+      this.side.checkNotInCallback("readBegin");
+      await this.side.reopened();
     }
     return stamp;
   }
@@ -616,23 +529,14 @@ export class MmuNotifiers {
   whenSettled(): Promise<void> {
     this.check();
     if (this.intervals.seq % 2 === 0) return Promise.resolve();
-    this.checkNotInCallback("whenSettled");
-    return new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.side.checkNotInCallback("whenSettled");
+    return this.side.reopened();
   }
 
   /** Memory and places in it, for {@link validateNotifiers}. */
   raw(): { readonly u32: Uint32Array; readonly base: number; readonly tree: number } {
     this.check();
     return this.intervals.raw();
-  }
-
-  private checkNotInCallback(what: string): void {
-    if (this.calling === 0) return;
-    throw new ShootdownError(
-      "E_DEADLOCK",
-      `${what} waits until the bracket ends whose callback it was called from`,
-      { what },
-    );
   }
 
   private check(): void {

@@ -4,21 +4,19 @@
  * they asked for instead.
  */
 import { ShootdownError } from "../errors.js";
-import type { IntervalMemory } from "./interval-memory.js";
+import type { IntervalSide } from "./interval-side.js";
 import type { IntervalOps, SubscriberHandle } from "./types.js";
 
 /** What it needs of the mm. */
 export interface PostedHost {
   insert(start: number, last: number, ops: IntervalOps): SubscriberHandle;
   hasIntervals(): boolean;
-  released(): void;
 }
 
 /** See the file comment; {@link MmuNotifiers.posted}. */
 export class PostedCalls {
   constructor(
-    private readonly intervals: IntervalMemory,
-    private readonly kind: (ops: IntervalOps) => number,
+    private readonly side: IntervalSide,
     private readonly host: PostedHost,
   ) {}
 
@@ -36,8 +34,8 @@ export class PostedCalls {
 
   /** Takes it out, now (true) or when the open brackets have ended; then its release is called. */
   put(handle: SubscriberHandle): boolean {
-    const done = this.intervals.remove(handle, true);
-    this.host.released();
+    const done = this.side.memory.remove(handle, true);
+    this.side.runReleases();
     return done;
   }
 
@@ -48,12 +46,12 @@ export class PostedCalls {
    */
   update(handle: SubscriberHandle, start: number, last: number): boolean {
     if (start >= last) return false;
-    this.intervals.update(handle, start, last, true);
+    this.side.memory.update(handle, start, last, true);
     return true;
   }
 
   /** The first in the tree with these callbacks, even if it is about to be released. */
   find(ops: IntervalOps, start: number, last = start): SubscriberHandle | undefined {
-    return this.intervals.find(this.kind(ops), start, last, true);
+    return this.side.memory.find(this.side.kind(ops), start, last, true);
   }
 }

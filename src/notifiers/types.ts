@@ -87,10 +87,7 @@ export interface Bracket extends NotifierRange {
 /** Something that a kernel would print a warning for; nothing stops. */
 export interface NotifierWarning {
   readonly code:
-    | "refused-while-blockable"
-    | "refuses-and-has-an-end"
-    | "exit-refused"
-    | "put-without-users";
+    "refused-while-blockable" | "refuses-and-has-an-end" | "exit-refused" | "put-without-users";
   readonly message: string;
 }
 

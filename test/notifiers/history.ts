@@ -164,7 +164,9 @@ export class History {
     }
     for (const bracket of this.open) this.subject.rangeEnd(bracket);
     this.open = [];
-    this.note(`seq ${this.subject.seq}, ${this.live.filter((h) => this.subject.has(h)).length} left`);
+    this.note(
+      `seq ${this.subject.seq}, ${this.live.filter((h) => this.subject.has(h)).length} left`,
+    );
   }
 
   private removeOne(): void {
