@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-const COMPARISONS = ["interval-tree", "iotlb", "pinned-pages"].map(
+const COMPARISONS = ["interval-tree", "iotlb", "pinned-pages", "notifiers"].map(
   (part) => `test/${part}/differential.test.ts`,
 );
 

@@ -12,6 +12,8 @@ const NO_ROOM = -2;
 const INVALID = -4;
 const OUT = 1024;
 const BASE = OUT + 64;
+/** A word of the header: as in assembly/notifiers/rows.ts. */
+const N_COUNT = 10;
 /** Words of the tree's header: as in assembly/interval-tree/node.ts. */
 const H_NODE_CAP = 3;
 const H_HANDLE_CAP = 7;
@@ -82,8 +84,9 @@ export class IntervalMemory {
     throw this.full();
   }
 
-  /** Room for `n` more. @throws CapacityError E_NOMEM, with nothing changed */
+  /** Room for `n` in the place of one. @throws CapacityError E_LIMIT, E_NOMEM; nothing changes */
   reserve(n: number): void {
+    if (this.memory.u32[(BASE >> 2) + N_COUNT] - 1 + n > this.limit) throw this.full();
     if (this.x.notifiersHasRoom(BASE, n) === 0) this.makeRoom(n);
   }
 

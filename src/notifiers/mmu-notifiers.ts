@@ -88,6 +88,9 @@ export class MmuNotifiers {
   ) {
     this.side = new IntervalSide(intervals, this.counts, warn);
     this.posted = new PostedCalls(this.side, {
+      check: () => {
+        this.check();
+      },
       insert: (start, last, ops) => this.insert(start, last, ops),
       hasIntervals: () => this.hasIntervals,
     });

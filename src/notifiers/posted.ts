@@ -9,6 +9,8 @@ import type { IntervalOps, SubscriberHandle } from "./types.js";
 
 /** What it needs of the mm. */
 export interface PostedHost {
+  /** @throws DisposedError */
+  check(): void;
   insert(start: number, last: number, ops: IntervalOps): SubscriberHandle;
   hasIntervals(): boolean;
 }
@@ -34,6 +36,7 @@ export class PostedCalls {
 
   /** Takes it out, now (true) or when the open brackets have ended; then its release is called. */
   put(handle: SubscriberHandle): boolean {
+    this.host.check();
     const done = this.side.memory.remove(handle, true);
     this.side.runReleases();
     return done;
@@ -45,6 +48,7 @@ export class PostedCalls {
    * of one page is refused.
    */
   update(handle: SubscriberHandle, start: number, last: number): boolean {
+    this.host.check();
     if (start >= last) return false;
     this.side.memory.update(handle, start, last, true);
     return true;
@@ -52,6 +56,7 @@ export class PostedCalls {
 
   /** The first in the tree with these callbacks, even if it is about to be released. */
   find(ops: IntervalOps, start: number, last = start): SubscriberHandle | undefined {
+    this.host.check();
     return this.side.memory.find(this.side.kind(ops), start, last, true);
   }
 }
