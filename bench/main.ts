@@ -11,6 +11,7 @@ import { type Measured, measure, type Row, type Tallied } from "./harness.js";
 import type { Extent } from "./contest.js";
 import { intervalTreeRows } from "./interval-tree/rows.js";
 import { iotlbRows } from "./iotlb/rows.js";
+import { notifierRows } from "./notifier-rows.js";
 import { pinnedPagesRows } from "./pinned-pages/rows.js";
 import { exploreRow, intervalRow, referenceRow, shootdownRow, traceRow } from "./rows.js";
 import { traceRows } from "./trace-rows.js";
@@ -43,6 +44,7 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
     traceRow(quick),
   ],
   trace: () => traceRows(quick),
+  notifiers: () => notifierRows(quick),
   "interval-tree": () => intervalTreeRows(extent),
   iotlb: () => iotlbRows(extent),
   "pinned-pages": () => pinnedPagesRows(extent),

@@ -157,7 +157,6 @@ export {
   MmuNotifiers,
   type MmuNotifiersOptions,
   type NotifierEra,
-  type NotifierFaults,
 } from "./notifiers/mmu-notifiers.js";
 export type { IntervalMemoryOptions } from "./notifiers/interval-memory.js";
 export { NOTIFIER_INVARIANTS, validateNotifiers } from "./notifiers/validator.js";
@@ -170,6 +169,7 @@ export {
   NOTIFIER_EVENTS,
   type NotifierCounters,
   type NotifierEvent,
+  type NotifierFaults,
   type NotifierRange,
   type NotifierWarning,
   type SubscriberHandle,

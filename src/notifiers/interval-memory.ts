@@ -3,15 +3,17 @@ import type { CoreExports } from "../core/exports.js";
 import type { WasmSource } from "../core/loader.js";
 import { StructureMemory } from "../core/structure-memory.js";
 import { ArgumentError, CapacityError } from "../errors.js";
-import { areNumbers, failInterval } from "../pages.js";
+import { IN, OUT, TREE, TreeWindow } from "../interval-tree-window.js";
+import { areNumbers, failInterval, type Numbers } from "../pages.js";
 import type { SubscriberHandle } from "./types.js";
 
 /** What the core returns: see assembly/notifiers/exports.ts. */
 const STALE = -1;
 const NO_ROOM = -2;
 const INVALID = -4;
-const OUT = 1024;
-const BASE = OUT + 64;
+const BASE = TREE;
+/** A word of the tree's header: as in assembly/interval-tree/node.ts. */
+const H_VERSION = 11;
 /** A word of the header: as in assembly/notifiers/rows.ts. */
 const N_COUNT = 10;
 /** Words of the tree's header: as in assembly/interval-tree/node.ts. */
@@ -141,6 +143,31 @@ export class IntervalMemory {
 
   next(after: number, start: number, last: number): number {
     return this.x.notifiersNext(BASE, after, start, last);
+  }
+
+  /**
+   * Of many brackets, half-open, which hit nobody: calls `hit` with the index of each of the others
+   * in turn, which may change the tree.
+   */
+  eachHit(starts: Numbers, lasts: Numbers, hit: (index: number) => void): void {
+    const window = new TreeWindow(this.memory);
+    for (let at = 0; at < starts.length;) {
+      const count = window.giveIntervals(starts, lasts, at);
+      this.x.treeFirstBatch(this.tree, IN, count, OUT);
+      const from = OUT >> 3;
+      const found = this.memory.f64.slice(from, from + count);
+      const version = this.version;
+      let i = 0;
+      while (i < count && this.version === version) {
+        if (found[i] >= 0) hit(at + i);
+        i++;
+      }
+      at += i;
+    }
+  }
+
+  private get version(): number {
+    return this.memory.u32[(this.tree >> 2) + H_VERSION];
   }
 
   /** True: whoever waits may go on. */

@@ -36,10 +36,15 @@ export class IntervalSide {
 
   /** False: somebody has refused, and the bracket of the intervals is closed again. */
   invalidate(range: NotifierRange): boolean {
+    const first = this.memory.start(range.start, range.end - 1);
+    return first === 0 || this.tell(range, first);
+  }
+
+  /** Tells those that a bracket hits, row `first` - 1 and those behind it. */
+  private tell(range: NotifierRange, first: number): boolean {
     const { memory } = this;
     const last = range.end - 1;
-    let at = memory.start(range.start, last);
-    if (at === 0) return true;
+    let at = first;
     const { seq } = memory;
     const second: (() => void)[] = [];
     let refused = false;

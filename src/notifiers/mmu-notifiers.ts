@@ -8,8 +8,16 @@
  */
 import { checkWithin } from "../arguments.js";
 import { ArgumentError, DisposedError, ShootdownError } from "../errors.js";
-import { failInterval, isInterval, isPage, PAGE_LIMIT } from "../pages.js";
-import { Classic, ClassicList, Srcu, startAll } from "./classic.js";
+import {
+  checkLength,
+  failInterval,
+  isInterval,
+  isPage,
+  type Numbers,
+  PAGE_LIMIT,
+} from "../pages.js";
+import { Classic } from "./classic.js";
+import { ClassicSide } from "./classic-side.js";
 import { OpenBracket } from "./bracket.js";
 import { IntervalMemory, type IntervalMemoryOptions } from "./interval-memory.js";
 import { IntervalSide } from "./interval-side.js";
@@ -22,6 +30,7 @@ import {
   NOTIFIER_EVENTS,
   type NotifierCounters,
   type NotifierEvent,
+  type NotifierFaults,
   type NotifierRange,
   type NotifierWarning,
   type SubscriberHandle,
@@ -29,9 +38,6 @@ import {
 
 /** When secondary TLBs are told besides: by every range_end, or only with CPU flushes. */
 export type NotifierEra = "double" | "deduplicated" | "coupled";
-
-/** Which faults of the kernel it has. */
-export type NotifierFaults = "fixed" | "strict" | "strict-5.11";
 
 /** See {@link MmuNotifiers.create}. */
 export interface MmuNotifiersOptions extends IntervalMemoryOptions {
@@ -60,8 +66,7 @@ const FAULTS = ["fixed", "strict", "strict-5.11"] as const;
 
 /** See the file comment. Made by {@link MmuNotifiers.create}. */
 export class MmuNotifiers {
-  private readonly list = new ClassicList();
-  private readonly srcu = new Srcu();
+  private readonly classics: ClassicSide;
   private readonly counts: NotifierCounters = {
     brackets: 0,
     refused: 0,
@@ -87,6 +92,7 @@ export class MmuNotifiers {
     private readonly warn: (warning: NotifierWarning) => void,
   ) {
     this.side = new IntervalSide(intervals, this.counts, warn);
+    this.classics = new ClassicSide(faults, this.counts, warn);
     this.posted = new PostedCalls(this.side, {
       check: () => {
         this.check();
@@ -150,7 +156,7 @@ export class MmuNotifiers {
       return undefined;
     }
     const row = new Classic(ops);
-    this.list.add(row);
+    this.classics.list.add(row);
     return row;
   }
 
@@ -168,16 +174,16 @@ export class MmuNotifiers {
   unregister(subscriber: ClassicSubscriber): void {
     this.check();
     const row = ownRow(subscriber);
-    this.srcu.checkMayWait("unregister");
+    this.classics.srcu.checkMayWait("unregister");
     if (!row.isLinked) return;
-    this.srcu.read(() => row.ops.release?.(row));
-    this.list.unlink(row);
+    this.classics.srcu.read(() => row.ops.release?.(row));
+    this.classics.list.unlink(row);
   }
 
   /** The subscriber with these callbacks, with one more user; registers it if there is none. */
   get(ops: ClassicOps): ClassicSubscriber {
     this.check();
-    const row = this.list.find(ops);
+    const row = this.classics.list.find(ops);
     if (row === undefined) return this.register(ops);
     if (row.users === 2 ** 32 - 1) {
       throw new ArgumentError("E_OVERFLOW", "ops: the subscriber has 2^32 - 1 users", {
@@ -202,8 +208,8 @@ export class MmuNotifiers {
     }
     row.users--;
     if (row.users > 0) return;
-    this.list.unlink(row);
-    this.srcu.call(() => row.ops.free?.(row));
+    this.classics.list.unlink(row);
+    this.classics.srcu.call(() => row.ops.free?.(row));
   }
 
   /**
@@ -214,19 +220,19 @@ export class MmuNotifiers {
   exit(): void {
     this.check();
     if (this.hasExited) throw exited();
-    this.srcu.checkMayWait("exit");
+    this.classics.srcu.checkMayWait("exit");
     this.side.checkNotInCallback("exit");
     this.hasExited = true;
     if (this.hasIntervals) {
       const range = new OpenBracket(this, 0, PAGE_LIMIT, "RELEASE", true, undefined);
       if (this.side.invalidate(range)) this.side.end();
     }
-    if (this.list.isEmpty) return;
-    const rows = [...this.list.walk()];
-    this.srcu.read(() => {
+    if (this.classics.list.isEmpty) return;
+    const rows = [...this.classics.list.walk()];
+    this.classics.srcu.read(() => {
       for (const row of rows) row.ops.release?.(row);
     });
-    for (const row of rows) this.list.unlink(row);
+    for (const row of rows) this.classics.list.unlink(row);
   }
 
   /**
@@ -234,24 +240,56 @@ export class MmuNotifiers {
    * @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_EMPTY, E_INVERTED. What a callback throws comes
    * through, and the bracket is not open then.
    */
-  rangeStart(start: number, end: number, options: BracketOptions = {}): Bracket {
+  rangeStart(start: number, end: number, options?: BracketOptions): Bracket {
     const range = this.bracket(start, end, options, true);
     this.begin(range);
     return range;
   }
 
   /** The same where nobody may sleep; undefined (EAGAIN) when somebody refused. */
-  rangeStartNonblock(start: number, end: number, options: BracketOptions = {}) {
+  rangeStartNonblock(start: number, end: number, options?: BracketOptions) {
     const range = this.bracket(start, end, options, false);
     return this.begin(range) ? (range as Bracket) : undefined;
   }
 
-  private bracket(start: number, end: number, options: BracketOptions, blockable: boolean) {
+  /**
+   * Brackets over [starts[i], ends[i]) that each close as soon as they are open, one after the
+   * other. Those that hit nobody cost a fraction of a bracket. How many were told to anybody.
+   * @throws as {@link rangeStart}; E_LIMIT when the lists differ in length. Nothing is told then.
+   */
+  invalidateMany(starts: Numbers, ends: Numbers, options?: BracketOptions): number {
     this.check();
-    checkPages(start, end);
-    const event = options.event ?? "CLEAR";
-    checkWord("event", event, NOTIFIER_EVENTS);
-    return new OpenBracket(this, start, end, event, blockable, options.owner);
+    checkLength("ends", ends, starts.length);
+    const lasts = Float64Array.from(ends, (end) => end - 1);
+    for (let i = 0; i < lasts.length; i++) {
+      const [start, end] = [starts[i], ends[i]];
+      if (!isPage(start) || !isPage(lasts[i]) || start >= end) failRange(start, end);
+    }
+    let told = 0;
+    const one = (i: number): void => {
+      told++;
+      this.rangeEnd(this.rangeStart(starts[i], ends[i], options));
+    };
+    if (this.classics.list.isEmpty) {
+      this.intervals.eachHit(starts, lasts, one);
+      this.counts.brackets += starts.length - told;
+    } else {
+      for (let i = 0; i < starts.length; i++) one(i);
+    }
+    return told;
+  }
+
+  private bracket(
+    start: number,
+    end: number,
+    options: BracketOptions | undefined,
+    blockable: boolean,
+  ): OpenBracket {
+    this.check();
+    if (!isPage(start) || !isPage(end - 1) || start >= end) failRange(start, end);
+    const event = options?.event;
+    if (event !== undefined) checkWord("event", event, NOTIFIER_EVENTS);
+    return new OpenBracket(this, start, end, event ?? "CLEAR", blockable, options?.owner);
   }
 
   private begin(range: OpenBracket): boolean {
@@ -273,44 +311,14 @@ export class MmuNotifiers {
 
   private tell(range: NotifierRange): boolean {
     if (this.hasIntervals && !this.side.invalidate(range)) return false;
-    if (this.list.isEmpty) return true;
     try {
-      return this.startClassics(range);
+      const isOpen = this.classics.start(range);
+      if (!isOpen && this.faults === "fixed" && this.hasIntervals) this.side.end();
+      return isOpen;
     } catch (error) {
       if (this.hasIntervals) this.side.end();
       throw error;
     }
-  }
-
-  /** False: the bracket is not open. */
-  private startClassics(range: NotifierRange): boolean {
-    const { refused, told } = this.srcu.read(() => startAll(this.list, range));
-    this.counts.starts += refused.length + told.length;
-    if (refused.length === 0) return true;
-    if (range.blockable) {
-      const message = `a classic subscriber refused ${range.event}`;
-      this.warn({ code: "refused-while-blockable", message });
-    }
-    for (const row of refused) {
-      if (row.ops.rangeEnd === undefined) continue;
-      const message = "a subscriber whose rangeStart refuses must not have a rangeEnd";
-      this.warn({ code: "refuses-and-has-an-end", message });
-    }
-    if (this.faults === "fixed") {
-      if (range.blockable) return true;
-      this.endClassics(told, range);
-      if (this.hasIntervals) this.side.end();
-      return false;
-    }
-    if (this.faults === "strict") this.endClassics([...this.list.walk()], range);
-    return range.blockable;
-  }
-
-  private endClassics(rows: readonly Classic[], range: NotifierRange): void {
-    this.srcu.read(() => {
-      for (const { ops } of rows) if (ops.rangeEnd !== undefined) this.counts.ends++;
-      for (const row of rows) row.ops.rangeEnd?.(row, range);
-    });
   }
 
   /**
@@ -337,20 +345,7 @@ export class MmuNotifiers {
     bracket.open = false;
     this.active--;
     if (this.hasIntervals) this.side.end();
-    this.srcu.read(() => {
-      for (const row of this.list.walk()) {
-        if (notifies) this.secondary(row, bracket.start, bracket.end);
-        if (row.ops.rangeEnd === undefined) continue;
-        this.counts.ends++;
-        row.ops.rangeEnd(row, bracket);
-      }
-    });
-  }
-
-  private secondary(row: Classic, start: number, end: number): void {
-    if (row.ops.invalidateSecondary === undefined) return;
-    this.counts.secondary++;
-    row.ops.invalidateSecondary(row, start, end);
+    this.classics.end(bracket, notifies);
   }
 
   /**
@@ -359,44 +354,33 @@ export class MmuNotifiers {
    */
   invalidateSecondary(start: number, end: number): void {
     this.check();
-    this.srcu.read(() => {
-      for (const row of this.list.walk()) this.secondary(row, start, end);
-    });
+    this.classics.notify(start, end);
   }
 
   /** Was any page of [start, end) accessed? Forgets that, and flushes. Everybody is asked. */
   clearFlushYoung(start: number, end: number): boolean {
-    return this.anyYoung((row) => row.ops.clearFlushYoung?.(row, start, end) ?? false);
+    this.check();
+    return this.classics.any((row) => row.ops.clearFlushYoung?.(row, start, end) ?? false);
   }
 
   /** The same without a flush. */
   clearYoung(start: number, end: number): boolean {
-    return this.anyYoung((row) => row.ops.clearYoung?.(row, start, end) ?? false);
-  }
-
-  private anyYoung(ask: (row: Classic) => boolean): boolean {
     this.check();
-    return this.srcu.read(() => {
-      let young = false;
-      for (const row of this.list.walk()) young = ask(row) || young;
-      return young;
-    });
+    return this.classics.any((row) => row.ops.clearYoung?.(row, start, end) ?? false);
   }
 
   /** Was a page accessed? Whoever is asked after the first yes is not asked. */
   testYoung(page: number): boolean {
     this.check();
-    return this.srcu.read(() => {
-      for (const row of this.list.walk()) if (row.ops.testYoung?.(row, page)) return true;
-      return false;
-    });
+    return this.classics.first((row) => row.ops.testYoung?.(row, page) ?? false);
   }
 
   /** The entry of a page was replaced (KSM, CoW; until 6.9). */
   changePte(page: number): void {
     this.check();
-    this.srcu.read(() => {
-      for (const row of this.list.walk()) row.ops.changePte?.(row, page);
+    this.classics.any((row) => {
+      row.ops.changePte?.(row, page);
+      return false;
     });
   }
 
@@ -578,8 +562,7 @@ function checkInterval(start: number, last: number): void {
   if (!isInterval(start, last)) failInterval(start, last);
 }
 
-function checkPages(start: number, end: number): void {
-  if (isPage(start) && isPage(end - 1) && start < end) return;
+function failRange(start: number, end: number): never {
   if (start === end && isPage(start)) {
     throw new ArgumentError("E_EMPTY", "start equals end", { argument: "end" });
   }

@@ -15,6 +15,9 @@ export const NOTIFIER_EVENTS = [
 /** One of {@link NOTIFIER_EVENTS}. */
 export type NotifierEvent = (typeof NOTIFIER_EVENTS)[number];
 
+/** Which faults of the kernel an mm has: see MmuNotifiersOptions. */
+export type NotifierFaults = "fixed" | "strict" | "strict-5.11";
+
 /** What a bracket is about. */
 export interface NotifierRange {
   /** First page. */

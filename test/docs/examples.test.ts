@@ -34,7 +34,7 @@ describe("what the documents show", () => {
     const { stdout } = node(join(folder, "example.js"));
     expect(readFileSync(join(root, "CONTRIBUTING.md"), "utf8")).toContain(`\`${stdout.trim()}\``);
     expect(stdout.trim()).toMatch(/^\{"notifySecondary":\d/);
-  }, 60_000);
+  }, 300_000);
 
   test("the example of the README runs", () => {
     const folder = join(root, "build", "readme");
@@ -43,6 +43,23 @@ describe("what the documents show", () => {
     const { status, stdout } = node(join(folder, "example.mjs"));
     expect(status).toBe(0);
     expect(stdout).toMatch(/^\d+ 2 null/);
+  });
+
+  test("the notifier examples of the README and of docs/notifiers.md do as they say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const readme = block("README.md", "js", "MmuNotifiers")
+      .replace(/^told;.*$/m, "console.log(told.join());")
+      .replace(/^(mm\.(remove|has)\(buffer\));.*$/gm, "console.log($1);");
+    writeFileSync(join(folder, "notifiers.mjs"), readme);
+    const lines = node(join(folder, "notifiers.mjs")).stdout.trim().split("\n");
+    expect(lines).toEqual(["UNMAP 384 to 400", "false", "false"]);
+    const page = block("docs/notifiers.md", "js").replace(
+      /^(shadow\.size);.*$/m,
+      "console.log($1);",
+    );
+    writeFileSync(join(folder, "driver.mjs"), page);
+    expect(node(join(folder, "driver.mjs")).stdout.trim()).toBe("0");
   });
 
   test("the data-structure example of the README does what its comments say", () => {
@@ -116,7 +133,7 @@ describe("what the documents show", () => {
       "--ignoreConfig --module nodenext --target es2023 --lib es2023,dom --strict --types node";
     expect(node(tsc, ...options.split(" "), join(folder, "example.ts")).stdout).toBe("");
     expect(node(join(folder, "example.js")).stdout).toMatch(/^\d{4,} \[/);
-  }, 60_000);
+  }, 300_000);
 
   test("examples/ run", () => {
     const embed = node("examples/embed.mjs");

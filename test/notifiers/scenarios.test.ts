@@ -487,3 +487,42 @@ test("S28: who leaves its own operation out is not invalidated by it", () => {
   };
   expect([retries(me), retries({})]).toEqual([false, true]);
 });
+
+describe("many brackets in one call", () => {
+  test("tell whom they hit, in turn, also whom a callback has just added", () => {
+    const ops = driver("y");
+    mm.insert(
+      0,
+      9,
+      driver("x", {
+        invalidate(handle, { start, end }, seq) {
+          calls.push(`x [${start}, ${end})`);
+          mm.setSeq(handle, seq);
+          if (start === 5) mm.insert(50, 59, ops);
+          return true;
+        },
+      }),
+    );
+    const starts = [100, 5, 55, 20, 9, 200];
+    const told = mm.invalidateMany(
+      starts,
+      starts.map((start) => start + 1),
+      { event: "UNMAP" },
+    );
+    expect([told, mm.counters().brackets]).toEqual([3, 6]);
+    expect(calls).toEqual(["x [5, 6)", "y UNMAP [55, 56)", "x [9, 10)"]);
+  });
+
+  test("classic subscribers hear of all of them", () => {
+    mm.register(classic("p"));
+    expect(mm.invalidateMany([1, 2], [2, 3])).toBe(2);
+    expect(calls).toEqual(["p start", "p end", "p start", "p end"]);
+  });
+
+  test("one that is none: nobody is told of any", () => {
+    mm.insert(0, 9, driver("x"));
+    expect(() => mm.invalidateMany([0, 4], [1, 4])).toThrow(code("E_EMPTY"));
+    expect(() => mm.invalidateMany([0], [1, 2])).toThrow(code("E_LIMIT"));
+    expect([calls, mm.counters().brackets]).toEqual([[], 0]);
+  });
+});
