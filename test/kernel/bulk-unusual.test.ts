@@ -37,11 +37,12 @@ describe("a request is decoded when a CPU", () => {
   /** A request that nobody waits for. */
   const unwaited = operation(
     "test-unwaited",
-    ["start", "end"],
-    { summary: "sends, and goes on", source: "test", settles: "none" },
-    (_, { start, end }) => [
+    ["start", "end", "ns"],
+    { summary: "sends, and is done `ns` later", source: "test", settles: "none" },
+    (_, { start, end, ns }) => [
       op("flush.prep", { a: start, b: end }),
       when(op("flush.others"), [whilst(op("csd.send"), []), op("ipi.send"), op("flush.local")]),
+      op("delay", { a: ns }),
       op("flush.done"),
     ],
   );
@@ -50,6 +51,16 @@ describe("a request is decoded when a CPU", () => {
     ["start", "end"],
     { summary: "a request within another one", source: "test", settles: "none" },
     (kit, { start, end }) => [op("flush.prep", { a: start, b: end }), kit.flush(start, end)],
+  );
+  const nestedLater = operation(
+    "test-nested-later",
+    ["start", "end"],
+    { summary: "the same when this CPU has flushed", source: "test", settles: "none" },
+    (kit, { start, end }) => [
+      op("flush.prep", { a: start, b: end }),
+      op("flush.local"),
+      kit.flush(start, end),
+    ],
   );
   const bare = operation(
     "test-bare",
@@ -69,7 +80,8 @@ describe("a request is decoded when a CPU", () => {
     { summary: "lets it go on", source: "test", settles: "none" },
     () => [op("signal", { imm: 1 })],
   );
-  const operations = [reclaim, reclaimAtOnce, unwaited, nested, bare, shut, signal];
+  const nests = [nested, nestedLater];
+  const operations = [reclaim, reclaimAtOnce, unwaited, ...nests, bare, shut, signal];
   const catalogue = Catalogue.standard.with({ operations });
 
   /** CPU 1 ran the first mm once, and runs the second one now. */
@@ -209,9 +221,14 @@ describe("a request is decoded when a CPU", () => {
     });
   });
 
-  it.each([2, 3])("has a request already, of %i", async (cpus) => {
+  it.each([
+    ["test-nested", 2],
+    ["test-nested", 3],
+    ["test-nested-later", 2],
+    ["test-nested-later", 3],
+  ])("has a request already: %s, %i CPUs", async (name, cpus) => {
     const prepare = (machine: Machine): void => {
-      machine.submit(0, "test-nested", { start: PAGE, end: PAGE + 1 }, { at: 50_000 });
+      machine.submit(0, name, { start: PAGE, end: PAGE + 1 }, { at: 50_000 });
     };
     await expectSame({}, prepare, false, cpus);
   });
@@ -307,7 +324,8 @@ describe("a request is decoded when a CPU", () => {
     "initiates it before an earlier one is acknowledged, of %i CPUs",
     async (cpus) => {
       const prepare = (machine: Machine): void => {
-        const range = { start: PAGE, end: PAGE + 1 };
+        // All have flushed when it is done, but no ack is back yet.
+        const range = { start: PAGE, end: PAGE + 1, ns: 5_000 };
         machine.submit(0, "test-unwaited", range, { at: 50_000 });
       };
       await expectSame({ ack: 5_000_000 }, prepare, true, cpus);

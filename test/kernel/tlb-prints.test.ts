@@ -34,7 +34,14 @@ const alone = operation(
     op("flush.done"),
   ],
 );
-const catalogue = Catalogue.standard.with({ operations: [bare, alone] });
+/** As after tables were freed: of huge pages, so most small ones within stay where they are. */
+const strided = operation(
+  "test-strided",
+  ["start", "end"],
+  { summary: "a flush request of huge pages", source: "test", settles: "none" },
+  (kit, { start, end }) => [kit.flush(start, end, abi.INFO_HUGE)],
+);
+const catalogue = Catalogue.standard.with({ operations: [bare, alone, strided] });
 
 /** Tasks 0 to 2 are of one address space, 3 to 5 of another one. */
 async function machineOf(ways: number, cpus: number, hasPrints: boolean): Promise<Machine> {
@@ -101,6 +108,7 @@ function randomJob(random: Random, cpus: number, hasHuge: boolean): Job {
     return { cpu, name: "test-bare", args: { start: HUGE + 2, end: HUGE + 2 + pages } };
   }
   if (kind === 4) return { cpu, name: "test-alone", args: { start, end: start + pages } };
+  if (kind === 5) return { cpu, name: "test-strided", args: { start, end: start + 1_024 } };
   if (kind < 8) return { cpu, name: "test-bare", args: { start, end: start + pages } };
   if (kind < 9) return { cpu, name: "madvise", args: { start, end: start + pages } };
   return { cpu, name: "write", args: { vpn: start + random.below(40) } };
