@@ -55,10 +55,10 @@ describe("a request is decoded when a CPU", () => {
   const nestedLater = operation(
     "test-nested-later",
     ["start", "end"],
-    { summary: "the same when this CPU has flushed", source: "test", settles: "none" },
+    { summary: "the same when all have flushed", source: "test", settles: "none" },
     (kit, { start, end }) => [
       op("flush.prep", { a: start, b: end }),
-      op("flush.local"),
+      when(op("flush.others"), kit.policy.shootdown),
       kit.flush(start, end),
     ],
   );
