@@ -24,6 +24,13 @@ const bare = operation(
   { summary: "a flush request", source: "test", settles: "none" },
   (kit, { start, end }) => [kit.flush(start, end)],
 );
+/** Two threads' requests of as many pages as the last one take a path of their own. */
+const pair = operation(
+  "test-pair",
+  ["start", "end", "from", "to"],
+  { summary: "two flush requests", source: "test", settles: "none" },
+  (kit, { start, end, from, to }) => [kit.flush(from, to), kit.flush(start, end)],
+);
 const alone = operation(
   "test-alone",
   ["start", "end"],
@@ -41,7 +48,7 @@ const strided = operation(
   { summary: "a flush request of huge pages", source: "test", settles: "none" },
   (kit, { start, end }) => [kit.flush(start, end, abi.INFO_HUGE)],
 );
-const catalogue = Catalogue.standard.with({ operations: [bare, alone, strided] });
+const catalogue = Catalogue.standard.with({ operations: [bare, pair, alone, strided] });
 
 /** Tasks 0 to 2 are of one address space, 3 to 5 of another one. */
 async function machineOf(ways: number, cpus: number, hasPrints: boolean): Promise<Machine> {
@@ -109,6 +116,10 @@ function randomJob(random: Random, cpus: number, hasHuge: boolean): Job {
   }
   if (kind === 4) return { cpu, name: "test-alone", args: { start, end: start + pages } };
   if (kind === 5) return { cpu, name: "test-strided", args: { start, end: start + 1_024 } };
+  if (kind === 6) {
+    const [from, to] = [start + 200, start + pages + 200];
+    return { cpu, name: "test-pair", args: { start, end: start + pages, from, to } };
+  }
   if (kind < 8) return { cpu, name: "test-bare", args: { start, end: start + pages } };
   if (kind < 9) return { cpu, name: "madvise", args: { start, end: start + pages } };
   return { cpu, name: "write", args: { vpn: start + random.below(40) } };
