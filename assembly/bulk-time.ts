@@ -8,8 +8,8 @@
  *                                     own flush ── last ack ── over
  */
 import * as abi from "../src/core/abi";
-import { USUAL_WAYS } from "./cache";
 import { hdr, setHdr } from "./machine";
+import { hasPrints } from "./tlb";
 import { later } from "./wake";
 
 /**
@@ -42,18 +42,18 @@ export function prepareWhole(m: usize): void {
   const ready = (hdr(m, abi.H_SHORTCUTS) & both) == both && hdr(m, abi.H_LOG_MASK) == 0 &&
     (options & ~KNOWN_OPTIONS) == 0;
   setHdr(m, abi.H_WHOLE, ready ? hdr(m, abi.H_CPUS) : 0);
-  const isUsual = hdr(m, abi.H_MASK_WORDS) == 1 && hdr(m, abi.H_TLB_WAYS) == USUAL_WAYS;
+  const isUsual = hdr(m, abi.H_MASK_WORDS) == 1 && hasPrints(m);
   setHdr(m, abi.H_WHOLE_RARE, ((options & abi.OPT_TRIM) != 0 ? abi.WHOLE_TRIM : 0) |
     (isUsual ? 0 : abi.WHOLE_LARGE));
   setHdr(m, abi.H_WHOLE_SHAPE, 0);
   if (ready && hdr(m, abi.H_CEILING) != 0) drawTimes(m, abi.BULK_SEND_FIRST, 1);
 }
 
-/** Of a request, for H_WHOLE_SHAPE: one that is not full has at most 2^20 pages. */
+/** Of a request, for H_WHOLE_SHAPE: that of one which is not full, of 2^20 pages at most, fits. */
 // @ts-ignore: decorator
 @inline
-export function shapeOf(kind: u32, pages: u64): u32 {
-  return kind | (<u32>pages << abi.BULK_BITS);
+export function shapeOf(kind: u32, pages: u64): u64 {
+  return kind | (pages << <u64>abi.BULK_BITS);
 }
 
 /** The flush itself, on either side, in ns; u32 as Clock.charge is. */
@@ -81,7 +81,7 @@ export function drawTimes(m: usize, kind: u32, pages: u64): bool {
   const over = later(sent + local - before, acked) + price(costs, abi.OP_CSD_WAIT) + notified +
     price(costs, abi.OP_FLUSH_DONE);
   if (later(over, taken) > <u64>u32.MAX_VALUE) return false;
-  setHdr(m, abi.H_WHOLE_SHAPE, shapeOf(kind, pages));
+  setHdr(m, abi.H_WHOLE_SHAPE, <u32>shapeOf(kind, pages));
   setHdr(m, abi.H_WHOLE_TURN, price(costs, abi.OP_CSD_SEND) + price(costs, abi.COST_CSD));
   setHdr(m, abi.H_WHOLE_ARRIVAL, <u32>arrival);
   setHdr(m, abi.H_WHOLE_TAKEN, <u32>taken);

@@ -20,7 +20,7 @@
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { drawTimes, shapeOf } from "./bulk-time";
-import { cacheDropPages, cacheDropTwo } from "./cache";
+import { cacheDropHuge, cacheDropPages } from "./cache";
 import { reg, setReg } from "./exec-control";
 import { flushWalks } from "./flush";
 import { jobIsSwitch, jobTime } from "./jobs";
@@ -31,6 +31,7 @@ import {
 import { maskHas } from "./mask";
 import { NOT_QUEUED } from "./queue";
 import { Clock, Cpu, Ctx, Mm } from "./rows";
+import { hasPrints, printsOffset, tlbDropPages, tlbDropSmall, tlbDropTwo } from "./tlb";
 
 /** Of a target: it is sent to; it takes its queue, flushes, unlocks. */
 const STEPS_TARGET: u32 = 4;
@@ -65,15 +66,18 @@ function runs(row: Cpu, mm: u32): bool {
 }
 
 /**
- * Would this CPU, which runs the mm, take the interrupt when it arrives, as drain.ts does? Another
- * look is needed if `below`, the context that is interrupted, is busy, or if there are jobs.
+ * Would this CPU, which runs the mm in the ASID slot at `slot`, take the interrupt when it arrives,
+ * as drain.ts does? Another look is needed if `below`, the context that is interrupted, is busy, or
+ * if there are jobs.
  */
 // @ts-ignore: decorator
 @inline
-function takesIrq(to: Cpu, own: Ctx, below: Ctx, clock: Clock, have: u32, now: u64): bool {
+function takesIrq(
+  to: Cpu, slot: usize, own: Ctx, below: Ctx, clock: Clock, have: u32, now: u64,
+): bool {
   if ((to.queue | to.ipiPending) != 0) return false;
   if (to.online == 0) return false;
-  if (load<u32>(asidSlot(to, to.asid), 4) != have) return false;
+  if (load<u32>(slot, 4) != have) return false;
   if ((own.running | below.irqOff) != 0) return false;
   if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED) return false;
   if (clock.now > now) return false;
@@ -92,9 +96,9 @@ function ctxBelow(m: usize, to: Cpu, own: Ctx): Ctx {
 // @ts-ignore: decorator
 @inline
 function leaveHandler(
-  to: Cpu, asid: u32, clock: Clock, p: usize, gen: u32, pagesAndNs: v128, arrival: u64, done: u64,
+  slot: usize, clock: Clock, p: usize, gen: u32, pagesAndNs: v128, arrival: u64, done: u64,
 ): void {
-  store<u32>(asidSlot(to, asid), gen, 4);
+  store<u32>(slot, gen, 4);
   clock.ipiAt = arrival;
   clock.now = done;
   // Constant offsets are folded into loads and stores.
@@ -147,7 +151,7 @@ function choose(
         const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
         const own = changetype<Ctx>(owns + cpu * offsetof<Ctx>());
         const below = ctxBelow(m, to, own);
-        if (!takesIrq(to, own, below, clock, have, now)) break;
+        if (!takesIrq(to, asidSlot(to, to.asid), own, below, clock, have, now)) break;
         const running = below.running != 0;
         if (running || clock.jobHead != clock.jobTail) {
           if (!staysQueued(m, cpu, clock, running)) break;
@@ -185,6 +189,8 @@ function deliver(
   const bits = hdr(m, abi.H_INDEX_BITS);
   const huge = hdr(m, abi.H_HUGE_SEEN) != 0;
   const pagesAndNs = pair(pages, done - arrival);
+  // As tlbDropPages, decided once.
+  const prints = stride == 1 && hasPrints(m) ? printsOffset(m) : 0;
   for (let w: u32 = 0; w < words; w++) {
     let left = load<u32>(set + (w << 2));
     store<u32>(set + (w << 2), 0);
@@ -193,11 +199,15 @@ function deliver(
       const to = changetype<Cpu>(rows + cpu * rowStride);
       const asid = to.asid;
       const tlb = tlbs + <usize>cpu * tlbStride;
-      cacheDropPages(tlb, sets, ways, bits, start, end, stride, asid, huge);
+      if (prints == 0) cacheDropPages(tlb, sets, ways, bits, start, end, stride, asid, huge);
+      else {
+        tlbDropSmall(tlb, tlb + prints, sets, ways, start, end, asid);
+        if (huge) cacheDropHuge(tlb, sets, ways, bits, start, end, asid);
+      }
       const clock = changetype<Clock>(clocks + cpu * offsetof<Clock>());
       if (clock.walkFills != 0) flushWalks(m, cpu, clock, asid);
       const counter = counters + ((cpu * abi.CT_WORDS) << 3);
-      leaveHandler(to, asid, clock, counter, gen, pagesAndNs, arrival, done);
+      leaveHandler(asidSlot(to, asid), clock, counter, gen, pagesAndNs, arrival, done);
     }
   }
 }
@@ -253,10 +263,10 @@ function settle(
 
 /** A request of a usual initiator, of any kind, to any number of CPUs. */
 function flushMany(
-  m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, mask: usize, horizon: u64,
+  m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, word: u64, request: Mm, horizon: u64,
 ): bool {
+  const mask = maskAt(m, ctx.mm - 1);
   if (!maskHas<Plain>(mask, self)) return false;
-  const request = mmAt(m, ctx.mm - 1);
   if ((hdr(m, abi.H_WHOLE_RARE) & abi.WHOLE_TRIM) != 0) {
     if (isTrimDue(m, request, clock)) return false;
   }
@@ -272,7 +282,7 @@ function flushMany(
   const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
   const pages = (end - start) >> bits;
   if (pages > <u64>hdr(m, abi.H_CEILING)) return false;
-  if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, pages)) {
+  if (<u64>hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, pages)) {
     if (!drawTimes(m, kind, pages)) return false;
   }
   const asked = countOthers(mask, hdr(m, abi.H_MASK_WORDS), self);
@@ -283,7 +293,6 @@ function flushMany(
   const turn = <u64>hdr(m, abi.H_WHOLE_TURN);
   const last = max<u32>(hdr(m, abi.H_WHOLE_OVER), hdr(m, abi.H_WHOLE_TAKEN));
   if (since + asked * turn + last >= horizon) return false;
-  const row = cpuAt(m, self);
   const set = ipiSet(m, row);
   const have = request.tlbGen;
   const n = choose(m, self, mask, set, ctx.mm, flags, have, since);
@@ -292,8 +301,7 @@ function flushMany(
   const queued = since + n * turn;
   const stride = (<u64>1) << bits;
   const asid = row.asid;
-  cacheDropPages(tlbAt(m, self), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
-    hdr(m, abi.H_INDEX_BITS), start, end, stride, asid, hdr(m, abi.H_HUGE_SEEN) != 0);
+  tlbDropPages(m, self, start, end, stride, asid);
   settle(m, ctx, clock, request, asidSlot(row, asid), countersAt(m, self), kind, n, budget, have,
     pages, since, queued + hdr(m, abi.H_WHOLE_OVER));
   if (asked != n) count(m, self, abi.CT_FILTERED, asked - n);
@@ -304,20 +312,23 @@ function flushMany(
 }
 
 /**
- * One page to one CPU, as of two threads: without loops, since what comes once a request counts
- * most here. `cpu` is the other one of the mask. False, and nothing was changed: not that simple.
+ * Small pages to one CPU, as of two threads: without loops over CPUs, since what comes once a
+ * request counts most here. `to`, `other` and `own` are the rows of the other one of the mask, which
+ * is `apart` CPUs away; `counters` and `tlb` the initiator's. False, and nothing was changed: not
+ * that simple.
  */
 // @ts-ignore: decorator
 @inline
 function flushOne(
   m: usize, self: u32, ctx: Ctx, row: Cpu, clock: Clock, word: u64, mm: u32, request: Mm,
-  have: u32, cpu: u32, horizon: u64,
+  to: Cpu, other: Clock, own: Ctx, apart: u32, counters: usize, tlb: usize, horizon: u64,
 ): bool {
   const kind = <u32>(word >> 24) & 0xff;
   if (((<u32>(word >> 32) & ~abi.INFO_FREED) | (ctx.gFlags & abi.GF_FREED)) != 0) return false;
   const start = reg(ctx, <u32>(word >> 8) & 0xff);
-  if (reg(ctx, <u32>(word >> 16) & 0xff) - start != 1) return false;
-  if (hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, 1)) return false;
+  const end = reg(ctx, <u32>(word >> 16) & 0xff);
+  const pages = end - start;
+  if (<u64>hdr(m, abi.H_WHOLE_SHAPE) != shapeOf(kind, pages)) return false;
   if (hdr(m, abi.H_HUGE_SEEN) != 0) return false;
   const budget = hdr(m, abi.H_BUDGET);
   if (budget < hdr(m, abi.H_WHOLE_STEPS) + STEPS_TARGET) return false;
@@ -327,65 +338,45 @@ function flushOne(
   if (over >= horizon) return false;
   const done = queued + hdr(m, abi.H_WHOLE_TAKEN);
   if (done >= horizon) return false;
-  // Rows of both are so many rows apart.
-  const apart = cpu - self;
-  const to = changetype<Cpu>(changetype<usize>(row) + apart * hdr(m, abi.H_CPU_STRIDE));
   if (!runs(to, mm)) return false;
-  const other = changetype<Clock>(changetype<usize>(clock) + apart * offsetof<Clock>());
-  const own = cpuCtxAt(m, cpu);
   const below = ctxBelow(m, to, own);
-  if (!takesIrq(to, own, below, other, have, since)) return false;
+  const have = request.tlbGen;
+  const otherAsid = to.asid;
+  const otherSlot = asidSlot(to, otherAsid);
+  if (!takesIrq(to, otherSlot, own, below, other, have, since)) return false;
   if ((below.running | (other.jobHead ^ other.jobTail)) != 0) return false;
 
   const asid = row.asid;
-  const otherAsid = to.asid;
-  const tlb = tlbAt(m, self);
-  cacheDropTwo(tlb, asid, tlb + apart * hdr(m, abi.H_TLB_STRIDE), otherAsid,
-    hdr(m, abi.H_TLB_SETS), start);
-  const counters = countersAt(m, self);
-  settle(m, ctx, clock, request, asidSlot(row, asid), counters, kind, 1, budget, have, 1, since,
-    over);
+  tlbDropTwo(m, tlb, asid, tlb + apart * hdr(m, abi.H_TLB_STRIDE), otherAsid, start, end);
+  settle(m, ctx, clock, request, asidSlot(row, asid), counters, kind, 1, budget, have, pages,
+    since, over);
   const arrival = queued + hdr(m, abi.H_WHOLE_ARRIVAL);
-  leaveHandler(to, otherAsid, other, counters + ((apart * abi.CT_WORDS) << 3), have + 1,
-    pair(1, done - arrival), arrival, done);
+  leaveHandler(otherSlot, other, counters + ((apart * abi.CT_WORDS) << 3), have + 1,
+    pair(pages, done - arrival), arrival, done);
   if (clock.walkFills != 0) flushWalks(m, self, clock, asid);
-  if (other.walkFills != 0) flushWalks(m, cpu, other, otherAsid);
+  if (other.walkFills != 0) flushWalks(m, self + apart, other, otherAsid);
   return true;
 }
 
 /**
- * Carries out the request of CPU `self` whose flush.prep is `word`, if it is usual and over before
- * `horizon`. False: nothing was changed.
+ * Is the initiator, which runs the request's mm, usual? A request that is carried out whole leaves it
+ * so, and nobody has a turn before the next one, if only loops come between.
  */
+function canInitiate(row: Cpu, clock: Clock, request: Mm): bool {
+  if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;
+  if (load<u32>(asidSlot(row, row.asid), 4) != request.tlbGen) return false;
+  // An ack that nobody waited for.
+  return clock.ackAt == 0;
+}
+
+/** The only other CPU of a mask of one word, or `self`: there is none, or this one is not in it. */
 // @ts-ignore: decorator
 @inline
-function flushWhole(
-  m: usize, self: u32, ctx: Ctx, clock: Clock, word: u64, horizon: u64,
-): bool {
-  if (self >= hdr(m, abi.H_WHOLE)) return false;
-  const row = cpuAt(m, self);
-  const mm: u32 = ctx.mm;
-  if (!runs(row, mm)) return false;
-  if (mm == 0) return false;
-  const request = mmAt(m, mm - 1);
-  const have = request.tlbGen;
-  if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;
-  if (load<u32>(asidSlot(row, row.asid), 4) != have) return false;
-  // An ack that nobody waited for.
-  if (clock.ackAt != 0) return false;
-  if (((word >> 24) & abi.BULK_NOTIFY) != 0) {
-    if (request.subscribers != 0) return false;
-  }
-  const mask = maskAt(m, mm - 1);
-  if ((hdr(m, abi.H_WHOLE_RARE) | (clock.jobHead ^ clock.jobTail)) == 0) {
-    const bits = load<u32>(mask);
-    const others = bits & ~(1 << self);
-    if (bits != others && popcnt(others) == 1) {
-      const cpu = ctz(others);
-      if (flushOne(m, self, ctx, row, clock, word, mm, request, have, cpu, horizon)) return true;
-    }
-  }
-  return flushMany(m, self, ctx, clock, word, mask, horizon);
+function onlyOther(m: usize, self: u32, clock: Clock, mask: usize): u32 {
+  if ((hdr(m, abi.H_WHOLE_RARE) | (clock.jobHead ^ clock.jobTail)) != 0) return self;
+  const bits = load<u32>(mask);
+  const others = bits & ~(1 << self);
+  return bits != others && popcnt(others) == 1 ? ctz(others) : self;
 }
 
 /** Instructions of the program above. */
@@ -396,12 +387,27 @@ function bulkLength(kind: u32): u32 {
 }
 
 /**
- * Carries out the requests from `pc` on that can be, as long as nothing but loops comes between
- * them. Returns where decoding has to go on.
+ * Carries out the requests of CPU `self` from `pc` on that are usual and over before `horizon`, as
+ * long as nothing but loops comes between them. Returns where decoding has to go on. What neither
+ * requests nor loops change is looked at once.
  */
 export function runWhole(
   m: usize, self: u32, ctx: Ctx, clock: Clock, code: usize, pc: u32, horizon: u64,
 ): u32 {
+  if (self >= hdr(m, abi.H_WHOLE)) return pc;
+  const row = cpuAt(m, self);
+  const mm: u32 = ctx.mm;
+  if (!runs(row, mm)) return pc;
+  if (mm == 0) return pc;
+  const request = mmAt(m, mm - 1);
+  if (!canInitiate(row, clock, request)) return pc;
+  const apart = onlyOther(m, self, clock, maskAt(m, mm - 1)) - self;
+  const to = changetype<Cpu>(changetype<usize>(row) + apart * hdr(m, abi.H_CPU_STRIDE));
+  const other = changetype<Clock>(changetype<usize>(clock) + apart * offsetof<Clock>());
+  const own = cpuCtxAt(m, self + apart);
+  const counters = countersAt(m, self);
+  const tlb = tlbAt(m, self);
+  const subscribed = request.subscribers != 0;
   const costs = m + hdr(m, abi.H_OFF_COST);
   for (;;) {
     const word = load<u64>(code + ((<usize>pc) << 3));
@@ -409,7 +415,11 @@ export function runWhole(
     if (op == abi.OP_FLUSH_PREP) {
       const kind = <u32>(word >> 24) & 0xff;
       if (kind == 0) return pc;
-      if (!flushWhole(m, self, ctx, clock, word, horizon)) return pc;
+      if (subscribed && (kind & abi.BULK_NOTIFY) != 0) return pc;
+      if (apart == 0 || !flushOne(m, self, ctx, row, clock, word, mm, request, to, other, own,
+        apart, counters, tlb, horizon)) {
+        if (!flushMany(m, self, ctx, row, clock, word, request, horizon)) return pc;
+      }
       pc += bulkLength(kind);
     } else if (op == abi.OP_DJNZ) {
       const a = <u32>(word >> 8) & 0xff;

@@ -140,11 +140,14 @@ export function cacheFind(
   return find(setOf(base, sets, ways, vpn >> bits), ways, makeTag(first, asid, true));
 }
 
-/** Fills; the victim is the first free way, else round robin by the word at `clock`. */
+/**
+ * Fills; the victim is the first free way, else round robin by the word at `clock`. Where the entry
+ * is now.
+ */
 export function cacheFill(
   base: usize, sets: u32, ways: u32, bits: u32, clock: usize,
   vpn: u64, asid: u32, huge: bool, writable: bool, frame: u32, gen: u32,
-): void {
+): usize {
   const first = huge ? (vpn >> bits) << bits : vpn;
   const tag = makeTag(first, asid, huge);
   const set = setOf(base, sets, ways, huge ? vpn >> bits : vpn);
@@ -167,6 +170,7 @@ export function cacheFill(
   e.tag = tag | (writable ? WRITABLE : 0);
   e.frame = frame;
   e.gen = gen;
+  return slot;
 }
 
 // @ts-ignore: decorator
@@ -182,22 +186,13 @@ function dropAny(set: usize, ways: u32, tag: u64): void {
   if (hit != 0) drop(hit);
 }
 
-/** The same. A miss in a set of the usual size, the most common case, is decided here. */
-// @ts-ignore: decorator
-@inline
-function dropTag(set: usize, ways: u32, tag: u64): void {
-  if (ways != USUAL_WAYS || v128.any_true(hitsOf12(set, i64x2.splat(~SOFT), i64x2.splat(tag)))) {
-    dropAny(set, ways, tag);
-  }
-}
-
 /** INVLPG: drops what translates `vpn` under `asid`, of either size if `huge` ones exist. */
 // @ts-ignore: decorator
 @inline
 function dropPage(
   base: usize, sets: u32, ways: u32, bits: u32, vpn: u64, asid: u32, huge: bool,
 ): void {
-  dropTag(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
+  dropAny(setOf(base, sets, ways, vpn), ways, makeTag(vpn, asid, false));
   if (huge) dropHuge(base, sets, ways, bits, vpn, asid);
 }
 
@@ -218,18 +213,25 @@ export function cacheDropPages(
   }
 }
 
-/** Ways of the usual TLB. */
-export const USUAL_WAYS: u32 = 12;
+/** Of the same pages, only what huge entries translate. */
+export function cacheDropHuge(
+  base: usize, sets: u32, ways: u32, bits: u32, start: u64, end: u64, asid: u32,
+): void {
+  for (let vpn = start; vpn < end; vpn++) dropHuge(base, sets, ways, bits, vpn, asid);
+}
 
-/** INVLPG of one small page in two TLBs with that many ways that hold no huge entries. */
+/**
+ * Drops the entry at `p` if it translates the small page `vpn` under `asid`. True: nothing is there
+ * (any more).
+ */
 // @ts-ignore: decorator
 @inline
-export function cacheDropTwo(
-  one: usize, asid: u32, other: usize, otherAsid: u32, sets: u32, vpn: u64,
-): void {
-  const offset = setOf(0, sets, USUAL_WAYS, vpn);
-  dropTag(one + offset, USUAL_WAYS, makeTag(vpn, asid, false));
-  dropTag(other + offset, USUAL_WAYS, makeTag(vpn, otherAsid, false));
+export function cacheDropAt(p: usize, vpn: u64, asid: u32): bool {
+  const tag = load<u64>(p);
+  if (tag == 0) return true;
+  if ((tag & ~SOFT) != makeTag(vpn, asid, false)) return false;
+  drop(p);
+  return true;
 }
 
 /** Drops the entry at `p` if it is of `asid`. True: it is of another one. */

@@ -9,7 +9,7 @@
  */
 import * as abi from "../src/core/abi";
 import { get32, get64, put32 } from "./atomics";
-import { cacheDropAsid, cacheDropPages } from "./cache";
+import { cacheDropAsid } from "./cache";
 import { charge } from "./charge";
 import { adopt, flushGlobal, hasGlobals } from "./global-asid";
 import { logEvent } from "./log";
@@ -21,6 +21,7 @@ import { distrustOthers, dropKernelPages, dropUserPages, flushHalves } from "./p
 import { leaveRange } from "./replicas";
 import { Clock, Cpu, Mm } from "./rows";
 import { tracksSharers } from "./sharers";
+import { tlbDropPages } from "./tlb";
 
 /** All-ones: "everything" in logged page counts and in range ends. */
 export const ALL: u64 = u64.MAX_VALUE;
@@ -44,8 +45,7 @@ export function flushSlot(m: usize, cpu: u32, slot: u32): void {
 export function flushPages(
   m: usize, cpu: u32, clock: Clock, slot: u32, start: u64, end: u64, stride: u64,
 ): void {
-  cacheDropPages(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
-    hdr(m, abi.H_INDEX_BITS), start, end, stride, slot, hdr(m, abi.H_HUGE_SEEN) != 0);
+  tlbDropPages(m, cpu, start, end, stride, slot);
   // Only the timed driver may trust the hint: exploration restores states behind its back.
   if (hdr(m, abi.H_OFF_HEAP) != 0 && clock.walkFills == 0) return;
   flushWalks(m, cpu, clock, slot);

@@ -4,7 +4,7 @@
  */
 import * as abi from "../src/core/abi";
 import { accessed } from "./access";
-import { cacheFill, cacheFind, entryWritable } from "./cache";
+import { cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
 import { setDirty, tracksDirty } from "./dirty";
 import { directoryFill, hasDirectory } from "./directory";
@@ -12,6 +12,7 @@ import { count, cpuAt, hdr, mmAt, tlbAt } from "./machine";
 import { checkAccess, judge } from "./oracle";
 import { halfOf, kernelHalf } from "./pti";
 import { Cpu, Entry } from "./rows";
+import { tlbFill } from "./tlb";
 import { generationOf, hardWalk } from "./walk";
 
 function lookup(m: usize, cpu: u32, vpn: u64, tag: u32): usize {
@@ -33,10 +34,9 @@ function fill<F>(m: usize, cpu: u32, mm: u32, tag: u32, vpn: u64, write: bool): 
   }
   const huge = (pte & abi.PTE_HUGE) != 0;
   if (hasDirectory(m)) directoryFill(m, cpu, mm, vpn, huge);
-  cacheFill(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
-    hdr(m, abi.H_INDEX_BITS), changetype<usize>(row) + offsetof<Cpu>("tlbClock"),
-    vpn, tag, huge, (pte & abi.PTE_W) != 0, <u32>(pte >> abi.PTE_SHIFT), gen);
-  accessed<F>(m, cpu, <u32>(pte >> abi.PTE_SHIFT));
+  const frame = <u32>(pte >> abi.PTE_SHIFT);
+  tlbFill(m, cpu, vpn, tag, huge, (pte & abi.PTE_W) != 0, frame, gen);
+  accessed<F>(m, cpu, frame);
   return true;
 }
 

@@ -24,7 +24,7 @@ function stormClock(shootdowns: number, targets: number, pages: number): number 
 
 export function shootdownRow(cpus: number, pages: number, quick: boolean): Row {
   const targets = cpus - 1;
-  const shootdowns = Math.max(1, Math.round((quick ? 2_000 : 400_000) / targets / pages));
+  const shootdowns = Math.max(1, Math.round((quick ? 2_000 : 400_000) / targets));
   const catalogue = Catalogue.standard.with({ operations: [storm] });
   let machine: Machine | undefined;
   let before = 0;

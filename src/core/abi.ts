@@ -498,6 +498,7 @@ export const LATR_ANY = 1;
 export const LATR_TEST = 2;
 export const BATCHES_MOST = 16383; // then both counters start anew (Linux)
 export const FRAME_COLLECTED = 0x80000000; // in Frame.value
+export const PRINT_BYTES = 16; // of a TLB set's prints: assembly/tlb.ts
 export const ENTRY_DIRTY = 0x80000000; // in Entry.gen of a TLB: stores need not set the dirty bit
 export const CALL_WRITE = 1;
 export const CALL_ASYNC = 2;

@@ -78,6 +78,8 @@ function planDeferrals(
   region(abi.H_OFF_DEFER_RING, header[abi.H_DEFER_RING] * stride);
   region(abi.H_OFF_ACCESS, (options & abi.OPT_ACCESSED) !== 0 ? g.frames * 4 : 0);
 }
+/** A TLB with fewer sets has no prints: assembly/tlb.ts. */
+const PRINT_SETS = 16;
 /** Of a TLB directory (assumed: a second-level TLB has as many entries); explored ones have 2. */
 const DIRECTORY_SETS = 256;
 const DIRECTORY_WAYS = 8;
@@ -107,8 +109,11 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   const large = tlbBytes >= 4096;
   const line = large ? 64 : 8;
   const cpuStride = align(CPU.size + g.asids * 8 + maskWords * 4, line);
+  // Explored states are as small as can be, without prints.
+  const hasPrints = g.logRecords > 0 && g.tlbSets >= PRINT_SETS;
+  const bytes = tlbBytes + (hasPrints ? g.tlbSets * abi.PRINT_BYTES : 0);
   // A power-of-two distance would put the same set of every CPU into the same cache lines.
-  const tlbStride = large ? tlbBytes + 64 : tlbBytes;
+  const tlbStride = large ? align(bytes, 64) + 64 : bytes;
   const tableStride = TABLE.size + 2 ** g.indexBits * 8;
   let at = abi.H_WORDS * 4;
   const region = (word: number, bytes: number, alignment = 8): void => {
