@@ -1,6 +1,8 @@
 // The programs that are recorded. `known` ones were looked at while the rules of docs/replay.md were
 // found; the others were recorded and scored, and nothing was changed because of them.
 
+import { WIDER } from "./wider.mjs";
+
 /** C sources that take a compiler a moment each. */
 const SOURCES = `
 for i in 1 2 3 4 5 6 7 8; do
@@ -264,4 +266,5 @@ export const PROGRAMS = [
     needs: ["redis-server", "redis-benchmark"],
     command: ["bash", "save.sh"],
   },
+  ...WIDER,
 ];

@@ -187,6 +187,8 @@ export class Calls {
         this.populateFile(space, part, where);
       } else {
         const writes = write && (prot & abi.PROT_WRITE) !== 0;
+        const whole = space.vma(start);
+        if (writes && whole !== null) this.stage.written(whole, where);
         this.stage.run(writes ? "populate.write" : "populate.read", { start, end }, where);
       }
       for (let page = start; page < end; page++) space.touched.add(page);
@@ -241,7 +243,7 @@ export class Calls {
     this.stage.run("mprotect", { start, end, prot: withRights(changes[0].prot, prot) }, where);
     if (parts.length === 1) return;
     for (const part of parts) {
-      this.stage.machine.mapNow(space.row, part.start, part.end, withRights(part.prot, prot));
+      this.stage.revise({ ...part, prot: withRights(part.prot, prot) }, where);
     }
     // Holes between them are holes again.
     let at = start;

@@ -7,7 +7,7 @@ import { CPU } from "../core/layout.js";
 import { CapacityError, ProgramError } from "../errors.js";
 import type { Machine } from "../machine.js";
 import type { MachineEvent } from "../machine-events.js";
-import { Space } from "./spaces.js";
+import { Space, type VmaView } from "./spaces.js";
 
 /** A thread of the recording. */
 export interface Thread {
@@ -133,6 +133,17 @@ export class Stage {
     const at = this.at(where.timeNs);
     machine.submit(where.cpu, name, args, { at });
     this.settle();
+  }
+
+  /** Gives [start, end) of the mm that the CPU has loaded another protection, and nothing else. */
+  revise({ start, end, prot }: VmaView, where: Where): void {
+    this.run("mmap", { start, end, prot }, where, { muted: true });
+  }
+
+  /** A page of `vma` is about to become its own: from now on fork must copy what is in it. */
+  written(vma: VmaView, where: Where): void {
+    if ((vma.prot & abi.VMA_UNWRITTEN) === 0) return;
+    this.revise({ ...vma, prot: vma.prot - abi.VMA_UNWRITTEN }, where);
   }
 
   /** Lets everything that is queued happen. */
