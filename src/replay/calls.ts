@@ -45,8 +45,12 @@ export interface OpenCall {
   readonly space: Space | null;
   /** It writes mmapLock. */
   readonly writer: boolean;
-  /** Its effect waits for its exit. */
+  /** Its effect waits for its exit, or until it has slept for the last time. */
   deferred: boolean;
+  /** How often it will still be seen to sleep for a lock. */
+  waits: number;
+  /** It has slept for the last time: what it waited for is its own when it runs again. */
+  granted: boolean;
   /** Its gather has flushed and is still open: others are nested in it. */
   held: boolean;
   /** Its effect has happened. */

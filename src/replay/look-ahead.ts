@@ -12,8 +12,8 @@ export const LOOK_AHEAD = 8192;
 export interface Ahead {
   readonly event: TraceEvent;
   readonly exit: SyscallExit | null;
-  /** An entry whose thread then sleeps uninterruptibly, as it does for a lock. */
-  readonly waits: boolean;
+  /** How often an entry's thread then sleeps uninterruptibly, as it does for a lock. */
+  readonly waits: number;
 }
 
 /** Feeds `take` with every event of `batches`, {@link LOOK_AHEAD} events behind the reader. */
@@ -25,16 +25,17 @@ export async function withExits(
   let head = 0;
   const open = new Map<number, SyscallEnter>();
   const exits = new Map<SyscallEnter, SyscallExit>();
-  const waiting = new Set<SyscallEnter>();
+  const waiting = new Map<SyscallEnter, number>();
   const pass = (keep: number): void => {
     while (queue.length - head > keep) {
       const event = queue[head++];
       let exit: SyscallExit | null = null;
-      let waits = false;
+      let waits = 0;
       if (event.kind === "syscallEnter") {
         exit = exits.get(event) ?? null;
         exits.delete(event);
-        waits = waiting.delete(event);
+        waits = waiting.get(event) ?? 0;
+        waiting.delete(event);
         if (open.get(event.tid) === event) open.delete(event.tid);
       }
       take({ event, exit, waits });
@@ -54,7 +55,7 @@ export async function withExits(
         open.delete(event.tid);
       } else if (event.kind === "schedSwitch" && event.prevState.startsWith("D")) {
         const enter = open.get(event.prevTid);
-        if (enter !== undefined) waiting.add(enter);
+        if (enter !== undefined) waiting.set(enter, (waiting.get(enter) ?? 0) + 1);
       }
     }
     pass(LOOK_AHEAD);

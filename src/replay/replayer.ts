@@ -136,18 +136,18 @@ export class Replayer {
     return thread;
   }
 
-  private enter(event: SyscallEnter, exit: SyscallExit | null, waits: boolean): void {
+  private enter(event: SyscallEnter, exit: SyscallExit | null, waits: number): void {
     this.release(event.tid);
     const cause = String(event.line);
     const { call } = event;
     if (call === "exit" || call === "exit_group") {
-      this.note(event, cause, null, false);
+      this.note(event, cause, null, false, 0);
       return;
     }
     const { space } = this.present(event);
     const failed = exit !== null && exit.errno !== 0 && !isPartial(event, exit.errno);
     const writer = isWriter(event);
-    const opened = this.note(event, cause, space, writer);
+    const opened = this.note(event, cause, space, writer, waits);
     opened.partial = exit !== null && exit.errno !== 0 && !failed;
     if (failed) {
       // It has no effect, but it holds the lock as any other.
@@ -171,22 +171,30 @@ export class Replayer {
    * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it. Who has it may
    * be somebody without a line: a thread in a page fault, or on its way out.
    */
-  private mustWait(enter: SyscallEnter, space: Space, waits: boolean): boolean {
-    if (waits && space.threads > 1) return true;
-    if (!isWriter(enter) && !waits) return false;
+  private mustWait(enter: SyscallEnter, space: Space, waits: number): boolean {
+    if (waits > 0) return space.threads > 1;
+    if (!isWriter(enter)) return false;
     for (const [other, known] of this.open) {
       if (other !== enter.tid && known.space === space && known.writer) return true;
     }
     return false;
   }
 
-  private note(enter: SyscallEnter, cause: string, space: Space | null, writer: boolean): OpenCall {
+  private note(
+    enter: SyscallEnter,
+    cause: string,
+    space: Space | null,
+    writer: boolean,
+    waits: number,
+  ): OpenCall {
     const call: OpenCall = {
       enter,
       cause,
       space,
       writer,
       deferred: false,
+      waits,
+      granted: false,
       held: false,
       done: false,
       performed: false,
@@ -203,7 +211,16 @@ export class Replayer {
     call.performed = true;
     this.calls.apply(call, space, where);
     const flushed = this.stage.flushes !== before;
-    if (flushed && call.enter.call === "madvise" && !call.deferred) this.hold(call);
+    if (flushed && isGatherer(call.enter)) this.hold(call);
+  }
+
+  /** A thread that slept for a lock runs again. The last time it has what it waited for. */
+  private woken(tid: number, event: SchedSwitch): void {
+    const call = this.open.get(tid);
+    if (call === undefined || !call.deferred || call.performed || !call.granted) return;
+    const { space } = call;
+    if (space === null || space.dead || this.stage.threads.get(tid)?.space !== space) return;
+    this.perform(call, space, { ...this.where(event, call.cause), tid });
   }
 
   /** The gather of this call is open, until the call ends. */
@@ -231,11 +248,11 @@ export class Replayer {
     }
   }
 
-  private clone(event: SyscallEnter, space: Space, waits: boolean, where: Where): void {
+  private clone(event: SyscallEnter, space: Space, waits: number, where: Where): void {
     const flags = "flags" in event ? event.flags : undefined;
     if (event.call === "clone3" && flags === undefined) {
       // Its flags are in user memory. Whoever sleeps until the child is done shares its mm.
-      this.clones.set(event.tid, { shares: waits ? true : null, row: -1, child: null });
+      this.clones.set(event.tid, { shares: waits > 0 ? true : null, row: -1, child: null });
       return;
     }
     const copies =
@@ -261,16 +278,16 @@ export class Replayer {
 
   private exit(event: SyscallExit): void {
     const call = this.open.get(event.tid);
-    this.release(event.tid);
-    this.open.delete(event.tid);
     if (call === undefined) return;
     const { space } = call;
     const failed = event.errno !== 0 && !isPartial(call.enter, event.errno);
-    if (call.deferred && space !== null && !space.dead && !failed) {
+    if (call.deferred && !call.performed && space !== null && !space.dead && !failed) {
       call.partial = event.errno !== 0;
       this.present(event);
       this.perform(call, space, this.where(event, call.cause));
     }
+    this.release(event.tid);
+    this.open.delete(event.tid);
     if (event.errno !== 0 || call.enter.call !== event.call) return;
     const thread = this.stage.threads.get(event.tid);
     if (thread === undefined || thread.space === null) return;
@@ -445,6 +462,9 @@ export class Replayer {
     stage.tidOn[cpu] = event.nextTid;
     const open = this.open.get(event.prevTid);
     // Who is preempted inside such a call has its gather open; who sleeps there waits for a lock.
+    if (event.prevState.startsWith("D") && open !== undefined && open.waits > 0) {
+      open.granted = --open.waits === 0;
+    }
     if (event.prevState.startsWith("R") && open?.performed === true) this.hold(open);
     const where = { cpu, tid: event.prevTid, timeNs: event.timeNs, cause: `sw${event.line}` };
     const previous = stage.thread(event.prevTid, event.prevComm);
@@ -458,5 +478,6 @@ export class Replayer {
     }
     const user = stage.userThread(event.nextTid, event.nextComm);
     stage.enter(cpu, user, where, this.isForeign(user));
+    this.woken(event.nextTid, event);
   }
 }
