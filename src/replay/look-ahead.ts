@@ -14,7 +14,21 @@ export interface Ahead {
   readonly exit: SyscallExit | null;
   /** How often an entry's thread then sleeps uninterruptibly, as it does for a lock. */
   readonly waits: number;
+  /** The next event that is no deed, if it is known. */
+  readonly next: TraceEvent | null;
 }
+
+/** What the kernel did: see docs/replay.md. */
+export const DEEDS: ReadonlySet<string> = new Set<TraceEvent["kind"]>([
+  "tlbFlush",
+  "csdQueueCpu",
+  "csdFunctionEntry",
+  "csdFunctionExit",
+  "ipiSendCpu",
+  "ipiSendCpumask",
+  "callInterruptEntry",
+  "callInterruptExit",
+]);
 
 /** Feeds `take` with every event of `batches`, {@link LOOK_AHEAD} events behind the reader. */
 export async function withExits(
@@ -23,6 +37,8 @@ export async function withExits(
 ): Promise<void> {
   let queue: TraceEvent[] = [];
   let head = 0;
+  /** Where the next event is that is no deed. */
+  let ahead = 0;
   const open = new Map<number, SyscallEnter>();
   const exits = new Map<SyscallEnter, SyscallExit>();
   const waiting = new Map<SyscallEnter, number>();
@@ -38,10 +54,17 @@ export async function withExits(
         waiting.delete(event);
         if (open.get(event.tid) === event) open.delete(event.tid);
       }
-      take({ event, exit, waits });
+      if (DEEDS.has(event.kind)) {
+        take({ event, exit, waits, next: null });
+        continue;
+      }
+      if (ahead < head) ahead = head;
+      while (ahead < queue.length && DEEDS.has(queue[ahead].kind)) ahead++;
+      take({ event, exit, waits, next: queue[ahead] ?? null });
     }
     if (head > LOOK_AHEAD) {
       queue = queue.slice(head);
+      ahead = Math.max(0, ahead - head);
       head = 0;
     }
   };

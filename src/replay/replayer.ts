@@ -12,11 +12,12 @@ import type {
   SchedSwitch,
   SyscallEnter,
   SyscallExit,
+  TraceEvent,
 } from "../traces/events.js";
 import { hasWrittenShared, isGatherer, isWriter } from "./advice.js";
 import { Calls, isPartial, type OpenCall } from "./calls.js";
 import { replayFault } from "./faults.js";
-import type { Ahead } from "./look-ahead.js";
+import { type Ahead, DEEDS } from "./look-ahead.js";
 import { Residency } from "./residency.js";
 import { Space, vmaFlags } from "./spaces.js";
 import { type Deed, type RecordingFacts, Stage, type Thread, type Where } from "./stage.js";
@@ -88,7 +89,8 @@ export class Replayer {
   }
 
   /** The next event. Deeds are passed over. */
-  take({ event, exit, waits }: Ahead): void {
+  take({ event, exit, waits, next }: Ahead): void {
+    this.meanwhile(event, next);
     const running = this.stage.tidOn[event.cpu];
     if (running !== event.tid && this.leaving.has(running)) this.leave(running, event);
     switch (event.kind) {
@@ -117,6 +119,15 @@ export class Replayer {
       default:
         return;
     }
+  }
+
+  /** Who waits for other CPUs goes on waiting while those switch, and for no other event. */
+  private meanwhile(event: TraceEvent, next: TraceEvent | null): void {
+    const { stage } = this;
+    if (DEEDS.has(event.kind)) return;
+    if (event.kind !== "schedSwitch" || event.cpu === stage.flyingCpu) stage.land();
+    const lets = next?.kind === "schedSwitch" && (next.cpu !== event.cpu || stage.isFlying);
+    stage.horizon = lets ? stage.at(next.timeNs) : Infinity;
   }
 
   private where(event: { cpu: number; tid: number; timeNs: number }, cause: string): Where {
@@ -211,7 +222,7 @@ export class Replayer {
     call.performed = true;
     this.calls.apply(call, space, where);
     const flushed = this.stage.flushes !== before;
-    if (flushed && isGatherer(call.enter)) this.hold(call);
+    if ((flushed || this.stage.isFlying) && isGatherer(call.enter)) this.hold(call);
   }
 
   /** A thread that slept for a lock runs again. The last time it has what it waited for. */
@@ -446,12 +457,6 @@ export class Replayer {
     for (const tid of this.leavers(space)) if (tid !== except) this.leave(tid, event);
   }
 
-  /** A thread in whose context nothing was recorded, the flush of its switch-in included. */
-  private isForeign({ tid, space }: Thread & { space: Space }): boolean {
-    const { root } = this.facts;
-    return root !== null && tid !== root && space.before && !space.forked;
-  }
-
   private switch(event: SchedSwitch): void {
     const { stage } = this;
     const { cpu } = event;
@@ -477,7 +482,7 @@ export class Replayer {
       return;
     }
     const user = stage.userThread(event.nextTid, event.nextComm);
-    stage.enter(cpu, user, where, this.isForeign(user));
+    stage.enter(cpu, user, where, stage.isForeign(user));
     this.woken(event.nextTid, event);
   }
 }
