@@ -59,6 +59,8 @@ export class Replayer {
   private readonly clones = new Map<number, PendingClone>();
   /** Threads that are exiting and still use their mm. */
   private readonly leaving = new Set<number>();
+  /** A call that was performed, and how often the machine had flushed before. */
+  private gathering: { readonly call: OpenCall; readonly flushes: number } | null = null;
   /** The recording shows context switches. */
   private switches = false;
   /** What stands in for the faults of a recording that has none; else null. */
@@ -125,7 +127,10 @@ export class Replayer {
   private meanwhile(event: TraceEvent, next: TraceEvent | null): void {
     const { stage } = this;
     if (DEEDS.has(event.kind)) return;
-    if (event.kind !== "schedSwitch" || event.cpu === stage.flyingCpu) stage.land();
+    if (event.kind !== "schedSwitch" || event.cpu === stage.flyingCpu) {
+      stage.land();
+      this.gathered();
+    }
     const lets = next?.kind === "schedSwitch" && (next.cpu !== event.cpu || stage.isFlying);
     stage.horizon = lets ? stage.at(next.timeNs) : Infinity;
   }
@@ -218,11 +223,17 @@ export class Replayer {
   /** Runs a call's effect; a DONTNEED then stays open until its exit line. */
   private perform(call: OpenCall, space: Space, where: Where): void {
     this.touch(call, space, where);
-    const before = this.stage.flushes;
+    this.gathering = { call, flushes: this.stage.flushes };
     call.performed = true;
     this.calls.apply(call, space, where);
-    const flushed = this.stage.flushes !== before;
-    if ((flushed || this.stage.isFlying) && isGatherer(call.enter)) this.hold(call);
+    if (!this.stage.isFlying) this.gathered();
+  }
+
+  /** Did the call that was performed last flush? */
+  private gathered(): void {
+    const { gathering } = this;
+    this.gathering = null;
+    if (gathering !== null && this.stage.flushes !== gathering.flushes) this.hold(gathering.call);
   }
 
   /** A thread that slept for a lock runs again. The last time it has what it waited for. */
