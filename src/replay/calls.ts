@@ -28,6 +28,7 @@ import type { Stage, Where } from "./stage.js";
 const MAP_SHARED = 1;
 const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
+const MAP_LOCKED = 0x2000;
 const MAP_POPULATE = 0x8000;
 const MAP_FIXED_NOREPLACE = 0x100000;
 /** `mremap` flags. */
@@ -127,7 +128,7 @@ export class Calls {
         const file = (enter.flags & MAP_ANONYMOUS) === 0;
         const end = exit.vpn + enter.pages;
         this.map(space, exit.vpn, end, vmaFlags(enter.prot, { shared, file }, this.tags++), where);
-        if ((enter.flags & MAP_POPULATE) !== 0) {
+        if ((enter.flags & (MAP_POPULATE | MAP_LOCKED)) !== 0) {
           this.populate(space, exit.vpn, end, (enter.prot & abi.PROT_WRITE) !== 0, where);
         }
         return;

@@ -197,17 +197,19 @@ export class Stage {
     this.onDeed({ event, cpu, tid, cause });
   };
 
-  /** A thread in whose context nothing was recorded, the flush of its switch-in included. */
-  isForeign({ tid, space, kernel }: Thread): boolean {
+  /**
+   * A thread in whose context nothing was recorded, the flush of its switch-in included. What
+   * happens in kernel threads and idle tasks is recorded.
+   */
+  isForeign({ tid, space }: Thread): boolean {
     const { root } = this.facts;
-    if (root === null || tid === root) return false;
-    return space === null ? kernel : space.before && !space.forked;
+    return root !== null && tid !== root && space !== null && space.before && !space.forked;
   }
 
-  /** Is whoever runs on `cpu` such a thread, or the idle task? */
+  /** Does such a thread run on `cpu`? */
   private isUnseen(cpu: number): boolean {
     const thread = this.threads.get(this.tidOn[cpu]);
-    return thread === undefined ? this.facts.root !== null : this.isForeign(thread);
+    return thread !== undefined && this.isForeign(thread);
   }
 
   private newRow(space: Space | null): number {
