@@ -68,7 +68,7 @@ export interface RecordingFacts {
 const KERNEL_NAMES = new RegExp(
   "^(kworker|migration|ksoftirqd|rcu|swapper|kcompactd|khugepaged|kswapd|jbd2|kthreadd|cpuhp|" +
     "idle_inject|watchdog|irq/|scsi|khungtask|oom_reaper|kblockd|writeback|ext4|md|loop|psimon|" +
-    "hwrng|<idle>|kauditd|kdevtmpfs|virtio|ksmd|kthrotld|nvme|xfs|btrfs|dm-|mlx|kvm-)",
+    "hwrng|kdamond|zswap|ksgxd|<idle>|kauditd|kdevtmpfs|virtio|ksmd|kthrotld|nvme|xfs|btrfs|dm-|mlx|kvm-)",
 );
 /** Lower thread ids belong to kernel threads, as long as they do nothing a user thread does. */
 const FIRST_USER_TID = 300;
@@ -250,11 +250,17 @@ export class Stage {
   thread(tid: number, comm: string): Thread {
     let thread = this.threads.get(tid);
     if (thread === undefined) {
-      const kernel = tid === 0 || KERNEL_NAMES.test(comm) || (tid !== 1 && tid < FIRST_USER_TID);
+      const isEarly = tid !== 1 && tid < FIRST_USER_TID;
+      const kernel = tid === 0 || KERNEL_NAMES.test(comm) || (isEarly && this.isAlone(tid));
       thread = { tid, row: -1, space: null, kernel, dead: false };
       this.threads.set(tid, thread);
     }
     return thread;
+  }
+
+  /** Kernel threads never share a thread group. */
+  private isAlone(tid: number): boolean {
+    return (this.facts.processes.get(tid) ?? tid) === tid;
   }
 
   /** The same, with an address space: one from before the recording, if none is known. */
