@@ -216,8 +216,8 @@ export const PROGRAMS = [
   },
   { name: "perl, fork", known: true, files: { "fork.pl": PERL }, command: ["perl", "fork.pl"] },
   stress("mprotect", false, { more: ["--mprotect-ops", "3000"] }),
-  stress("munmap", false, { more: ["--munmap-ops", "300"] }),
-  stress("clone", false, { more: ["--clone-ops", "300"] }),
+  stress("munmap", true, { more: ["--munmap-ops", "300"] }),
+  stress("clone", true, { more: ["--clone-ops", "300"] }),
   stress("switch", false, { more: ["--switch-ops", "20000"] }),
   {
     name: "sqlite3",
@@ -253,7 +253,7 @@ export const PROGRAMS = [
   },
   {
     name: "go, goroutines and GC",
-    known: false,
+    known: true,
     files: { "gc.go": GO },
     setup: "HOME=$PWD GOFLAGS=-mod=mod go build -o gc gc.go",
     needs: ["go"],
