@@ -129,8 +129,8 @@ export class Advice {
 
   /**
    * MADV_PAGEOUT: without swap, only pages of files, and those MADV_FREE has given up, can go: a
-   * dirty one stays in memory, but is unmapped first. The flush is put off until all are unmapped if another CPU has the mm, else each page has
-   * its own.
+   * dirty one stays in memory, but is unmapped first. The flush is put off until all are unmapped
+   * if another CPU has the mm, else each page has its own.
    */
   private pageOut(space: Space, { start, end, prot }: VmaView, where: Where): void {
     const isFile = (prot & abi.VMA_FILE) !== 0;

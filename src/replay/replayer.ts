@@ -184,8 +184,8 @@ export class Replayer {
   }
 
   /**
-   * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it. Who has it may
-   * be somebody without a line: a thread in a page fault, or on its way out.
+   * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it. Who has it
+   * may be somebody without a line: a thread in a page fault, or on its way out.
    */
   private mustWait(enter: SyscallEnter, space: Space, waits: number): boolean {
     if (waits > 0) return space.threads > 1;

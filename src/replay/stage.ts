@@ -68,7 +68,7 @@ export interface RecordingFacts {
 const KERNEL_NAMES = new RegExp(
   "^(kworker|migration|ksoftirqd|rcu|swapper|kcompactd|khugepaged|kswapd|jbd2|kthreadd|cpuhp|" +
     "idle_inject|watchdog|irq/|scsi|khungtask|oom_reaper|kblockd|writeback|ext4|md|loop|psimon|" +
-    "hwrng|kdamond|zswap|ksgxd|<idle>|kauditd|kdevtmpfs|virtio|ksmd|kthrotld|nvme|xfs|btrfs|dm-|mlx|kvm-)",
+    "hwrng|kdamond|<idle>|kauditd|kdevtmpfs|virtio|ksmd|kthrotld|nvme|xfs|btrfs|dm-|mlx|kvm-)",
 );
 /** Lower thread ids belong to kernel threads, as long as they do nothing a user thread does. */
 const FIRST_USER_TID = 300;
