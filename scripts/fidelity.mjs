@@ -4,11 +4,12 @@
 //   npm run fidelity -- --print              the same, but print the tables and write nothing
 //   npm run fidelity -- --only xz,sort       programs whose names contain one of these; prints
 //   npm run fidelity -- --trace FILE...      score recordings that are there already; prints
+//   npm run fidelity -- --from D             write the page from what --dir has kept in D
 // Also: --json, --misses (what was wrong, by cause), --all (record the whole machine),
 // --dir D (keep the recordings there; else they are deleted), --no-build.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -31,6 +32,7 @@ const { values, positionals } = parseArgs({
     misses: { type: "boolean" },
     all: { type: "boolean" },
     dir: { type: "string" },
+    from: { type: "string" },
     "no-build": { type: "boolean" },
   },
 });
@@ -48,12 +50,22 @@ const { score } = await import("./fidelity/score.mjs");
 
 const say = (text) => process.stderr.write(`fidelity: ${text}\n`);
 
+const slugOf = ({ name }) => name.replace(/[^a-z0-9]+/gi, "-");
+
+/** Scores what was recorded of one program before. */
+async function again(program, dir) {
+  const { name } = program;
+  const trace = join(dir, `${slugOf(program)}.ftrace.gz`);
+  if (!existsSync(trace)) return { name, program, why: "there is no recording of it" };
+  return { name, program, trace, row: await score(trace, values.misses === true) };
+}
+
 /** Records and scores one program; `why` says why there is no row. */
 async function run(program, dir) {
   const { name } = program;
   const lacks = lacking(program);
   if (lacks !== null) return { name, program, why: `${lacks} is not installed` };
-  const slug = name.replace(/[^a-z0-9]+/gi, "-");
+  const slug = slugOf(program);
   const output = join(dir, `${slug}.ftrace.gz`);
   try {
     prepare(program, join(dir, slug));
@@ -90,16 +102,17 @@ if (values.trace === true) {
 } else {
   const wanted = values.only?.split(",");
   const chosen = PROGRAMS.filter(({ name }) => wanted?.some((part) => name.includes(part)) ?? true);
-  const dir = values.dir ?? mkdtempSync(join(tmpdir(), "shootdown-fidelity-"));
+  const dir = values.from ?? values.dir ?? mkdtempSync(join(tmpdir(), "shootdown-fidelity-"));
   mkdirSync(dir, { recursive: true });
   try {
     for (const program of chosen) {
-      const result = await run(program, dir);
+      const result = await (values.from === undefined ? run : again)(program, dir);
       say(summary(result));
       results.push(result);
     }
   } finally {
-    if (values.dir === undefined) rmSync(dir, { recursive: true, force: true });
+    if (values.from === undefined && values.dir === undefined)
+      rmSync(dir, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,8 @@
 // The programs that are recorded. `known` ones were looked at while the rules of docs/replay.md were
 // found; the others were recorded and scored, and nothing was changed because of them.
 
+import { WIDER } from "./wider.mjs";
+
 /** C sources that take a compiler a moment each. */
 const SOURCES = `
 for i in 1 2 3 4 5 6 7 8; do
@@ -214,8 +216,8 @@ export const PROGRAMS = [
   },
   { name: "perl, fork", known: true, files: { "fork.pl": PERL }, command: ["perl", "fork.pl"] },
   stress("mprotect", false, { more: ["--mprotect-ops", "3000"] }),
-  stress("munmap", false, { more: ["--munmap-ops", "300"] }),
-  stress("clone", false, { more: ["--clone-ops", "300"] }),
+  stress("munmap", true, { more: ["--munmap-ops", "300"] }),
+  stress("clone", true, { more: ["--clone-ops", "300"] }),
   stress("switch", false, { more: ["--switch-ops", "20000"] }),
   {
     name: "sqlite3",
@@ -251,7 +253,7 @@ export const PROGRAMS = [
   },
   {
     name: "go, goroutines and GC",
-    known: false,
+    known: true,
     files: { "gc.go": GO },
     setup: "HOME=$PWD GOFLAGS=-mod=mod go build -o gc gc.go",
     needs: ["go"],
@@ -264,4 +266,5 @@ export const PROGRAMS = [
     needs: ["redis-server", "redis-benchmark"],
     command: ["bash", "save.sh"],
   },
+  ...WIDER,
 ];

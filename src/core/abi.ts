@@ -208,6 +208,7 @@ export const PROT_WRITE = 2;
 export const PROT_EXEC = 4;
 export const VMA_SHARED = 8;
 export const VMA_FILE = 16;
+export const VMA_UNWRITTEN = 128; // no page of its own was ever written to: see fork.needed
 
 // ── csd: {next u32, owner u32 = initiator + 1 and CSD_*, payload of requests and calls} ──────
 export const CSD_BYTES = 8;

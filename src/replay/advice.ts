@@ -8,7 +8,7 @@
 import * as abi from "../core/abi.js";
 import type { SyscallEnter } from "../traces/events.js";
 import { adviseFlags, changesFlags } from "./around.js";
-import type { Space } from "./spaces.js";
+import type { Space, VmaView } from "./spaces.js";
 import type { Stage, Where } from "./stage.js";
 
 const MADV_DONTNEED = 4;
@@ -128,12 +128,13 @@ export class Advice {
   }
 
   /**
-   * MADV_PAGEOUT: without swap, only clean pages of files, and those MADV_FREE has given up, can
-   * go. The flush is put off until all are unmapped if another CPU has the mm, else each page has
-   * its own.
+   * MADV_PAGEOUT: without swap, only pages of files, and those MADV_FREE has given up, can go: a
+   * dirty one stays in memory, but is unmapped first. The flush is put off until all are unmapped
+   * if another CPU has the mm, else each page has its own.
    */
-  private pageOut(space: Space, { start, end }: Range, where: Where): void {
-    const pages = space.pagesIn(start, end).filter((vpn) => canGo(space, vpn));
+  private pageOut(space: Space, { start, end, prot }: VmaView, where: Where): void {
+    const isFile = (prot & abi.VMA_FILE) !== 0;
+    const pages = space.pagesIn(start, end).filter((vpn) => canGo(space, vpn, isFile));
     const deferred = pages.length > 0 && space.isElsewhere(where.cpu);
     for (const vpn of pages) {
       space.idle.delete(vpn);
@@ -150,9 +151,10 @@ export class Advice {
 
 const MUTED = { muted: true };
 
-function canGo(space: Space, vpn: number): boolean {
+function canGo(space: Space, vpn: number, isFile: boolean): boolean {
   const flags = space.entry(vpn);
   if ((flags & abi.PTE_P) === 0 || space.refs(vpn) !== 1) return false;
+  if (isFile && (flags & abi.PTE_SHARED) !== 0) return true;
   return (flags & abi.PTE_FILE) !== 0 || ((space.idle.get(vpn) ?? 0) & LAZY) !== 0;
 }
 

@@ -28,6 +28,7 @@ import type { Stage, Where } from "./stage.js";
 const MAP_SHARED = 1;
 const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
+const MAP_LOCKED = 0x2000;
 const MAP_POPULATE = 0x8000;
 const MAP_FIXED_NOREPLACE = 0x100000;
 /** `mremap` flags. */
@@ -45,8 +46,12 @@ export interface OpenCall {
   readonly space: Space | null;
   /** It writes mmapLock. */
   readonly writer: boolean;
-  /** Its effect waits for its exit. */
+  /** Its effect waits for its exit, or until it has slept for the last time. */
   deferred: boolean;
+  /** How often it will still be seen to sleep for a lock. */
+  waits: number;
+  /** It has slept for the last time: what it waited for is its own when it runs again. */
+  granted: boolean;
   /** Its gather has flushed and is still open: others are nested in it. */
   held: boolean;
   /** Its effect has happened. */
@@ -123,7 +128,7 @@ export class Calls {
         const file = (enter.flags & MAP_ANONYMOUS) === 0;
         const end = exit.vpn + enter.pages;
         this.map(space, exit.vpn, end, vmaFlags(enter.prot, { shared, file }, this.tags++), where);
-        if ((enter.flags & MAP_POPULATE) !== 0) {
+        if ((enter.flags & (MAP_POPULATE | MAP_LOCKED)) !== 0) {
           this.populate(space, exit.vpn, end, (enter.prot & abi.PROT_WRITE) !== 0, where);
         }
         return;
@@ -187,6 +192,8 @@ export class Calls {
         this.populateFile(space, part, where);
       } else {
         const writes = write && (prot & abi.PROT_WRITE) !== 0;
+        const whole = space.vma(start);
+        if (writes && whole !== null) this.stage.written(whole, where);
         this.stage.run(writes ? "populate.write" : "populate.read", { start, end }, where);
       }
       for (let page = start; page < end; page++) space.touched.add(page);
@@ -241,7 +248,7 @@ export class Calls {
     this.stage.run("mprotect", { start, end, prot: withRights(changes[0].prot, prot) }, where);
     if (parts.length === 1) return;
     for (const part of parts) {
-      this.stage.machine.mapNow(space.row, part.start, part.end, withRights(part.prot, prot));
+      this.stage.revise({ ...part, prot: withRights(part.prot, prot) }, where);
     }
     // Holes between them are holes again.
     let at = start;

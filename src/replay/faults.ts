@@ -43,6 +43,7 @@ class Fault {
   serve(): void {
     const vma = this.vma();
     if (vma === null) return;
+    if (this.isWrite) this.stage.written(vma, this.where);
     if ((this.event.errorCode & PRESENT) !== 0) {
       if (this.isWrite) this.writeProtected(vma);
       return;
@@ -57,7 +58,8 @@ class Fault {
     const wanted = this.isWrite ? 3 : (event.errorCode & FETCH) !== 0 ? 5 : 1;
     if (vma === null) {
       this.stage.inferred.vmas++;
-      return this.map(wanted | VMA_KNOWN | VMA_INFERRED);
+      const unwritten = this.isWrite ? 0 : abi.VMA_UNWRITTEN;
+      return this.map(wanted | VMA_KNOWN | VMA_INFERRED | unwritten);
     }
     if ((vma.prot & wanted) === wanted) return vma;
     if ((vma.prot & VMA_INFERRED) === 0) return null;

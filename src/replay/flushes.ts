@@ -207,8 +207,6 @@ export class ObservedFlushes {
     } else if (
       kind === "switch" &&
       csd === null &&
-      !this.open.has(tid) &&
-      !this.exiting.has(tid) &&
       last?.prev === tid &&
       last.next !== tid
     ) {

@@ -12,9 +12,23 @@ export const LOOK_AHEAD = 8192;
 export interface Ahead {
   readonly event: TraceEvent;
   readonly exit: SyscallExit | null;
-  /** An entry whose thread then sleeps uninterruptibly, as it does for a lock. */
-  readonly waits: boolean;
+  /** How often an entry's thread then sleeps uninterruptibly, as it does for a lock. */
+  readonly waits: number;
+  /** The next event that is no deed, if it is known. */
+  readonly next: TraceEvent | null;
 }
+
+/** What the kernel did: see docs/replay.md. */
+export const DEEDS: ReadonlySet<string> = new Set<TraceEvent["kind"]>([
+  "tlbFlush",
+  "csdQueueCpu",
+  "csdFunctionEntry",
+  "csdFunctionExit",
+  "ipiSendCpu",
+  "ipiSendCpumask",
+  "callInterruptEntry",
+  "callInterruptExit",
+]);
 
 /** Feeds `take` with every event of `batches`, {@link LOOK_AHEAD} events behind the reader. */
 export async function withExits(
@@ -23,24 +37,34 @@ export async function withExits(
 ): Promise<void> {
   let queue: TraceEvent[] = [];
   let head = 0;
+  /** Where the next event is that is no deed. */
+  let ahead = 0;
   const open = new Map<number, SyscallEnter>();
   const exits = new Map<SyscallEnter, SyscallExit>();
-  const waiting = new Set<SyscallEnter>();
+  const waiting = new Map<SyscallEnter, number>();
   const pass = (keep: number): void => {
     while (queue.length - head > keep) {
       const event = queue[head++];
       let exit: SyscallExit | null = null;
-      let waits = false;
+      let waits = 0;
       if (event.kind === "syscallEnter") {
         exit = exits.get(event) ?? null;
         exits.delete(event);
-        waits = waiting.delete(event);
+        waits = waiting.get(event) ?? 0;
+        waiting.delete(event);
         if (open.get(event.tid) === event) open.delete(event.tid);
       }
-      take({ event, exit, waits });
+      if (DEEDS.has(event.kind)) {
+        take({ event, exit, waits, next: null });
+        continue;
+      }
+      if (ahead < head) ahead = head;
+      while (ahead < queue.length && DEEDS.has(queue[ahead].kind)) ahead++;
+      take({ event, exit, waits, next: queue[ahead] ?? null });
     }
     if (head > LOOK_AHEAD) {
       queue = queue.slice(head);
+      ahead = Math.max(0, ahead - head);
       head = 0;
     }
   };
@@ -54,7 +78,7 @@ export async function withExits(
         open.delete(event.tid);
       } else if (event.kind === "schedSwitch" && event.prevState.startsWith("D")) {
         const enter = open.get(event.prevTid);
-        if (enter !== undefined) waiting.add(enter);
+        if (enter !== undefined) waiting.set(enter, (waiting.get(enter) ?? 0) + 1);
       }
     }
     pass(LOOK_AHEAD);

@@ -330,6 +330,7 @@ class Run {
     if (machine === null || replayer === null) {
       throw new ArgumentError("E_EMPTY", "the recording has no events", {});
     }
+    replayer.stage.land();
     const fidelity = this.matcher.finish();
     const seen = FLUSH_KINDS.some((kind) => observed.counts[kind] > 0);
     return {

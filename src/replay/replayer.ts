@@ -12,11 +12,12 @@ import type {
   SchedSwitch,
   SyscallEnter,
   SyscallExit,
+  TraceEvent,
 } from "../traces/events.js";
 import { hasWrittenShared, isGatherer, isWriter } from "./advice.js";
 import { Calls, isPartial, type OpenCall } from "./calls.js";
 import { replayFault } from "./faults.js";
-import type { Ahead } from "./look-ahead.js";
+import { type Ahead, DEEDS } from "./look-ahead.js";
 import { Residency } from "./residency.js";
 import { Space, vmaFlags } from "./spaces.js";
 import { type Deed, type RecordingFacts, Stage, type Thread, type Where } from "./stage.js";
@@ -30,7 +31,8 @@ const STACK_MOVE_PAGES = 2 ** 21;
 const USER_HALF = 2;
 
 interface PendingClone {
-  readonly shares: boolean;
+  /** The child uses the parent's mm; null: only the child will tell. */
+  readonly shares: boolean | null;
   /** Row of the child, when the parent's mm was copied at the entry. */
   readonly row: number;
   readonly child: Space | null;
@@ -55,6 +57,12 @@ export class Replayer {
   private readonly calls: Calls;
   private readonly open = new Map<number, OpenCall>();
   private readonly clones = new Map<number, PendingClone>();
+  /** Threads that are exiting and still use their mm. */
+  private readonly leaving = new Set<number>();
+  /** A call that was performed, and how often the machine had flushed before. */
+  private gathering: { readonly call: OpenCall; readonly flushes: number } | null = null;
+  /** The recording shows context switches. */
+  private switches = false;
   /** What stands in for the faults of a recording that has none; else null. */
   readonly residency: Residency | null;
 
@@ -83,7 +91,10 @@ export class Replayer {
   }
 
   /** The next event. Deeds are passed over. */
-  take({ event, exit, waits }: Ahead): void {
+  take({ event, exit, waits, next }: Ahead): void {
+    this.meanwhile(event, next);
+    const running = this.stage.tidOn[event.cpu];
+    if (running !== event.tid && this.leaving.has(running)) this.leave(running, event);
     switch (event.kind) {
       case "syscallEnter":
         this.enter(event, exit, waits);
@@ -112,6 +123,18 @@ export class Replayer {
     }
   }
 
+  /** Who waits for other CPUs goes on waiting while those switch, and for no other event. */
+  private meanwhile(event: TraceEvent, next: TraceEvent | null): void {
+    const { stage } = this;
+    if (DEEDS.has(event.kind)) return;
+    if (event.kind !== "schedSwitch" || event.cpu === stage.flyingCpu) {
+      stage.land();
+      this.gathered();
+    }
+    const lets = next?.kind === "schedSwitch" && (next.cpu !== event.cpu || stage.isFlying);
+    stage.horizon = lets ? stage.at(next.timeNs) : Infinity;
+  }
+
   private where(event: { cpu: number; tid: number; timeNs: number }, cause: string): Where {
     return { cpu: event.cpu, tid: event.tid, timeNs: event.timeNs, cause };
   }
@@ -129,18 +152,18 @@ export class Replayer {
     return thread;
   }
 
-  private enter(event: SyscallEnter, exit: SyscallExit | null, waits: boolean): void {
+  private enter(event: SyscallEnter, exit: SyscallExit | null, waits: number): void {
     this.release(event.tid);
     const cause = String(event.line);
     const { call } = event;
     if (call === "exit" || call === "exit_group") {
-      this.note(event, cause, null, false);
+      this.note(event, cause, null, false, 0);
       return;
     }
     const { space } = this.present(event);
     const failed = exit !== null && exit.errno !== 0 && !isPartial(event, exit.errno);
     const writer = isWriter(event);
-    const opened = this.note(event, cause, space, writer);
+    const opened = this.note(event, cause, space, writer, waits);
     opened.partial = exit !== null && exit.errno !== 0 && !failed;
     if (failed) {
       // It has no effect, but it holds the lock as any other.
@@ -156,28 +179,38 @@ export class Replayer {
       }
       this.perform(opened, space, this.where(event, cause));
     } else if (call === "clone" || call === "fork" || call === "vfork" || call === "clone3") {
-      this.clone(event, space, this.where(event, cause));
+      this.clone(event, space, waits, this.where(event, cause));
     }
   }
 
   /**
-   * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it.
+   * Is mmapLock taken? A reader that finds it taken sleeps; a writer may spin for it. Who has it
+   * may be somebody without a line: a thread in a page fault, or on its way out.
    */
-  private mustWait(enter: SyscallEnter, space: Space, waits: boolean): boolean {
-    if (!isWriter(enter) && !waits) return false;
+  private mustWait(enter: SyscallEnter, space: Space, waits: number): boolean {
+    if (waits > 0) return space.threads > 1;
+    if (!isWriter(enter)) return false;
     for (const [other, known] of this.open) {
       if (other !== enter.tid && known.space === space && known.writer) return true;
     }
     return false;
   }
 
-  private note(enter: SyscallEnter, cause: string, space: Space | null, writer: boolean): OpenCall {
+  private note(
+    enter: SyscallEnter,
+    cause: string,
+    space: Space | null,
+    writer: boolean,
+    waits: number,
+  ): OpenCall {
     const call: OpenCall = {
       enter,
       cause,
       space,
       writer,
       deferred: false,
+      waits,
+      granted: false,
       held: false,
       done: false,
       performed: false,
@@ -190,11 +223,26 @@ export class Replayer {
   /** Runs a call's effect; a DONTNEED then stays open until its exit line. */
   private perform(call: OpenCall, space: Space, where: Where): void {
     this.touch(call, space, where);
-    const before = this.stage.flushes;
+    this.gathering = { call, flushes: this.stage.flushes };
     call.performed = true;
     this.calls.apply(call, space, where);
-    const flushed = this.stage.flushes !== before;
-    if (flushed && call.enter.call === "madvise" && !call.deferred) this.hold(call);
+    if (!this.stage.isFlying) this.gathered();
+  }
+
+  /** Did the call that was performed last flush? */
+  private gathered(): void {
+    const { gathering } = this;
+    this.gathering = null;
+    if (gathering !== null && this.stage.flushes !== gathering.flushes) this.hold(gathering.call);
+  }
+
+  /** A thread that slept for a lock runs again. The last time it has what it waited for. */
+  private woken(tid: number, event: SchedSwitch): void {
+    const call = this.open.get(tid);
+    if (call === undefined || !call.deferred || call.performed || !call.granted) return;
+    const { space } = call;
+    if (space === null || space.dead || this.stage.threads.get(tid)?.space !== space) return;
+    this.perform(call, space, { ...this.where(event, call.cause), tid });
   }
 
   /** The gather of this call is open, until the call ends. */
@@ -222,17 +270,23 @@ export class Replayer {
     }
   }
 
-  private clone(event: SyscallEnter, space: Space, where: Where): void {
-    // Where clone3's flags are not recorded, it is taken to make a thread.
-    const flags = "flags" in event ? (event.flags ?? CLONE_VM) : CLONE_VM;
-    const copies =
-      event.call === "fork" || (event.call.startsWith("clone") && (flags & CLONE_VM) === 0);
-    if (!copies) {
-      this.clones.set(event.tid, { shares: true, row: -1, child: null });
+  private clone(event: SyscallEnter, space: Space, waits: number, where: Where): void {
+    const flags = "flags" in event ? event.flags : undefined;
+    if (event.call === "clone3" && flags === undefined) {
+      // Its flags are in user memory. Whoever sleeps until the child is done shares its mm.
+      this.clones.set(event.tid, { shares: waits > 0 ? true : null, row: -1, child: null });
       return;
     }
+    const copies =
+      event.call === "fork" || (event.call !== "vfork" && ((flags ?? CLONE_VM) & CLONE_VM) === 0);
+    if (copies) this.clones.set(event.tid, this.copy(space, where));
+    else this.clones.set(event.tid, { shares: true, row: -1, child: null });
+  }
+
+  /** A child with a copy of `space`. */
+  private copy(space: Space, where: Where): PendingClone {
     const row = this.stage.spareRow();
-    this.stage.run("fork", { childTask: row + 1 }, where);
+    this.stage.run("fork.needed", { childTask: row + 1 }, where);
     const child = this.stage.space(this.stage.machine.mmOf(row) ?? 0, space.before);
     child.forked = space.forked = true;
     child.touched = new Set(space.touched);
@@ -241,21 +295,21 @@ export class Replayer {
     for (let cpu = 0; cpu < this.stage.cpus; cpu++) child.seenOn.add(cpu);
     space.family.add(child);
     child.family = space.family;
-    this.clones.set(event.tid, { shares: false, row, child });
+    return { shares: false, row, child };
   }
 
   private exit(event: SyscallExit): void {
     const call = this.open.get(event.tid);
-    this.release(event.tid);
-    this.open.delete(event.tid);
     if (call === undefined) return;
     const { space } = call;
     const failed = event.errno !== 0 && !isPartial(call.enter, event.errno);
-    if (call.deferred && space !== null && !space.dead && !failed) {
+    if (call.deferred && !call.performed && space !== null && !space.dead && !failed) {
       call.partial = event.errno !== 0;
       this.present(event);
       this.perform(call, space, this.where(event, call.cause));
     }
+    this.release(event.tid);
+    this.open.delete(event.tid);
     if (event.errno !== 0 || call.enter.call !== event.call) return;
     const thread = this.stage.threads.get(event.tid);
     if (thread === undefined || thread.space === null) return;
@@ -315,6 +369,7 @@ export class Replayer {
     this.stage.ensure(thread, event);
     const where = { ...this.where(event, call?.cause ?? String(event.line)), tid };
     const old = thread.space;
+    this.leaveAll(old, event);
     this.stage.run("exec", {}, where);
     if (--old.threads <= 0) old.leave();
     const space = this.stage.space(this.stage.machine.mmOf(thread.row) ?? 0, false);
@@ -336,8 +391,13 @@ export class Replayer {
   }
 
   private born(event: SchedProcessFork): void {
-    const pending = this.clones.get(event.tid);
+    let pending = this.clones.get(event.tid);
     this.clones.delete(event.tid);
+    if (this.leaving.has(event.childTid)) this.leave(event.childTid, event);
+    if (pending?.shares === null && this.isProcess(event.childTid)) {
+      const cause = this.open.get(event.tid)?.cause ?? String(event.line);
+      pending = this.copy(this.present(event).space, this.where(event, cause));
+    }
     if (pending !== undefined && pending.child !== null) {
       this.stage.adopt(event.childTid, pending.row, pending.child);
       return;
@@ -355,36 +415,72 @@ export class Replayer {
     thread.space.threads++;
   }
 
+  /** Is it known to be a process of its own? Without that, clone3 is taken to make a thread. */
+  private isProcess(tid: number): boolean {
+    return this.facts.processes.get(tid) === tid;
+  }
+
+  /**
+   * A thread says that it exits well before it leaves its mm: others are woken first, and mmapLock
+   * is taken. If others stay behind, it counts as gone when it is switched away for good.
+   */
   private died(event: SchedProcessExit): void {
-    const thread = this.stage.threads.get(event.taskTid);
-    this.release(event.taskTid);
-    this.open.delete(event.taskTid);
-    this.clones.delete(event.taskTid);
+    const tid = event.taskTid;
+    const thread = this.stage.threads.get(tid);
+    this.release(tid);
+    this.open.delete(tid);
+    this.clones.delete(tid);
+    if (thread === undefined || thread.space === null || this.leaving.has(tid)) return;
+    const { space } = thread;
+    this.stage.ensure(thread as Thread & { space: Space }, event);
+    this.stage.tidOn[event.cpu] = tid;
+    space.threads--;
+    this.leaving.add(tid);
+    if (space.threads > 0 && this.switches) return;
+    this.leaveAll(space, event, tid);
+    this.leave(tid, event);
+  }
+
+  /** A thread that is exiting leaves its mm now; the last one tears it down. */
+  private leave(tid: number, event: { cpu: number; timeNs: number }): void {
+    this.leaving.delete(tid);
+    const thread = this.stage.threads.get(tid);
     if (thread === undefined || thread.space === null) return;
     const { space } = thread;
     const user = thread as Thread & { space: Space };
     this.stage.ensure(user, event);
-    const where = { ...this.where(event, `exit${event.taskTid}`), tid: event.taskTid };
-    const isLast = space.threads <= 1;
+    const where = { cpu: event.cpu, tid, timeNs: event.timeNs, cause: `exit${tid}` };
+    const isLast = space.threads <= 0 && this.leavers(space).length === 0;
     const pages = pagesOf(this.stage.machine.geometry);
     const shared = isLast && hasWrittenShared(space, 0, pages);
     this.stage.run(shared ? "exit.shared" : "exit", {}, where);
     this.stage.buried(thread, event.cpu);
-    if (--space.threads <= 0) space.leave();
+    if (isLast) space.leave();
   }
 
-  /** A thread in whose context nothing was recorded, the flush of its switch-in included. */
-  private isForeign({ tid, space }: Thread & { space: Space }): boolean {
-    const { root } = this.facts;
-    return root !== null && tid !== root && space.before && !space.forked;
+  /** Who is on the way out of `space`. */
+  private leavers(space: Space): number[] {
+    return [...this.leaving].filter((tid) => this.stage.threads.get(tid)?.space === space);
+  }
+
+  /** They are gone, but for `except`. */
+  private leaveAll(space: Space, event: { cpu: number; timeNs: number }, except = -1): void {
+    for (const tid of this.leavers(space)) if (tid !== except) this.leave(tid, event);
   }
 
   private switch(event: SchedSwitch): void {
     const { stage } = this;
     const { cpu } = event;
+    this.switches = true;
+    if (this.leaving.has(event.prevTid) && /^[XZ]/.test(event.prevState)) {
+      this.leave(event.prevTid, event);
+    }
     stage.tidOn[cpu] = event.nextTid;
     const open = this.open.get(event.prevTid);
     // Who is preempted inside such a call has its gather open; who sleeps there waits for a lock.
+    if (event.prevState.startsWith("D") && open !== undefined && open.waits > 0) {
+      open.granted = --open.waits === 0;
+    }
     if (event.prevState.startsWith("R") && open?.performed === true) this.hold(open);
     const where = { cpu, tid: event.prevTid, timeNs: event.timeNs, cause: `sw${event.line}` };
     const previous = stage.thread(event.prevTid, event.prevComm);
@@ -397,6 +493,7 @@ export class Replayer {
       return;
     }
     const user = stage.userThread(event.nextTid, event.nextComm);
-    stage.enter(cpu, user, where, this.isForeign(user));
+    stage.enter(cpu, user, where, stage.isForeign(user));
+    this.woken(event.nextTid, event);
   }
 }

@@ -175,6 +175,7 @@ export function vmaFlags(
 ): number {
   let flags = rights(prot) | VMA_KNOWN;
   if (kind.shared) flags |= abi.VMA_SHARED;
+  if (kind.file && !kind.shared) flags |= abi.VMA_UNWRITTEN;
   if (kind.file) flags += abi.VMA_FILE + (1 + (tag % (VMA_TAGS - 1))) * 2 ** VMA_TAG_SHIFT;
   return flags;
 }

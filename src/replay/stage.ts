@@ -7,7 +7,7 @@ import { CPU } from "../core/layout.js";
 import { CapacityError, ProgramError } from "../errors.js";
 import type { Machine } from "../machine.js";
 import type { MachineEvent } from "../machine-events.js";
-import { Space } from "./spaces.js";
+import { Space, type VmaView } from "./spaces.js";
 
 /** A thread of the recording. */
 export interface Thread {
@@ -36,6 +36,13 @@ export interface Where {
   readonly cause: string;
 }
 
+/** A job under way, and whom its events belong to. */
+interface Job {
+  readonly where: Where;
+  /** It stands for something the recording does not show: it predicts nothing. */
+  readonly muted: boolean;
+}
+
 /** State that had to be guessed. */
 export interface Inferred {
   /** Address spaces that were there before the recording began. */
@@ -61,7 +68,7 @@ export interface RecordingFacts {
 const KERNEL_NAMES = new RegExp(
   "^(kworker|migration|ksoftirqd|rcu|swapper|kcompactd|khugepaged|kswapd|jbd2|kthreadd|cpuhp|" +
     "idle_inject|watchdog|irq/|scsi|khungtask|oom_reaper|kblockd|writeback|ext4|md|loop|psimon|" +
-    "hwrng|<idle>|kauditd|kdevtmpfs|virtio|ksmd|kthrotld|nvme|xfs|btrfs|dm-|mlx|kvm-)",
+    "hwrng|kdamond|<idle>|kauditd|kdevtmpfs|virtio|ksmd|kthrotld|nvme|xfs|btrfs|dm-|mlx|kvm-)",
 );
 /** Lower thread ids belong to kernel threads, as long as they do nothing a user thread does. */
 const FIRST_USER_TID = 300;
@@ -76,11 +83,12 @@ export class Stage {
   flushes = 0;
   /** Jobs that were run. */
   jobs = 0;
-  /** The job under way stands for something the recording does not show: it predicts nothing. */
-  private muted = false;
-  private cpu = 0;
-  private tid = 0;
-  private cause = "";
+  /** When the machine must let the next line of the recording in, ns of simulated time. */
+  horizon = Infinity;
+  /** A job that waits for other CPUs, while context switches happen on them. */
+  private flying: Job | null = null;
+  /** A context switch while `flying` waits. */
+  private switching: Job | null = null;
   private readonly kernelRows: number[];
   private readonly freeRows: number[] = [];
   /** Rows of threads that died, by the CPU that still stands on them. */
@@ -117,39 +125,92 @@ export class Stage {
     return Math.max(0, timeNs - this.startNs);
   }
 
-  /** Runs an operation on `cpu` to its end. */
+  /**
+   * Runs an operation on `cpu`: to its end, or as far as it comes before {@link Stage.horizon}. An
+   * interrupt takes so long to arrive that its target may have switched to another thread by then.
+   */
   run(
     name: string,
     args: Readonly<Record<string, number>>,
     where: Where,
     options: { muted?: boolean } = {},
   ): void {
-    const { machine } = this;
-    this.cpu = where.cpu;
-    this.tid = where.tid;
-    this.cause = where.cause;
-    this.muted = options.muted ?? false;
+    const job = { where, muted: options.muted ?? false };
+    const { flying } = this;
+    if (flying !== null && (name !== "switch" || flying.where.cpu === where.cpu)) this.land();
     this.jobs++;
-    const at = this.at(where.timeNs);
-    machine.submit(where.cpu, name, args, { at });
-    this.settle();
+    this.machine.submit(where.cpu, name, args, { at: this.at(where.timeNs) });
+    if (this.flying === null) this.flying = job;
+    else this.switching = job;
+    this.advance(job.muted && this.switching === null ? Infinity : this.horizon);
+    this.switching = null;
   }
 
-  /** Lets everything that is queued happen. */
-  settle(): void {
-    const result = this.machine.advance(Infinity, this.take);
+  /** Ends what is under way. */
+  land(): void {
+    if (this.flying !== null) this.advance(Infinity);
+  }
+
+  /** Is a job under way, of which more may be heard? */
+  get isFlying(): boolean {
+    return this.flying !== null;
+  }
+
+  /** The CPU of that job, or -1. */
+  get flyingCpu(): number {
+    return this.flying?.where.cpu ?? -1;
+  }
+
+  /** Gives [start, end) of the mm that the CPU has loaded another protection, and nothing else. */
+  revise({ start, end, prot }: VmaView, where: Where): void {
+    this.run("mmap", { start, end, prot }, where, { muted: true });
+  }
+
+  /** A page of `vma` is about to become its own: from now on fork must copy what is in it. */
+  written(vma: VmaView, where: Where): void {
+    if ((vma.prot & abi.VMA_UNWRITTEN) === 0) return;
+    this.revise({ ...vma, prot: vma.prot - abi.VMA_UNWRITTEN }, where);
+  }
+
+  private advance(until: number): void {
+    const result = this.machine.advance(until, this.take);
     if (result === "deadlock") {
       throw new ProgramError("E_PROGRAM", "deadlock: some CPU waits, and none can go on", {
         policy: this.machine.policy.name,
       });
     }
+    if (result === "idle") this.flying = null;
   }
 
   private readonly take = (event: MachineEvent): void => {
-    if (this.muted && event.kind !== abi.EV_HAZARD) return;
+    const { switching } = this;
+    // What a CPU flushes while it switches is the switch's, all else that of the job that waits.
+    const isSwitch =
+      switching !== null &&
+      event.actor === switching.where.cpu &&
+      event.kind === abi.EV_SWITCH_FLUSH;
+    const job = isSwitch ? switching : this.flying;
+    if (job === null || (job.muted && event.kind !== abi.EV_HAZARD)) return;
     if (event.kind === abi.EV_FLUSH_LOCAL || event.kind === abi.EV_FLUSH_SEND) this.flushes++;
-    this.onDeed({ event, cpu: this.cpu, tid: this.tid, cause: this.cause });
+    const { cpu, tid, cause } = job.where;
+    if (event.actor !== cpu && event.kind !== abi.EV_HAZARD && this.isUnseen(event.actor)) return;
+    this.onDeed({ event, cpu, tid, cause });
   };
+
+  /**
+   * A thread in whose context nothing was recorded, the flush of its switch-in included. What
+   * happens in kernel threads and idle tasks is recorded.
+   */
+  isForeign({ tid, space }: Thread): boolean {
+    const { root } = this.facts;
+    return root !== null && tid !== root && space !== null && space.before && !space.forked;
+  }
+
+  /** Does such a thread run on `cpu`? */
+  private isUnseen(cpu: number): boolean {
+    const thread = this.threads.get(this.tidOn[cpu]);
+    return thread !== undefined && this.isForeign(thread);
+  }
 
   private newRow(space: Space | null): number {
     const free = this.freeRows.pop();
@@ -189,11 +250,17 @@ export class Stage {
   thread(tid: number, comm: string): Thread {
     let thread = this.threads.get(tid);
     if (thread === undefined) {
-      const kernel = tid === 0 || KERNEL_NAMES.test(comm) || (tid !== 1 && tid < FIRST_USER_TID);
+      const isEarly = tid !== 1 && tid < FIRST_USER_TID;
+      const kernel = tid === 0 || KERNEL_NAMES.test(comm) || (isEarly && this.isAlone(tid));
       thread = { tid, row: -1, space: null, kernel, dead: false };
       this.threads.set(tid, thread);
     }
     return thread;
+  }
+
+  /** Kernel threads never share a thread group. */
+  private isAlone(tid: number): boolean {
+    return (this.facts.processes.get(tid) ?? tid) === tid;
   }
 
   /** The same, with an address space: one from before the recording, if none is known. */

@@ -126,11 +126,10 @@ describe("gathers of others", () => {
       const r = written(A).thread(0, APP, OTHER, 1).mark();
       advise(r, OTHER, 1, A + 9, 0);
       advise(r, APP, 0, A, 4);
-      if (state !== "") r.switch(0, APP, 0, state).switch(0, 0, APP);
-      return r
-        .line(1, OTHER, "sys_madvise -> 0x0")
-        .switch(1, OTHER, 0)
-        .line(0, APP, "sys_madvise -> 0x0");
+      if (state !== "") r.switch(0, APP, 0, state);
+      r.line(1, OTHER, "sys_madvise -> 0x0").switch(1, OTHER, 0);
+      if (state !== "") r.switch(0, 0, APP);
+      return r.line(0, APP, "sys_madvise -> 0x0");
     };
     expect(await flushesOf(during(""))).toContain("remote 1");
     // The other CPU is lazy by the time it gets the lock.

@@ -10,6 +10,7 @@ export class Recording {
   private readonly lines: string[] = [];
   private us = 1_000_000;
   private marked = 0;
+  private groupOf: ((tid: number) => number) | null = null;
 
   constructor(cpus = 2) {
     this.lines.push("# tracer: nop", `# entries-in-buffer/entries-written: 1/1   #P:${cpus}`);
@@ -145,8 +146,18 @@ export class Recording {
     );
   }
 
+  /** Gives the recording a column of thread groups. */
+  groups(groupOf: (tid: number) => number): this {
+    this.groupOf = groupOf;
+    return this;
+  }
+
   get bytes(): Uint8Array {
-    return bytesOf(this.lines.join("\n") + "\n");
+    const { groupOf } = this;
+    const text = this.lines.join("\n") + "\n";
+    if (groupOf === null) return bytesOf(text);
+    const column = (at: string, tid: string): string => `${at} (${groupOf(Number(tid))})`;
+    return bytesOf(text.replace(/^  \S+-(\d+)(?=   \[)/gm, column));
   }
 
   /** Replays; what is predicted behind the mark, as `kind pages` or `kind pages @tid`. */

@@ -138,7 +138,9 @@ describe("compare", () => {
     const secondary = (era: string): number =>
       runs.find((run) => run.era === era && run.consumer === "sharing")!.notifications.secondary;
     expect(secondary("double")).toBeGreaterThan(1.9 * secondary("deduplicated"));
-    expect(secondary("coupled")).toBe(secondary("deduplicated"));
+    // Eras take different times, so a context switch may come before or after an interrupt.
+    const apart = Math.abs(secondary("coupled") - secondary("deduplicated"));
+    expect(apart).toBeLessThanOrEqual(0.001 * secondary("deduplicated"));
     for (const run of runs) {
       expect(run.hazards).toEqual([]);
       expect(run.notifications.start).toBe(run.notifications.end);

@@ -251,20 +251,23 @@ describe("delivery", () => {
     expect(result.predicted).toMatchObject({ csd: 6, ipis: 6 });
   });
 
-  it("a call that has to wait for mmapLock takes effect where it returns", async () => {
-    const r = twoThreads()
-      .mmap(0, APP, A + 9, 2)
-      .write(0, APP, A, A + 9)
-      .mark();
-    r.line(1, OTHER, "sys_mprotect(start: 0x7f009000, len: 0x1000, prot: 1)");
-    r.line(0, APP, "sys_madvise(start: 0x7f000000, len_in: 0x8000, behavior: 4)");
-    r.line(1, OTHER, "sys_mprotect -> 0x0").line(1, OTHER, "sys_brk(brk: 0)");
-    r.line(1, OTHER, "sys_brk -> 0x1000").line(0, APP, "sys_madvise -> 0x0");
-    const { flushes } = await r.predict({ tids: true });
-    expect(flushes.filter((flush) => flush.startsWith("local"))).toEqual([
-      `local 1 @${OTHER}`,
-      `local 1 @${APP}`,
-    ]);
+  it("a call that sleeps for mmapLock takes effect when it runs again", async () => {
+    const enter = "sys_madvise(start: 0x7f000000, len_in: 0x8000, behavior: 4)";
+    const begun = (): Recording =>
+      twoThreads()
+        .mmap(0, APP, A + 9, 2)
+        .write(0, APP, A, A + 9)
+        .mark()
+        .line(1, OTHER, "sys_mprotect(start: 0x7f009000, len: 0x1000, prot: 1)")
+        .line(0, APP, enter);
+    const locals = async (r: Recording): Promise<string[]> =>
+      (await r.predict({ tids: true })).flushes.filter((flush) => flush.startsWith("local"));
+    const waits = begun().switch(0, APP, 0, "D").line(1, OTHER, "sys_mprotect -> 0x0");
+    waits.switch(0, 0, APP).line(0, APP, "sys_madvise -> 0x0");
+    expect(await locals(waits)).toEqual([`local 1 @${OTHER}`, `local 1 @${APP}`]);
+    // Who does not sleep has found a way in, and is nested.
+    const goes = begun().line(1, OTHER, "sys_mprotect -> 0x0").line(0, APP, "sys_madvise -> 0x0");
+    expect(await locals(goes)).toEqual([`local 1 @${OTHER}`, `local -1 @${APP}`]);
   });
 
   it("a gather that ends while another is open flushes everything", async () => {

@@ -49,7 +49,17 @@ import { mprotect } from "./mprotect.js";
 import { mremap, mremapKeep, mremapLateFlush } from "./mremap.js";
 import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
-import { clone, contextSwitch, exec, exit, exitShared, fork, idle, useMm } from "./process.js";
+import {
+  clone,
+  contextSwitch,
+  exec,
+  exit,
+  exitShared,
+  fork,
+  forkNeeded,
+  idle,
+  useMm,
+} from "./process.js";
 import { reclaim, reclaimNested } from "./reclaim.js";
 import { truncate } from "./truncate.js";
 import { madviseFreeUncounted, madviseUncounted } from "./uncounted.js";
@@ -128,4 +138,5 @@ export const OPERATIONS: readonly Operation[] = [
   kernelUnmap,
   writeFile,
   age,
+  forkNeeded,
 ];

@@ -1,13 +1,16 @@
 /** Rows 8 and 1 for whole address spaces: fork, exec, exit; and the context switch. */
 import * as abi from "../../core/abi.js";
-import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
+import { op, type Program, type Reg, unless, when, whilst } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, NEEDS_TABLES, operation } from "../operation.js";
 import { COPY_SITE, UNMAP_SITE } from "../sites.js";
 import { zapShared } from "./unmap.js";
 
-/** dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end. */
-function duplicate(kit: Kit, child: Reg): Program {
+/**
+ * dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end.
+ * @param needed - only VMAs whose pages faults could not bring back: vma_needs_copy
+ */
+function duplicate(kit: Kit, child: Reg, needed = false): Program {
   return [
     op("vma.copy", { a: child }),
     kit.regs.scope(["from", "to"], (from, to) => [
@@ -16,12 +19,14 @@ function duplicate(kit: Kit, child: Reg): Program {
         whilst(op("vma.next", { a: from, b: to, c: prot }), [
           when(
             op("bits", { a: prot, imm: abi.VMA_SHARED }),
-            [copyRangeAround(kit, from, to, child, prot)],
-            [
-              kit.range(COPY_SITE, "PROTECTION_PAGE", from, to, [
-                copyRangeAround(kit, from, to, child, prot),
-              ]),
-            ],
+            needed ? [] : [copyRangeAround(kit, from, to, child, prot)],
+            needed
+              ? [
+                  unless(op("bits", { a: prot, imm: abi.VMA_UNWRITTEN }), [
+                    copyPrivate(kit, from, to, child, prot),
+                  ]),
+                ]
+              : [copyPrivate(kit, from, to, child, prot)],
           ),
           op("mov", { a: from, b: to }),
         ]),
@@ -32,6 +37,12 @@ function duplicate(kit: Kit, child: Reg): Program {
       kit.flush(from, to, abi.INFO_FREED),
     ]),
   ];
+}
+
+function copyPrivate(kit: Kit, from: Reg, to: Reg, child: Reg, prot: Reg): Program {
+  return kit.range(COPY_SITE, "PROTECTION_PAGE", from, to, [
+    copyRangeAround(kit, from, to, child, prot),
+  ]);
 }
 
 /** As copyRange, with `cursor` (whose value is no longer needed) for the table walk. */
@@ -50,6 +61,19 @@ function copyRangeAround(kit: Kit, from: Reg, to: Reg, child: Reg, cursor: Reg):
   ]);
 }
 
+function forking(kit: Kit, childTask: Reg, needed: boolean): Program {
+  return [
+    op("mmap.write.lock"),
+    kit.regs.scope(["child"], (child) => [
+      op("mm.new", { a: child, note: "new mm" }),
+      op("task.mm", { a: childTask, b: child }),
+      op("mov", { a: childTask, b: child }),
+    ]),
+    duplicate(kit, childTask, needed),
+    op("mmap.write.unlock"),
+  ];
+}
+
 export const fork = operation(
   "fork",
   ["childTask"],
@@ -59,16 +83,19 @@ export const fork = operation(
     settles: "all",
     needs: NEEDS_DATA,
   },
-  (kit, { childTask }) => [
-    op("mmap.write.lock"),
-    kit.regs.scope(["child"], (child) => [
-      op("mm.new", { a: child, note: "new mm" }),
-      op("task.mm", { a: childTask, b: child }),
-      op("mov", { a: childTask, b: child }),
-    ]),
-    duplicate(kit, childTask),
-    op("mmap.write.unlock"),
-  ],
+  (kit, { childTask }) => forking(kit, childTask, false),
+);
+
+export const forkNeeded = operation(
+  "fork.needed",
+  ["childTask"],
+  {
+    summary: "as fork; pages of VMA_SHARED and VMA_UNWRITTEN VMAs are left to the child's faults",
+    source: "Linux vma_needs_copy: a VMA without an anon_vma has nothing that faults cannot bring",
+    settles: "all",
+    needs: NEEDS_DATA,
+  },
+  (kit, { childTask }) => forking(kit, childTask, true),
 );
 
 /**
