@@ -55,7 +55,14 @@ export class CpuShares {
       this.#queues[memory.nodeOf(reader)].push(this.#readers[reader]);
     }
     for (let node = 0; node < nodes; node++) {
-      const task = { reader: null, steps: memory.kswapd(node), last: -1, ran: 0, used: 0, since: 0 };
+      const task = {
+        reader: null,
+        steps: memory.kswapd(node),
+        last: -1,
+        ran: 0,
+        used: 0,
+        since: 0,
+      };
       this.#kswapds.push(task);
       this.sleepers[node].push({ task, until: null });
     }

@@ -109,8 +109,8 @@ const flushBatch = operation(
     ]),
 );
 
-// A request for an mm that this CPU does not run any more, carried out here alone, takes the CPU out
-// of that mm's cpumask. Linux 4.0 does so as it switches; the machine does as later kernels do.
+// A request for an mm that this CPU does not run any more, carried out here alone, takes the CPU
+// out of that mm's cpumask. Linux 4.0 did so as it switched; the machine does as later kernels do.
 const leave = operation(
   "papers.leave",
   ["owner", "start", "end"],
@@ -161,7 +161,8 @@ function callsOf(step, { userNs, readNs, scanNs }) {
   const start = first(reader) + step.start;
   const end = first(reader) + step.end;
   const length = end - start;
-  if (kind === "map") return { ns: 200, calls: [{ call: "papers.map", args: { owner: reader + 1, start, end } }] };
+  if (kind === "map")
+    return { ns: 200, calls: [{ call: "papers.map", args: { owner: reader + 1, start, end } }] };
   if (kind === "unmap") {
     const args = { owner: reader + 1, start, end };
     return { ns: 200, calls: [{ call: "papers.unmap", args, ops: length }] };
@@ -173,7 +174,7 @@ function callsOf(step, { userNs, readNs, scanNs }) {
 
 /** Runs the streams by their own clocks, without a machine, until pages are looked at again. */
 function warmUp(memory, streams, clocks, costs) {
-  for (let wasSeen = false; !wasSeen || !memory.isPartly(SEEN_LEFT); ) {
+  for (let wasSeen = false; !wasSeen || !memory.isPartly(SEEN_LEFT);) {
     wasSeen ||= memory.isPartly(SEEN_ALL, true);
     let at = 0;
     for (let i = 1; i < clocks.length; i++) if (clocks[i] < clocks[at]) at = i;
@@ -249,9 +250,9 @@ function counted(machine, feeder) {
 
 /**
  * Interrupts sent, pages read and unmapped in the steady state.
- * @param facts - cpus, nodes, gib; userNs, readNs, scanNs a page; awake: part of its time in which a
- *   reader runs, at most; flushAt: unmappings after which a batch is flushed, otherwise at the end of each
- *   32 pages; scale: of watermarks, passes and time slices
+ * @param facts - cpus, nodes, gib; userNs, readNs, scanNs a page; awake: part of its time in which
+ *   a reader runs, at most; flushAt: unmappings after which a batch is flushed, otherwise at the
+ *   end of each 32 pages; scale: by which watermarks, passes, time slices and sleeps are smaller
  */
 export async function mappedReaders(facts, policy) {
   const random = new Random(SEED);

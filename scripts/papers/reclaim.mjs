@@ -141,8 +141,6 @@ const VARIANT_NS = 30e6;
 const VARIANTS = [
   { what: "readers never sleep", options: { awake: 1 } },
   { what: "flushed after each 32 scanned, as merged", options: { flushAt: undefined } },
-  { what: "three quarters of system time read, the rest reclaims", options: { readShare: 0.75 } },
-  { what: "passes, watermarks and time slices twice as large", options: { scale: 2 } },
 ];
 
 /** What other assumptions would give, machine by machine. */
