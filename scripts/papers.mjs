@@ -21,7 +21,7 @@ if (build.status !== 0) process.exit(build.status ?? 1);
 
 const { barChart, deliveryChart, localFlushChart } = await import("./papers/charts.mjs");
 const { daxPoints, daxRows, LINE_NS, WRITE_NS } = await import("./papers/dax.mjs");
-const { deferralRows } = await import("./papers/deferral.mjs");
+const { deferralRows, savedInStep } = await import("./papers/deferral.mjs");
 const { guestRows } = await import("./papers/guest.mjs");
 const { flushRows, localFlushes } = await import("./papers/local-flush.mjs");
 const { latrRows } = await import("./papers/latr.mjs");
@@ -84,6 +84,7 @@ if (!values.json || values.out !== undefined) {
   const dax = { points: await daxPoints(), writeNs: WRITE_NS, lineNs: LINE_NS };
   const tracking = await trackingVariants();
   const sharers = { factors, cpusASocket: CPUS_A_SOCKET };
-  const text = page({ rows, sweep, flushes, reclaim, dax, tracking, sharers, ...t6 });
+  const lists = { dax, tracking, sharers, inStep: await savedInStep() };
+  const text = page({ rows, sweep, flushes, reclaim, ...lists, ...t6 });
   write(join(out, "papers.md"), text);
 }

@@ -141,6 +141,7 @@ const VARIANT_NS = 30e6;
 const VARIANTS = [
   { what: "readers never sleep", options: { awake: 1 } },
   { what: "flushed after each 32 scanned, as merged", options: { flushAt: undefined } },
+  { what: "passes, watermarks, slices and sleeps twice as large", options: { scale: 2 } },
 ];
 
 /** What other assumptions would give, machine by machine. */
