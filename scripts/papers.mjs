@@ -1,7 +1,7 @@
 // Regenerates docs/papers.md and its charts from the simulated machine.
 //   npm run papers              build, then write them
 //   npm run papers -- --json    print the rows, write nothing
-//   npm run papers -- --out D   write them below D instead of docs
+//   npm run papers -- --out D   write them below D instead of docs; with --json, print the rows too
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values } = parseArgs({
-  options: { json: { type: "boolean" }, out: { type: "string", default: join(root, "docs") } },
+  options: { json: { type: "boolean" }, out: { type: "string" } },
 });
 
 const build = spawnSync(process.execPath, [join(root, "scripts/build.mjs")], {
@@ -20,6 +20,8 @@ const build = spawnSync(process.execPath, [join(root, "scripts/build.mjs")], {
 if (build.status !== 0) process.exit(build.status ?? 1);
 
 const { barChart, deliveryChart, localFlushChart } = await import("./papers/charts.mjs");
+const { daxPoints, daxRows, LINE_NS, WRITE_NS } = await import("./papers/dax.mjs");
+const { deferralRows, savedInStep } = await import("./papers/deferral.mjs");
 const { guestRows } = await import("./papers/guest.mjs");
 const { flushRows, localFlushes } = await import("./papers/local-flush.mjs");
 const { latrRows } = await import("./papers/latr.mjs");
@@ -27,7 +29,9 @@ const { notModelledRows } = await import("./papers/not-modelled.mjs");
 const { overFlushRows } = await import("./papers/over-flush.mjs");
 const { page } = await import("./papers/page.mjs");
 const { MACHINES, reclaimRows, reclaimVariants } = await import("./papers/reclaim.mjs");
+const { CPUS_A_SOCKET, sharerFactors, sharerRows } = await import("./papers/sharers.mjs");
 const { deliverySweep, loopRows, sweepRows } = await import("./papers/shootdown-loop.mjs");
+const { trackingRows, trackingVariants } = await import("./papers/tracking.mjs");
 const { BROADCAST_NS, bottleneckRows, bottleneckVariants, FITTED } =
   await import("./papers/two-bottlenecks.mjs");
 
@@ -35,6 +39,7 @@ const sweep = await deliverySweep();
 const flushes = await localFlushes();
 const loops = await loopRows();
 const bottlenecks = await bottleneckRows();
+const factors = await sharerFactors();
 const rows = [
   ...loops,
   ...sweepRows(sweep),
@@ -44,19 +49,25 @@ const rows = [
   ...(await guestRows()),
   ...(await latrRows()),
   ...(await overFlushRows()),
+  ...(await daxRows()),
+  ...(await deferralRows()),
+  ...(await trackingRows()),
+  ...sharerRows(factors),
   ...notModelledRows(),
 ];
 
 if (values.json) {
   console.log(JSON.stringify({ rows, sweep }, null, 2));
-} else {
+}
+if (!values.json || values.out !== undefined) {
+  const out = values.out ?? join(root, "docs");
   const variants = await bottleneckVariants();
   const reclaim = { machines: MACHINES, variants: await reclaimVariants() };
-  const charts = join(values.out, "charts");
+  const charts = join(out, "charts");
   mkdirSync(charts, { recursive: true });
   const write = (path, text) => {
     writeFileSync(path, text);
-    console.log(`papers: ${path}`);
+    if (!values.json) console.log(`papers: ${path}`);
   };
   const inNs = loops.filter(({ unit, simulated }) => unit.startsWith("ns") && simulated !== null);
   write(
@@ -70,5 +81,10 @@ if (values.json) {
     await barChart("T6: two bottlenecks in series", "36 CPUs", "k loops a second", bottlenecks),
   );
   const t6 = { variants, fitted: FITTED, broadcastNs: BROADCAST_NS };
-  write(join(values.out, "papers.md"), page({ rows, sweep, flushes, reclaim, ...t6 }));
+  const dax = { points: await daxPoints(), writeNs: WRITE_NS, lineNs: LINE_NS };
+  const tracking = await trackingVariants();
+  const sharers = { factors, cpusASocket: CPUS_A_SOCKET };
+  const lists = { dax, tracking, sharers, inStep: await savedInStep() };
+  const text = page({ rows, sweep, flushes, reclaim, ...lists, ...t6 });
+  write(join(out, "papers.md"), text);
 }

@@ -11,21 +11,28 @@ import {
   whilst,
 } from "../../dist/index.js";
 import { Feeder } from "../../dist/simulation/feeder.js";
-import { Memory } from "./page-lru.mjs";
+import * as abi from "../../dist/core/abi.js";
+import { CpuShares } from "./cpu-shares.mjs";
+import { Memory, SCALE } from "./page-lru.mjs";
 
 const SEED = 1;
 /** Pages on the LRU list of each node. */
-const LISTED = 1 << 15;
-/** Times the whole of the lists is read before anything is counted. */
-const WARM_UP_TURNS = 3;
-const SETTLE_NS = 2e6;
-const RUN_NS = 40e6;
+const LISTED = 1 << 16;
+/** Counting begins when everything on the lists was looked at once, and so much of it is left. */
+const SEEN_ALL = 0.97;
+const SEEN_LEFT = 0.85;
+const SETTLE_NS = 10e6;
+const RUN_NS = 100e6;
 /** Room for what is read while the machine runs. */
 const FRESH_PAGES = 1 << 18;
 /** Calls a CPU is given ahead of time. */
-const JOBS = 16;
+const JOBS = 8;
 /** Interrupts are taken between slices of work. */
-const SLICE_NS = 500;
+const SLICE_NS = 1000;
+/** A context switch, ns. */
+const SWITCH_NS = 1000;
+/** How long a reader sleeps: a tick of HZ 250. */
+const SLEEP_NS = 4e6;
 const FILE_PAGES = 2 ** 24;
 const PROT = 1;
 const SOURCE = "docs/papers.md T4";
@@ -46,9 +53,10 @@ const work = operation("papers.slices", ["slices", "ns"], what("so many slices")
 // that is counted here depends on where a page lies.
 const map = operation(
   "papers.map",
-  ["start", "end"],
-  what("page-cache pages appear, read-only"),
-  (_kit, { start, end }) => [
+  ["owner", "start", "end"],
+  what("page-cache pages appear, read-only, in mm + 1 `owner`"),
+  (_kit, { owner, start, end }) => [
+    op("ctx.mm", { a: owner }),
     op("mmap.read.lock"),
     forEachPage(start, end, [
       op("table.alloc", { a: start }),
@@ -101,17 +109,48 @@ const flushBatch = operation(
     ]),
 );
 
-const catalogue = Catalogue.standard.with({ operations: [work, map, unmap, flushBatch] });
+// A request for an mm that this CPU does not run any more, carried out here alone, takes the CPU
+// out of that mm's cpumask. Linux 4.0 did so as it switched; the machine does as later kernels do.
+const leave = operation(
+  "papers.leave",
+  ["owner", "start", "end"],
+  what("this CPU leaves the cpumask of mm + 1 `owner`, as switch_mm did"),
+  (_kit, { owner, start, end }) => [
+    op("ctx.mm", { a: owner }),
+    op("flush.prep", { a: start, b: end }),
+    op("flush.local"),
+    op("flush.done"),
+  ],
+);
+
+/** Lazy CPUs were told: by a plain flush once, because that makes them drop the mm. */
+const told = ({ options = 0, ...policy }) => ({
+  ...policy,
+  name: `papers.${policy.name}`,
+  options: options | abi.OPT_TELL_LAZY,
+});
+const policies = ["sync", "batched"].map((name) => told(Catalogue.standard.policy(name)));
+const operations = [work, map, unmap, flushBatch, leave];
+const catalogue = Catalogue.standard.with({ operations, policies });
 
 const slices = (ns) => ({
   call: "papers.slices",
   args: { slices: Math.max(1, Math.round(ns / SLICE_NS)), ns: SLICE_NS },
 });
 
+const first = (reader) => (reader + 1) * FILE_PAGES;
+
 /** A step of page-lru.mjs as calls of the machine, and about how long it takes, ns. */
 function callsOf(step, { userNs, readNs, scanNs }) {
   const { kind, pages } = step;
-  const first = (reader) => (reader + 1) * FILE_PAGES;
+  if (kind === "lazy") return { ns: 0, calls: [{ call: "idle", args: {} }] };
+  if (kind === "switch") {
+    const { from, to } = step;
+    const use = { call: "use.mm", args: { mm: to + 1 } };
+    if (from === null) return { ns: SWITCH_NS, calls: [use] };
+    const args = { owner: from + 1, start: first(from), end: first(from) + 1 };
+    return { ns: SWITCH_NS, calls: [use, { call: "papers.leave", args }] };
+  }
   if (kind === "nap") return { ns: step.ns, calls: [slices(step.ns)] };
   if (kind === "read") return { ns: pages * readNs, calls: [slices(pages * readNs)] };
   if (kind === "scan") return { ns: pages * scanNs, calls: [slices(pages * scanNs)] };
@@ -122,7 +161,8 @@ function callsOf(step, { userNs, readNs, scanNs }) {
   const start = first(reader) + step.start;
   const end = first(reader) + step.end;
   const length = end - start;
-  if (kind === "map") return { ns: 200, calls: [{ call: "papers.map", args: { start, end } }] };
+  if (kind === "map")
+    return { ns: 200, calls: [{ call: "papers.map", args: { owner: reader + 1, start, end } }] };
   if (kind === "unmap") {
     const args = { owner: reader + 1, start, end };
     return { ns: 200, calls: [{ call: "papers.unmap", args, ops: length }] };
@@ -132,32 +172,38 @@ function callsOf(step, { userNs, readNs, scanNs }) {
   return { ns: length * userNs, calls: [{ call: "compute", args }] };
 }
 
-/** Runs the streams by their own clocks, without a machine, until so many pages were read. */
-function warmUp(memory, streams, costs, pages) {
-  const clocks = new Float64Array(streams.length);
-  while (memory.pages < pages) {
+/** Runs the streams by their own clocks, without a machine, until pages are looked at again. */
+function warmUp(memory, streams, clocks, costs) {
+  for (let wasSeen = false; !wasSeen || !memory.isPartly(SEEN_LEFT);) {
+    wasSeen ||= memory.isPartly(SEEN_ALL, true);
     let at = 0;
     for (let i = 1; i < clocks.length; i++) if (clocks[i] < clocks[at]) at = i;
     clocks[at] += callsOf(streams[at].next().value, costs).ns;
   }
 }
 
-function* calls(stream, costs) {
-  for (const step of stream) yield* callsOf(step, costs).calls;
+/** What a CPU begins with, and then its stream. */
+function* calls(stream, { mm, isLazy }, costs, pass) {
+  if (mm !== null) yield { call: "use.mm", args: { mm: mm + 1 } };
+  if (isLazy) yield { call: "idle", args: {} };
+  for (;;) {
+    const { calls: list, ns } = callsOf(stream.next().value, costs);
+    pass(ns);
+    yield* list;
+  }
 }
 
 /** Everything that is mapped after the warm-up, a run of pages at a time. */
-function mapAll(machine, memory, cpuOf) {
+function mapAll(machine, memory) {
   const last = new Map();
   const submit = (reader, args) => {
-    const cpu = cpuOf(reader);
-    if (!machine.hasRoom(cpu)) machine.advance();
-    machine.submit(cpu, "papers.map", args);
+    if (!machine.hasRoom(reader)) machine.advance();
+    machine.submit(reader, "papers.map", { owner: reader + 1, ...args });
   };
   for (let id = 0; id < memory.pages; id++) {
     if (memory.isMapped[id] === 0) continue;
     const reader = memory.owner[id];
-    const at = (reader + 1) * FILE_PAGES + memory.index[id];
+    const at = first(reader) + memory.index[id];
     const run = last.get(reader);
     if (run?.end === at) run.end++;
     else {
@@ -169,26 +215,19 @@ function mapAll(machine, memory, cpuOf) {
   machine.advance();
 }
 
-/** CPUs node by node: its readers, then its kswapd, which has a CPU of its own here. */
-function cpusOf({ cpus, nodes }) {
-  const each = cpus / nodes;
-  return {
-    perNode: each + 1,
-    reader: (reader) => reader + Math.floor(reader / each),
-    kswapd: (node) => node * (each + 1) + each,
-  };
-}
-
-async function machineOf(facts, policy, where) {
-  const count = facts.cpus + facts.nodes;
+/** Tasks of the machine are its CPUs' own: which mm a CPU runs is in the streams. */
+async function machineOf(facts, policy) {
   const machine = await Machine.create({
-    policy,
-    profile: { ...Catalogue.standard.profile("numa-2s"), cpusPerSocket: where.perNode },
+    policy: `papers.${policy}`,
+    profile: {
+      ...Catalogue.standard.profile("numa-2s"),
+      cpusPerSocket: facts.cpus / facts.nodes,
+    },
     catalogue,
     consumers: [],
     geometry: {
-      cpus: count,
-      tasks: count,
+      cpus: facts.cpus,
+      tasks: facts.cpus,
       mms: facts.cpus,
       devices: 0,
       frames: LISTED * facts.nodes * 2 + FRESH_PAGES,
@@ -196,54 +235,64 @@ async function machineOf(facts, policy, where) {
       jobs: JOBS,
     },
   });
-  const tasks = new Array(count).fill(null);
   for (let reader = 0; reader < facts.cpus; reader++) {
-    const mm = machine.newMm();
-    machine.mapNow(mm, (reader + 1) * FILE_PAGES, (reader + 2) * FILE_PAGES, PROT);
-    tasks[where.reader(reader)] = mm;
+    machine.mapNow(machine.newMm(), first(reader), first(reader + 1), PROT);
+    machine.place(reader, machine.newTask(null));
   }
-  for (const [cpu, mm] of tasks.entries()) machine.place(cpu, machine.newTask(mm));
   return machine;
 }
 
 function counted(machine, feeder) {
-  const { ipis, messages, flushRequests, framesAllocated: read, hazards } = machine.counters();
+  const { ipis, framesAllocated: read, hazards } = machine.counters();
   if (hazards > 0) throw new Error(`papers: hazard ${machine.hazard?.code} in a mapped reader`);
-  return { ipis, messages, flushRequests, read, unmapped: feeder.completed() };
+  return { ipis, read, unmapped: feeder.completed() };
 }
 
 /**
- * Interrupts sent, flushes asked for, pages read and unmapped in `ns` of the steady state.
- * @param facts - cpus, nodes, gib; userNs, readNs, scanNs a page; flushAt: unmappings after which a
- *   batch is flushed, otherwise at the end of each 32 pages; scale: of watermarks and passes
+ * Interrupts sent, pages read and unmapped in the steady state.
+ * @param facts - cpus, nodes, gib; userNs, readNs, scanNs a page; awake: part of its time in which
+ *   a reader runs, at most; flushAt: unmappings after which a batch is flushed, otherwise at the
+ *   end of each 32 pages; scale: by which watermarks, passes, time slices and sleeps are smaller
  */
-export async function mappedReaders(facts, policy, ns = RUN_NS) {
+export async function mappedReaders(facts, policy) {
   const random = new Random(SEED);
   const turn = LISTED * facts.nodes;
-  const memory = new Memory(facts, LISTED, turn * (WARM_UP_TURNS + 1) + FRESH_PAGES);
-  const where = cpusOf(facts);
-  const streams = [];
-  for (let r = 0; r < facts.cpus; r++) streams[where.reader(r)] = memory.reader(r, random);
-  for (let n = 0; n < facts.nodes; n++) streams[where.kswapd(n)] = memory.kswapd(n);
-  warmUp(memory, streams, facts, turn * WARM_UP_TURNS);
-  const machine = await machineOf(facts, policy, where);
-  mapAll(machine, memory, where.reader);
+  const memory = new Memory(facts, LISTED, turn * 3 + FRESH_PAGES);
+  const clocks = new Float64Array(facts.cpus);
+  let machine = null;
   let start = 0;
-  for (let cpu = 0; cpu < streams.length; cpu++) start = Math.max(start, machine.now(cpu));
+  const now = (cpu) => Math.max(clocks[cpu], machine === null ? 0 : machine.now(cpu) - start);
+  const { awake = 1, scale = SCALE, sleepNs = SLEEP_NS } = facts;
+  const cost = (step) => callsOf(step, facts).ns;
+  const share = { awake, sleepNs: sleepNs / scale, scale, cost };
+  const shares = new CpuShares(memory, share, random, now);
+  const streams = Array.from({ length: facts.cpus }, (_, cpu) => shares.cpu(cpu));
+  warmUp(memory, streams, clocks, facts);
+  const made = await machineOf(facts, policy);
+  mapAll(made, memory);
+  // The machine's time goes on where the warm-up's has ended.
+  const ended = Math.max(...clocks);
+  for (let cpu = 0; cpu < facts.cpus; cpu++) start = Math.max(start, made.now(cpu) - ended);
+  start = Math.ceil(start);
+  machine = made;
   const feeder = new Feeder(
     machine,
     streams.map((stream, index) => ({
       thread: { index },
-      startNs: start,
-      calls: calls(stream, facts),
+      startNs: start + Math.ceil(clocks[index]),
+      calls: calls(stream, shares.loaded[index], facts, (took) => {
+        clocks[index] = now(index) + took;
+      }),
     })),
   );
+  // A call takes more steps than one, and the others take as many meanwhile: no CPU runs dry.
   const runUntil = (until) => {
-    while (machine.advance(until, undefined, feeder.fill()) !== "time");
+    while (machine.advance(until, undefined, feeder.fill() * facts.cpus) !== "time");
   };
-  runUntil(start + SETTLE_NS);
+  const settled = start + ended + SETTLE_NS;
+  runUntil(settled);
   const before = counted(machine, feeder);
-  runUntil(start + SETTLE_NS + ns);
+  runUntil(settled + (facts.runNs ?? RUN_NS));
   const after = counted(machine, feeder);
   const during = Object.fromEntries(
     Object.entries(after).map(([name, value]) => [name, value - before[name]]),

@@ -4,46 +4,11 @@ import { notModelled } from "./rows.mjs";
 
 const PUBLISHED = [
   {
-    id: "T2",
-    table: "T2",
-    what: "sysbench on DAX, concurrent: gain peaks mid-scale",
-    published: "+2.4 to +4.9 %",
-    note: "a trend only; needs the page-cache and file-system part of that program",
-  },
-  {
-    id: "T3",
-    table: "T3",
-    what: "DAX sysbench, 4 threads: base, concurrent, + async",
-    published: "+3.6, +4.9 %",
-    note: "as T2; the last step is within one standard deviation of the one before",
-  },
-  {
-    id: "T5",
-    table: "T5",
-    what: "LUF: TLB interrupts",
-    published: "-97.2 %",
-    note: "needs a policy that defers to the reuse of a frame (P7), which there is not",
-  },
-  {
-    id: "T7-abis",
-    table: "T7",
-    what: "ABIS: shootdowns",
-    published: "up to -98 %",
-    note: "needs accessed bits, which the page tables do not have",
-  },
-  {
     id: "T7-ecotlb",
     table: "T7",
     what: "ecoTLB: swap-heavy programs",
     published: "17.2 %",
     note: "needs swap; lazy sweeps alone are T7-latr",
-  },
-  {
-    id: "T8-numapte",
-    table: "T8",
-    what: "numaPTE: munmap, many sockets against local sharers only",
-    published: "up to 40x",
-    note: "needs replicated page tables (P20); distance alone is in numa-2s",
   },
   {
     id: "T8-mitosis",

@@ -21,7 +21,7 @@ const MIN_FREE_A_ZONE = 512 * 11;
 /** The DMA and DMA32 zones of the first node. */
 const LOW_ZONES = 2;
 /** Lists are shorter than real ones here, so watermarks and passes are smaller by this. */
-const SCALE = 4;
+export const SCALE = 4;
 /** How long a sleeping kswapd does not look, ns. */
 const NAP_NS = 5000;
 
@@ -64,11 +64,13 @@ class Lru {
 export class Memory {
   constructor(facts, listed, mostPages) {
     this.facts = facts;
+    this.listed = listed;
     this.marks = watermarks(facts);
     this.zones = Array.from({ length: facts.nodes }, () => ({
       lru: new Lru(2 * listed),
       free: listed + this.marks.low,
       isAwake: false,
+      seen: 0,
     }));
     this.owner = new Int16Array(mostPages);
     this.zoneOf = new Int8Array(mostPages);
@@ -79,6 +81,14 @@ export class Memory {
     this.pages = 0;
     /** What each reader's CPU has not added to the lists yet. */
     this.pagevecs = Array.from({ length: facts.cpus }, () => []);
+    /** Is a reader's mm in the cpumask of a CPU other than that of who reclaims? */
+    this.isElsewhere = () => true;
+  }
+
+  /** Were `part` of every list looked at before, or more, or (by default) less? */
+  isPartly(part, orMore = false) {
+    const isSo = ({ seen, lru }) => seen >= part * lru.length === orMore;
+    return this.zones.every((zone) => zone.lru.length > this.listed / 2 && isSo(zone));
   }
 
   nodeOf(reader) {
@@ -105,7 +115,7 @@ export class Memory {
       // At the first priority a direct reclaimer does a whole pass over every zone.
       for (const zone of this.zonesFrom(node)) {
         this.#drain(reader);
-        yield* this.shrink(zone);
+        yield* this.shrink(zone, reader);
       }
     }
   }
@@ -125,8 +135,12 @@ export class Memory {
     return id;
   }
 
-  /** shrink_lruvec of one pass: chunks of 32, each page kept once because it was referenced. */
-  *shrink(zone) {
+  /**
+   * shrink_lruvec of one pass: chunks of 32, each page kept once because it was referenced. A page
+   * whose mm is in no other CPU's hands is flushed for at once, and is none of a batch.
+   * @param by - the reader who does it, or null: the node's kswapd
+   */
+  *shrink(zone, by) {
     const { lru } = this.zones[zone];
     let batch = 0;
     let reader = 0;
@@ -140,10 +154,12 @@ export class Memory {
         const id = lru.oldest();
         if (this.wasSeen[id] === 0) {
           this.wasSeen[id] = 1;
+          this.zones[zone].seen++;
           kept.push(id);
           continue;
         }
         this.#join(runs, id);
+        if (!this.isElsewhere(this.owner[id], zone, by)) continue;
         reader = this.owner[id];
         batch++;
         if (this.facts.flushAt !== batch) continue;
@@ -154,6 +170,7 @@ export class Memory {
       yield* this.#unmap(runs, isOver ? reader : undefined);
       if (isOver) batch = 0;
       this.zones[zone].free += SWAP_CLUSTER_MAX - kept.length;
+      this.zones[zone].seen -= SWAP_CLUSTER_MAX - kept.length;
       for (const id of kept) lru.add(id);
     }
     if (batch > 0) yield* this.#unmap([], reader);
@@ -180,7 +197,7 @@ export class Memory {
     const zone = this.zones[node];
     for (;;) {
       if (zone.free >= this.marks.high) zone.isAwake = false;
-      if (zone.isAwake) yield* this.shrink(node);
+      if (zone.isAwake) yield* this.shrink(node, null);
       else yield { kind: "nap", ns: NAP_NS };
     }
   }
@@ -192,9 +209,8 @@ export class Memory {
     yield { kind: "nap", ns: 1 + random.below(READAHEAD * this.facts.userNs) };
     for (let index = 0; ; index += READAHEAD) {
       const ids = [];
-      for (let i = 0; i < READAHEAD; i++) {
-        const id = yield* this.allocate(reader, index + i);
-        ids.push(id);
+      for (let i = 0; i < READAHEAD; i++) ids.push(yield* this.allocate(reader, index + i));
+      for (const id of ids) {
         pagevec.push(id);
         added++;
         if (pagevec.length < PAGEVEC_SIZE) continue;
