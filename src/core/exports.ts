@@ -25,6 +25,13 @@ export interface CoreExports {
   timedAdvance(m: number, until: number, budget: number): number;
   parallelRun(m: number, first: number, last: number, budget: number, patience: number): number;
   parallelLeft(m: number, first: number, last: number): number;
+  /** Tracked build only, as the rest of reduce*. */
+  reduceInit(r: number, m: number, choices: number): void;
+  reduceBytes(m: number, choices: number): number;
+  reduceBegin(r: number, x: number, m: number): number;
+  reduceRun(r: number, x: number, m: number, budget: number): number;
+  reduceGrew(r: number): number;
+  reduceChained(r: number): number;
   exploreInit(x: number, m: number): number;
   exploreRun(x: number, m: number, budget: number): number;
   stateHash(m: number, out: number): void;

@@ -127,7 +127,7 @@ function moreChoices(options: number, watched: number): number {
   return (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? watched : 0;
 }
 
-function prepare(
+export function prepare(
   machine: Machine,
   x: number,
   sizes: TableSizes,

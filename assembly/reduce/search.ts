@@ -1,0 +1,190 @@
+/**
+ * The reduced search: as exploreRun, but from every state that is found it goes on by itself for as
+ * long as somebody's step may be taken alone, and keeps only the state where nobody's may. There
+ * everything is expanded: each circle has such a state in it, because a chain is bounded, so nobody
+ * is put off for ever.
+ *
+ * A run that sees anything it did not know is worth nothing, except for what it has learned: the
+ * host starts another one from the first state, until a run sees nothing new.
+ */
+import * as abi from "../../src/core/abi";
+import {
+  add, anyRunning, GRAVEST, gravity, report, ringAt, setWord, word,
+} from "../explore";
+import { hdr, sysAt } from "../machine";
+import { copyState, stateAt } from "../states";
+import { isPreempted } from "../vcpu";
+import { vmaRestore, vmaRevert, vmaSave } from "../vma";
+import { isAlone, ready, wantedInit } from "./alone";
+import { footprintsInit, heardChoice, heardCtx } from "./footprint";
+import { futuresClear } from "./futures";
+import { locksInit } from "./locks";
+import {
+  MAP_READS, MAP_WRITES, mapAt, planReduction, R_ABANDONED, R_BYTES, R_CHAINED_LO, R_GREW,
+  R_GREW_AT, R_OFF_BACKUP, rw, setRw,
+} from "./memory";
+import { trackInit } from "./track";
+
+export { reduceBytes } from "./memory";
+
+/** Most steps that are taken alone in a row. */
+const CHAIN_MOST: u32 = 256;
+
+/** The memory at `r`, which is zero, learns about the machine from here on. */
+export function reduceInit(r: usize, m: usize, choices: u32): void {
+  planReduction(r, m, choices);
+  trackInit(m, mapAt(r, MAP_READS), mapAt(r, MAP_WRITES));
+  footprintsInit(r, m);
+  locksInit(r, m);
+  wantedInit(r, m);
+  setRw(r, R_BYTES, 0);
+}
+
+/** Any step of the explorer's, heard. As step. */
+function heard(r: usize, m: usize, actor: u32, choice: u32): i32 {
+  if (choice != 0) return heardChoice(r, m, actor, choice);
+  const ctx = ready(m, actor);
+  return ctx === null ? abi.ST_IDLE : heardCtx(r, m, actor, ctx);
+}
+
+/** One step that may be taken alone. ST_IDLE: there is none. ST_HAZARD: it committed one. */
+function oneAlone(r: usize, m: usize): i32 {
+  const actors = hdr(m, abi.H_ACTORS);
+  for (let actor: u32 = 0; actor < actors; actor++) {
+    const ctx = ready(m, actor);
+    if (ctx === null || !isAlone(r, m, ctx)) continue;
+    const got = heardCtx(r, m, actor, ctx);
+    if (got == abi.ST_WAIT) continue;
+    if (got < 0) return got;
+    return (sysAt(m).hazard & 0xff) != 0 ? abi.ST_HAZARD : abi.ST_OK;
+  }
+  return abi.ST_IDLE;
+}
+
+/** Takes steps alone while there are any; how many. Ends early with `failed` in R_FAILED. */
+function chain(r: usize, m: usize): i32 {
+  let taken: u64 = 0;
+  let got = abi.ST_OK;
+  for (let left = CHAIN_MOST; left > 0; left--) {
+    got = oneAlone(r, m);
+    if (got != abi.ST_OK) break;
+    taken++;
+  }
+  const p = r + (R_CHAINED_LO << 2);
+  store<u64>(p, load<u64>(p) + taken);
+  return got == abi.ST_IDLE ? abi.ST_OK : got;
+}
+
+/** Begins a run: tables are zeroed and filled as for exploreInit, the machine is at its start. */
+export function reduceBegin(r: usize, x: usize, m: usize): i32 {
+  setRw(r, R_GREW, 0);
+  setRw(r, R_GREW_AT, 0);
+  store<u64>(r + (R_CHAINED_LO << 2), 0);
+  futuresClear(r);
+  setWord(x, abi.X_HEAD, 0);
+  setWord(x, abi.X_TAIL, 0);
+  setWord(x, abi.X_NODES, 0);
+  setWord(x, abi.X_DEPTH, 0);
+  const status = add(x, m, 0, 0, 0);
+  setWord(x, abi.X_LEVEL_END, 1);
+  return status;
+}
+
+/** As exploreRun. ST_BUDGET also when this run has been worth nothing for too long. */
+export function reduceRun(r: usize, x: usize, m: usize, budget: u32): i32 {
+  const actors = hdr(m, abi.H_ACTORS);
+  const choices = word(x, abi.X_CHOICES);
+  const applies: u32 = 2 + (hdr(m, abi.H_WATCH) << 1);
+  const bytes = word(x, abi.X_STATE_BYTES);
+  const state = stateAt(m);
+  let transitions: u64 = 0;
+  let status = abi.ST_BUDGET;
+  for (; budget > 0; budget--) {
+    const head = word(x, abi.X_HEAD);
+    if (head == word(x, abi.X_TAIL)) {
+      status = abi.ST_DONE;
+      break;
+    }
+    if (rw(r, R_ABANDONED) != 0) break;
+    if (rw(r, R_GREW) != 0) {
+      const at = rw(r, R_GREW_AT);
+      if (at == 0) setRw(r, R_GREW_AT, head + 1);
+      else if (head > 2 * at + 256) break;
+    }
+    if (head == word(x, abi.X_LEVEL_END)) {
+      setWord(x, abi.X_DEPTH, word(x, abi.X_DEPTH) + 1);
+      setWord(x, abi.X_LEVEL_END, word(x, abi.X_TAIL));
+    }
+    let dirty = true;
+    let copied = false;
+    let progress = false;
+    let outcome = abi.ST_OK;
+    for (let actor: u32 = 0; actor < actors && outcome == abi.ST_OK; actor++) {
+      for (let choice: u32 = 0; choice < choices; choice++) {
+        if (dirty) {
+          copyState(state, ringAt(x, head), bytes);
+          if (copied) vmaRevert(m);
+          else vmaRestore(m);
+          copied = true;
+        }
+        let got = heard(r, m, actor, choice);
+        dirty = got != abi.ST_IDLE;
+        if (got < 0) {
+          report(x, head, 0, actor, choice);
+          outcome = got;
+          break;
+        }
+        if (got != abi.ST_OK) continue;
+        transitions++;
+        const helps = choice < 2 || choice == applies;
+        if (helps || (choice > applies && !isPreempted(m, actor))) progress = true;
+        if ((sysAt(m).hazard & 0xff) == 0) {
+          got = chain(r, m);
+          if (got < 0) {
+            report(x, head, 0, actor, choice);
+            outcome = got;
+            break;
+          }
+        }
+        const hazard = sysAt(m).hazard & 0xff;
+        if (hazard != 0) {
+          if (gravity(hazard) == GRAVEST) {
+            outcome = report(x, head, hazard, actor, choice);
+            break;
+          }
+          if (gravity(hazard) > gravity(word(x, abi.X_SOFT_KIND))) {
+            setWord(x, abi.X_SOFT_NODE, head);
+            setWord(x, abi.X_SOFT_KIND, hazard);
+            setWord(x, abi.X_SOFT_STEP, (actor << 8) | choice);
+          }
+          continue;
+        }
+        outcome = add(x, m, head, actor, choice);
+        if (outcome != abi.ST_OK) break;
+      }
+    }
+    if (outcome == abi.ST_OK && !progress) {
+      copyState(state, ringAt(x, head), bytes);
+      vmaRevert(m);
+      if (anyRunning(m)) outcome = report(x, head, abi.HZ_DEADLOCK, 0, 0xff);
+    }
+    if (outcome != abi.ST_OK) {
+      status = outcome;
+      break;
+    }
+    setWord(x, abi.X_HEAD, head + 1);
+  }
+  const p = x + (abi.X_TRANSITIONS_LO << 2);
+  store<u64>(p, load<u64>(p) + transitions);
+  return status;
+}
+
+/** 1: this run has seen what was not known before it. 2: and a reduction is not possible. */
+export function reduceGrew(r: usize): u32 {
+  return rw(r, R_ABANDONED) != 0 ? 2 : rw(r, R_GREW);
+}
+
+/** Steps of this run that were taken alone. */
+export function reduceChained(r: usize): f64 {
+  return <f64>load<u64>(r + (R_CHAINED_LO << 2));
+}
