@@ -8,22 +8,23 @@
  *
  * Not counted:
  *  - a context's own row, of which only what really changed is counted as written: nobody else
- *    writes it (a step that does ends the reduction), and others look at little of it. Of the word
- *    that holds pc and op, others look at op;
+ *    writes it (a step that does ends the reduction), and others look at little of it. Of its first
+ *    8 bytes others look at op, running and irqOff;
  *  - the first hazard: a path ends where one is written.
  */
 import * as abi from "../../src/core/abi";
 import { Plain } from "../atomics";
-import { cpuCtxAt, ctxAt, ctxIndex, hdr, sysAt } from "../machine";
-import { Ctx, Sys } from "../rows";
-import { runCtx, step } from "../step";
+import { cpuAt, cpuCtxAt, ctxAt, ctxIndex, hdr, sysAt } from "../machine";
+import { Cpu, Ctx, Sys } from "../rows";
+import { canInterrupt, enterHandler, runCtx, step } from "../step";
+import { isPreempted } from "../vcpu";
 import { mapAdd, mapClear, mapGrow, mapMeets, mapPut, mapRemove } from "./maps";
 import {
-  EDGES_MOST, envAt, handlersAt, MAP_CONTEXTS, MAP_IGNORED, MAP_LOCKS, MAP_READS, MAP_WRITES,
-  mapAt, mapBytes, POSITION_BYTES, positionAt, POSITIONS_MOST, R_ABANDONED, R_EDGES, R_GREW,
+  EDGES_MOST, envAt, handlersAt, MAP_CONTEXTS, MAP_IGNORED, MAP_LOCKS, MAP_READS, MAP_WANTED,
+  MAP_WRITES,   mapAt, mapBytes, POSITION_BYTES, positionAt, POSITIONS_MOST, R_ABANDONED, R_EDGES, R_GREW,
   R_OFF_BACKUP, R_OFF_EDGES, R_OFF_SLOTS, R_POSITIONS, R_WORDS, rowMapAt, rw, setRw,
 } from "./memory";
-import { hush, listen } from "./track";
+import { cellsOf, hush, listen } from "./track";
 
 /** Flags of a position. */
 export const AT_WAITS: u32 = 1; // it has had to wait
@@ -134,8 +135,11 @@ function settleRow(r: usize, m: usize, index: u32, ctx: Ctx, before: usize): voi
   if (load<u16>(at, offsetof<Ctx>("op")) != load<u16>(before, offsetof<Ctx>("op"))) {
     mapPut(writes, first);
   }
-  if (load<u8>(at, offsetof<Ctx>("irqOff")) != load<u8>(before, offsetof<Ctx>("irqOff"))) {
+  if (load<u8>(at, offsetof<Ctx>("running")) != load<u8>(before, offsetof<Ctx>("running"))) {
     mapPut(writes, first + 1);
+  }
+  if (load<u8>(at, offsetof<Ctx>("irqOff")) != load<u8>(before, offsetof<Ctx>("irqOff"))) {
+    mapPut(writes, irqOffCell(m, index));
   }
   for (let i: u32 = 2; i < ROW_CELLS; i += 2) {
     const now = load<u64>(at + ((<usize>i) << 2));
@@ -203,6 +207,10 @@ export function heardCtx(r: usize, m: usize, actor: u32, ctx: Ctx): i32 {
   const got = runCtx<Plain>(m, actor, ctx);
   end(r);
   settleRow(r, m, index, ctx, before);
+  // A task can go on only while its CPU runs it.
+  if (index < hdr(m, abi.H_TASKS)) {
+    mapPut(mapAt(r, MAP_READS), cellOf(m, changetype<usize>(cpuAt(m, actor)) + offsetof<Cpu>("task")));
+  }
   const p = positionAt(r, position);
   learn(r, readsOf(p));
   noteHandler(r, m, index);
@@ -221,25 +229,57 @@ export function heardCtx(r: usize, m: usize, actor: u32, ctx: Ctx): i32 {
   return got;
 }
 
+/** What canInterrupt and isPreempted look at, but whether the CPU's own context runs. */
+function readGate(r: usize, m: usize, cpu: u32): void {
+  const reads = mapAt(r, MAP_READS);
+  const row = cpuAt(m, cpu);
+  const p = changetype<usize>(row);
+  mapAdd(reads, mapAt(r, MAP_WANTED + cpu), rw(r, R_WORDS));
+  mapPut(reads, cellOf(m, p + offsetof<Cpu>("online")));
+  mapPut(reads, cellOf(m, p + offsetof<Cpu>("task")));
+  if (row.task != 0) mapPut(reads, irqOffCell(m, row.task - 1));
+  if ((hdr(m, abi.H_OPTIONS) & abi.OPT_PREEMPT) != 0) {
+    mapPut(reads, cellOf(m, m + hdr(m, abi.H_OFF_VCPU) + ((<usize>cpu) << 2)));
+  }
+}
+
+/** A CPU takes its interrupt: as step with choice 1. */
+function heardIrq(r: usize, m: usize, cpu: u32): i32 {
+  const may = !isPreempted(m, cpu) && canInterrupt<Plain>(m, cpu);
+  const ctx = cpuCtxAt(m, cpu);
+  const index = hdr(m, abi.H_TASKS) + cpu;
+  const before = rowBackup(r, m);
+  saveRow(before, ctx);
+  begin(r, m);
+  let got = abi.ST_IDLE;
+  if (may) {
+    enterHandler(m, cpu);
+    got = runCtx<Plain>(m, cpu, ctx);
+  }
+  end(r);
+  settleRow(r, m, index, ctx, before);
+  readGate(r, m, cpu);
+  if (got == abi.ST_OK && ctx.running != 0) positionOf(r, index, ctx);
+  learn(r, envAt(r, cpu, 1));
+  return got;
+}
+
 /** As step, for a choice that is not the program: interrupts, walks, and what else may happen. */
 export function heardChoice(r: usize, m: usize, actor: u32, choice: u32): i32 {
-  const isIrq = choice == 1 && actor < hdr(m, abi.H_CPUS);
-  const before = rowBackup(r, m);
-  if (isIrq) saveRow(before, cpuCtxAt(m, actor));
+  if (choice == 1) return actor < hdr(m, abi.H_CPUS) ? heardIrq(r, m, actor) : abi.ST_IDLE;
   begin(r, m);
   const got = step<Plain>(m, actor, choice);
   end(r);
-  if (isIrq) {
-    const index = hdr(m, abi.H_TASKS) + actor;
-    settleRow(r, m, index, cpuCtxAt(m, actor), before);
-    if (got == abi.ST_OK && cpuCtxAt(m, actor).running != 0) {
-      positionOf(r, index, cpuCtxAt(m, actor));
-    }
-  } else if (mapMeets(mapAt(r, MAP_WRITES), mapAt(r, MAP_CONTEXTS), rw(r, R_WORDS))) {
+  if (mapMeets(mapAt(r, MAP_WRITES), mapAt(r, MAP_CONTEXTS), rw(r, R_WORDS))) {
     setRw(r, R_ABANDONED, 1);
   }
   learn(r, envAt(r, actor, choice));
   return got;
+}
+
+/** Whether context `index` takes interrupts is looked at by itself: a cell behind all others. */
+function irqOffCell(m: usize, index: u32): u32 {
+  return cellsOf(m) + index;
 }
 
 function cellOf(m: usize, at: usize): u32 {

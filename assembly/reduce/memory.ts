@@ -40,6 +40,7 @@ export const R_CHAINED_LO: i32 = 20; // u64: steps that were taken alone
 export const R_OFF_ROWS: i32 = 22;
 export const R_GREW_AT: i32 = 23; // states there were when that happened first
 export const R_OFF_OTHERS: i32 = 24; // per context, then per CPU, a byte: see alone.ts
+export const R_OFF_START: i32 = 25; // the state that walks begin at
 export const R_HEADER: i32 = 32;
 
 export const POSITIONS_MOST: u32 = 8192;
@@ -117,7 +118,7 @@ export function positionAt(r: usize, i: u32): usize {
 }
 
 function wordsOf(m: usize): u32 {
-  return (((cellsOf(m) + 63) >> 6) + 1) & ~1;
+  return (((cellsOf(m) + hdr(m, abi.H_CONTEXTS) + 63) >> 6) + 1) & ~1;
 }
 
 /** Bytes it takes for this machine and so many choices an actor. */
@@ -129,7 +130,7 @@ export function reduceBytes(m: usize, choices: u32): u32 {
   const state = hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
   return (<u32>R_HEADER << 2) + maps * map + POSITIONS_MOST * (POSITION_BYTES + 2 * map) +
     POSITIONS_MOST * 2 * 4 + EDGES_MOST * 8 + FUTURES_MOST * (FUTURE_BYTES + 3 * map) +
-    FUTURES_MOST * 2 * 4 + POSITIONS_MOST * 4 + state + offsetof<Ctx>() +
+    FUTURES_MOST * 2 * 4 + POSITIONS_MOST * 4 + state * 2 + offsetof<Ctx>() +
     hdr(m, abi.H_CONTEXTS) + cpus + 1024;
 }
 
@@ -167,5 +168,8 @@ export function planReduction(r: usize, m: usize, choices: u32): void {
   setRw(r, R_OFF_BACKUP, at);
   at += hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
   at += offsetof<Ctx>();
+  at = (at + 63) & ~63;
+  setRw(r, R_OFF_START, at);
+  at += hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
   setRw(r, R_BYTES, at);
 }

@@ -21,7 +21,7 @@ import { futuresClear } from "./futures";
 import { locksInit } from "./locks";
 import {
   MAP_READS, MAP_WRITES, mapAt, planReduction, R_ABANDONED, R_BYTES, R_CHAINED_LO, R_GREW,
-  R_GREW_AT, R_OFF_BACKUP, rw, setRw,
+  R_CHOICES, R_GREW_AT, R_OFF_START, rw, setRw,
 } from "./memory";
 import { trackInit } from "./track";
 
@@ -75,6 +75,36 @@ function chain(r: usize, m: usize): i32 {
   return got == abi.ST_IDLE ? abi.ST_OK : got;
 }
 
+/** Steps of a walk at most: what a scenario takes, and some. */
+const WALK_MOST: u32 = 400;
+
+/** Learns from random schedules: most of what there is to know, before anything is searched. */
+export function reduceWalks(r: usize, m: usize, walks: u32, seed: u32): void {
+  const actors = hdr(m, abi.H_ACTORS);
+  const choices = rw(r, R_CHOICES);
+  const state = stateAt(m);
+  const bytes = hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
+  const start = r + rw(r, R_OFF_START);
+  vmaSave(m);
+  copyState(start, state, bytes);
+  let random: u64 = <u64>seed * 2 + 1;
+  for (let walk: u32 = 0; walk < walks; walk++) {
+    let idle: u32 = 0;
+    for (let left = WALK_MOST; left > 0 && idle < 4 * actors * choices; left--) {
+      random = random * 6364136223846793005 + 1442695040888963407;
+      const actor = <u32>(random >> 40) % actors;
+      // Programs more often than what may befall them.
+      const pick = <u32>(random >> 20) % (2 * choices);
+      const got = heard(r, m, actor, pick < choices ? pick : 0);
+      if (got < 0) break;
+      if ((sysAt(m).hazard & 0xff) != 0) break;
+      idle = got == abi.ST_OK ? 0 : idle + 1;
+    }
+    copyState(state, start, bytes);
+    vmaRestore(m);
+  }
+}
+
 /** Begins a run: tables are zeroed and filled as for exploreInit, the machine is at its start. */
 export function reduceBegin(r: usize, x: usize, m: usize): i32 {
   setRw(r, R_GREW, 0);
@@ -90,7 +120,7 @@ export function reduceBegin(r: usize, x: usize, m: usize): i32 {
   return status;
 }
 
-/** As exploreRun. ST_BUDGET also when this run has been worth nothing for too long. */
+/** As exploreRun. ST_IDLE: this run has been worth nothing for too long. */
 export function reduceRun(r: usize, x: usize, m: usize, budget: u32): i32 {
   const actors = hdr(m, abi.H_ACTORS);
   const choices = word(x, abi.X_CHOICES);
@@ -105,11 +135,17 @@ export function reduceRun(r: usize, x: usize, m: usize, budget: u32): i32 {
       status = abi.ST_DONE;
       break;
     }
-    if (rw(r, R_ABANDONED) != 0) break;
+    if (rw(r, R_ABANDONED) != 0) {
+      status = abi.ST_IDLE;
+      break;
+    }
     if (rw(r, R_GREW) != 0) {
       const at = rw(r, R_GREW_AT);
       if (at == 0) setRw(r, R_GREW_AT, head + 1);
-      else if (head > 2 * at + 256) break;
+      else if (head > 2 * at + 256) {
+        status = abi.ST_IDLE;
+        break;
+      }
     }
     if (head == word(x, abi.X_LEVEL_END)) {
       setWord(x, abi.X_DEPTH, word(x, abi.X_DEPTH) + 1);

@@ -28,6 +28,7 @@ export interface CoreExports {
   /** Tracked build only, as the rest of reduce*. */
   reduceInit(r: number, m: number, choices: number): void;
   reduceBytes(m: number, choices: number): number;
+  reduceWalks(r: number, m: number, walks: number, seed: number): void;
   reduceBegin(r: number, x: number, m: number): number;
   reduceRun(r: number, x: number, m: number, budget: number): number;
   reduceGrew(r: number): number;
