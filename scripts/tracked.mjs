@@ -3,7 +3,8 @@
 // assembly/reduce/track.ts first; then everything is optimised. The atomic forms are never run by a
 // search and are left as they are.
 
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 
 /** Functions of the search itself: they move whole states, and what they read means nothing. */
 const SILENT = /^assembly\/(explore|hash|reduce)\b/;
@@ -49,6 +50,7 @@ function functionNames(module, binaryen) {
 export async function buildTracked(outFile) {
   const { default: asc } = await import("assemblyscript/asc");
   const { default: binaryen } = await import("assemblyscript/binaryen");
+  mkdirSync(dirname(outFile), { recursive: true });
   const plainFile = outFile.replace(/\.wasm$/, ".plain.wasm");
   const { error } = await asc.main(
     [
@@ -84,5 +86,7 @@ export async function buildTracked(outFile) {
   heard.optimize();
   if (!heard.validate()) throw new Error("tracked core: not valid");
   writeFileSync(outFile, heard.emitBinary());
-  rmSync(plainFile);
+  for (const end of [".wasm", ".js", ".d.ts"]) {
+    rmSync(plainFile.replace(/\.wasm$/, end), { force: true });
+  }
 }

@@ -41,6 +41,7 @@ export const R_OFF_ROWS: i32 = 22;
 export const R_GREW_AT: i32 = 23; // states there were when that happened first
 export const R_OFF_OTHERS: i32 = 24; // per context, then per CPU, a byte: see alone.ts
 export const R_OFF_START: i32 = 25; // the state that walks begin at
+export const R_LAST: i32 = 27; // who took the last step alone
 export const R_HEADER: i32 = 32;
 
 export const POSITIONS_MOST: u32 = 8192;

@@ -21,7 +21,7 @@ import { futuresClear } from "./futures";
 import { locksInit } from "./locks";
 import {
   MAP_READS, MAP_WRITES, mapAt, planReduction, R_ABANDONED, R_BYTES, R_CHAINED_LO, R_GREW,
-  R_CHOICES, R_GREW_AT, R_OFF_START, rw, setRw,
+  R_CHOICES, R_GREW_AT, R_LAST, R_OFF_START, rw, setRw,
 } from "./memory";
 import { trackInit } from "./track";
 
@@ -56,6 +56,7 @@ function oneAlone(r: usize, m: usize): i32 {
     const got = heardCtx(r, m, actor, ctx);
     if (got == abi.ST_WAIT) continue;
     if (got < 0) return got;
+    setRw(r, R_LAST, actor);
     return (sysAt(m).hazard & 0xff) != 0 ? abi.ST_HAZARD : abi.ST_OK;
   }
   return abi.ST_IDLE;
@@ -213,6 +214,48 @@ export function reduceRun(r: usize, x: usize, m: usize, budget: u32): i32 {
   const p = x + (abi.X_TRANSITIONS_LO << 2);
   store<u64>(p, load<u64>(p) + transitions);
   return status;
+}
+
+/**
+ * A table of fingerprints eight times as large, in the room that there is for one of `most` slots
+ * (log2). False: it would not fit. A small table stays in the caches.
+ */
+export function reduceWiden(x: usize, most: u32): bool {
+  const log2 = word(x, abi.X_SLOTS_LOG2);
+  const wider = log2 + 3;
+  if (wider >= most) return false;
+  const bytes = (<usize>8) << log2;
+  const slots = x + word(x, abi.X_OFF_SLOTS);
+  const old = slots + ((<usize>8) << most) - bytes;
+  for (let i: usize = 0; i < bytes; i += 8) store<u64>(old + i, load<u64>(slots + i));
+  for (let i: usize = 0; i < bytes << 3; i += 8) store<u64>(slots + i, 0);
+  const mask: u32 = (1 << wider) - 1;
+  for (let i: usize = 0; i < bytes; i += 8) {
+    const print = load<u64>(old + i);
+    if (print == 0) continue;
+    let at = <u32>print & mask;
+    while (load<u64>(slots + ((<usize>at) << 3)) != 0) at = (at + 1) & mask;
+    store<u64>(slots + ((<usize>at) << 3), print);
+  }
+  setWord(x, abi.X_SLOTS_LOG2, wider);
+  return true;
+}
+
+/**
+ * One step, and those that are taken alone after it; their {actor << 8 | choice} go to `out`. How
+ * many; at most CHAIN_MOST + 1.
+ */
+export function reduceFollow(r: usize, m: usize, actor: u32, choice: u32, out: usize): u32 {
+  if (heard(r, m, actor, choice) != abi.ST_OK) return 0;
+  store<u32>(out, (actor << 8) | choice);
+  let n: u32 = 1;
+  while (n <= CHAIN_MOST && (sysAt(m).hazard & 0xff) == 0) {
+    const got = oneAlone(r, m);
+    if (got != abi.ST_OK && got != abi.ST_HAZARD) break;
+    store<u32>(out + ((<usize>n) << 2), rw(r, R_LAST) << 8);
+    n++;
+  }
+  return n;
 }
 
 /** 1: this run has seen what was not known before it. 2: and a reduction is not possible. */

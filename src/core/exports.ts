@@ -31,6 +31,8 @@ export interface CoreExports {
   reduceWalks(r: number, m: number, walks: number, seed: number): void;
   reduceBegin(r: number, x: number, m: number): number;
   reduceRun(r: number, x: number, m: number, budget: number): number;
+  reduceWiden(x: number, most: number): number;
+  reduceFollow(r: number, m: number, actor: number, choice: number, out: number): number;
   reduceGrew(r: number): number;
   reduceChained(r: number): number;
   exploreInit(x: number, m: number): number;
