@@ -126,4 +126,5 @@ function buildLibrary() {
 await buildCore();
 await buildTrackedCore();
 buildLibrary();
-for (const name of ["core.wasm", "core.tracked.wasm"]) copyWhole(`build/${name}`, `dist/core/${name}`);
+for (const name of ["core.wasm", "core.tracked.wasm"])
+  copyWhole(`build/${name}`, `dist/core/${name}`);

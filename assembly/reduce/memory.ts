@@ -42,11 +42,17 @@ export const R_GREW_AT: i32 = 23; // states there were when that happened first
 export const R_OFF_OTHERS: i32 = 24; // per context, then per CPU, a byte: see alone.ts
 export const R_OFF_START: i32 = 25; // the state that walks begin at
 export const R_LAST: i32 = 27; // who took the last step alone
+export const R_HEIGHT: i32 = 28; // states that wait to be expanded
+export const R_EXPANDED: i32 = 29; // and those that were
+export const R_OFF_WAITING: i32 = 30; // per waiting state {node u32, depth u32}
+export const R_OFF_FROM: i32 = 31; // the state that is being expanded
 export const R_HEADER: i32 = 32;
 
 export const POSITIONS_MOST: u32 = 8192;
 export const EDGES_MOST: u32 = 32768;
 export const FUTURES_MOST: u32 = 8192;
+/** States that may wait to be expanded, the deepest first: many more than there ever are. */
+export const WAITING_MOST: u32 = 1 << 17;
 
 /** Of a position, before its maps: ctx u16, pc u16, flags u32, stack u64, edges u32, stamp u32. */
 export const POSITION_BYTES: u32 = 24;
@@ -131,7 +137,7 @@ export function reduceBytes(m: usize, choices: u32): u32 {
   const state = hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
   return (<u32>R_HEADER << 2) + maps * map + POSITIONS_MOST * (POSITION_BYTES + 2 * map) +
     POSITIONS_MOST * 2 * 4 + EDGES_MOST * 8 + FUTURES_MOST * (FUTURE_BYTES + 3 * map) +
-    FUTURES_MOST * 2 * 4 + POSITIONS_MOST * 4 + state * 2 + offsetof<Ctx>() +
+    FUTURES_MOST * 2 * 4 + POSITIONS_MOST * 4 + state * 3 + offsetof<Ctx>() + WAITING_MOST * 8 +
     hdr(m, abi.H_CONTEXTS) + cpus + 1024;
 }
 
@@ -172,5 +178,9 @@ export function planReduction(r: usize, m: usize, choices: u32): void {
   at = (at + 63) & ~63;
   setRw(r, R_OFF_START, at);
   at += hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
+  setRw(r, R_OFF_FROM, at);
+  at += hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
+  setRw(r, R_OFF_WAITING, at);
+  at += WAITING_MOST * 8;
   setRw(r, R_BYTES, at);
 }

@@ -20,8 +20,9 @@ import { footprintsInit, heardChoice, heardCtx } from "./footprint";
 import { futuresClear } from "./futures";
 import { locksInit } from "./locks";
 import {
-  MAP_READS, MAP_WRITES, mapAt, planReduction, R_ABANDONED, R_BYTES, R_CHAINED_LO, R_GREW,
-  R_CHOICES, R_GREW_AT, R_LAST, R_OFF_START, rw, setRw,
+  MAP_READS, MAP_WRITES, mapAt, planReduction, R_ABANDONED, R_BYTES, R_CHAINED_LO, R_CHOICES,
+  R_EXPANDED, R_GREW, R_GREW_AT, R_HEIGHT, R_LAST, R_OFF_FROM, R_OFF_START, R_OFF_WAITING, rw,
+  setRw, WAITING_MOST,
 } from "./memory";
 import { trackInit } from "./track";
 
@@ -106,114 +107,145 @@ export function reduceWalks(r: usize, m: usize, walks: u32, seed: u32): void {
   }
 }
 
+/** The node that was just added waits to be expanded; it is `depth` kept states from the start. */
+function wait(r: usize, x: usize, depth: u32): void {
+  const height = rw(r, R_HEIGHT);
+  const p = r + rw(r, R_OFF_WAITING) + ((<usize>height) << 3);
+  store<u32>(p, word(x, abi.X_NODES) - 1);
+  store<u32>(p, depth, 4);
+  setRw(r, R_HEIGHT, height + 1);
+  if (depth > word(x, abi.X_DEPTH)) setWord(x, abi.X_DEPTH, depth);
+}
+
+/**
+ * Takes the state that waits on top to where it is expanded from. Whole states are all kept, in
+ * order of discovery; else the ring is a stack, of those that wait.
+ */
+function takeTop(r: usize, x: usize): void {
+  const height = rw(r, R_HEIGHT) - 1;
+  setRw(r, R_HEIGHT, height);
+  const bytes = word(x, abi.X_STATE_BYTES);
+  if (word(x, abi.X_EXACT) != 0) {
+    const node = load<u32>(r + rw(r, R_OFF_WAITING) + ((<usize>height) << 3));
+    copyState(r + rw(r, R_OFF_FROM), ringAt(x, node), bytes);
+    return;
+  }
+  copyState(r + rw(r, R_OFF_FROM), ringAt(x, height), bytes);
+  setWord(x, abi.X_TAIL, height);
+}
+
+/** Adds the machine's state. As add of the plain search; a new state waits to be expanded. */
+function keep(r: usize, x: usize, m: usize, node: u32, depth: u32, step: u32): i32 {
+  if (rw(r, R_HEIGHT) == WAITING_MOST) return abi.ST_FULL;
+  const before = word(x, abi.X_NODES);
+  const status = add(x, m, node, step >> 8, step & 0xff);
+  if (word(x, abi.X_NODES) != before) wait(r, x, depth);
+  return status;
+}
+
 /** Begins a run: tables are zeroed and filled as for exploreInit, the machine is at its start. */
 export function reduceBegin(r: usize, x: usize, m: usize): i32 {
   setRw(r, R_GREW, 0);
   setRw(r, R_GREW_AT, 0);
+  setRw(r, R_HEIGHT, 0);
+  setRw(r, R_EXPANDED, 0);
   store<u64>(r + (R_CHAINED_LO << 2), 0);
   futuresClear(r);
   setWord(x, abi.X_HEAD, 0);
   setWord(x, abi.X_TAIL, 0);
   setWord(x, abi.X_NODES, 0);
   setWord(x, abi.X_DEPTH, 0);
-  const status = add(x, m, 0, 0, 0);
-  setWord(x, abi.X_LEVEL_END, 1);
-  return status;
+  return keep(r, x, m, 0, 0, 0);
 }
 
-/** As exploreRun. ST_IDLE: this run has been worth nothing for too long. */
-export function reduceRun(r: usize, x: usize, m: usize, budget: u32): i32 {
+/** Has this run been worth nothing for too long? */
+function isFutile(r: usize): bool {
+  if (rw(r, R_ABANDONED) != 0) return true;
+  if (rw(r, R_GREW) == 0) return false;
+  const expanded = rw(r, R_EXPANDED);
+  const at = rw(r, R_GREW_AT);
+  if (at == 0) setRw(r, R_GREW_AT, expanded + 1);
+  return at != 0 && expanded > 2 * at + 256;
+}
+
+/** After a step and those taken alone: hazards are noted, as in the plain search, or it is kept. */
+function arrive(r: usize, x: usize, m: usize, node: u32, depth: u32, step: u32): i32 {
+  const hazard = sysAt(m).hazard & 0xff;
+  if (hazard == 0) return keep(r, x, m, node, depth, step);
+  if (gravity(hazard) == GRAVEST) return report(x, node, hazard, step >> 8, step & 0xff);
+  if (gravity(hazard) > gravity(word(x, abi.X_SOFT_KIND))) {
+    setWord(x, abi.X_SOFT_NODE, node);
+    setWord(x, abi.X_SOFT_KIND, hazard);
+    setWord(x, abi.X_SOFT_STEP, step);
+  }
+  return abi.ST_OK;
+}
+
+/** Every step from the state on top of those that wait. ST_OK, or why the search ends. */
+function expandTop(r: usize, x: usize, m: usize): i32 {
   const actors = hdr(m, abi.H_ACTORS);
   const choices = word(x, abi.X_CHOICES);
   const applies: u32 = 2 + (hdr(m, abi.H_WATCH) << 1);
   const bytes = word(x, abi.X_STATE_BYTES);
   const state = stateAt(m);
+  takeTop(r, x);
+  const from = r + rw(r, R_OFF_FROM);
+  const top = r + rw(r, R_OFF_WAITING) + ((<usize>rw(r, R_HEIGHT)) << 3);
+  const node = load<u32>(top);
+  const depth = load<u32>(top, 4) + 1;
+  let isChanged = true; // the machine does not hold the state that is being expanded
+  let isCopied = false; // it was, and has been changed since
+  let progress = false;
   let transitions: u64 = 0;
-  let status = abi.ST_BUDGET;
-  for (; budget > 0; budget--) {
-    const head = word(x, abi.X_HEAD);
-    if (head == word(x, abi.X_TAIL)) {
-      status = abi.ST_DONE;
-      break;
-    }
-    if (rw(r, R_ABANDONED) != 0) {
-      status = abi.ST_IDLE;
-      break;
-    }
-    if (rw(r, R_GREW) != 0) {
-      const at = rw(r, R_GREW_AT);
-      if (at == 0) setRw(r, R_GREW_AT, head + 1);
-      else if (head > 2 * at + 256) {
-        status = abi.ST_IDLE;
-        break;
+  let outcome = abi.ST_OK;
+  for (let actor: u32 = 0; actor < actors && outcome == abi.ST_OK; actor++) {
+    for (let choice: u32 = 0; choice < choices && outcome == abi.ST_OK; choice++) {
+      if (isChanged) {
+        copyState(state, from, bytes);
+        if (isCopied) vmaRevert(m);
+        else vmaRestore(m);
+        isCopied = true;
       }
-    }
-    if (head == word(x, abi.X_LEVEL_END)) {
-      setWord(x, abi.X_DEPTH, word(x, abi.X_DEPTH) + 1);
-      setWord(x, abi.X_LEVEL_END, word(x, abi.X_TAIL));
-    }
-    let dirty = true;
-    let copied = false;
-    let progress = false;
-    let outcome = abi.ST_OK;
-    for (let actor: u32 = 0; actor < actors && outcome == abi.ST_OK; actor++) {
-      for (let choice: u32 = 0; choice < choices; choice++) {
-        if (dirty) {
-          copyState(state, ringAt(x, head), bytes);
-          if (copied) vmaRevert(m);
-          else vmaRestore(m);
-          copied = true;
-        }
-        let got = heard(r, m, actor, choice);
-        dirty = got != abi.ST_IDLE;
-        if (got < 0) {
-          report(x, head, 0, actor, choice);
-          outcome = got;
-          break;
-        }
-        if (got != abi.ST_OK) continue;
+      let got = heard(r, m, actor, choice);
+      isChanged = got != abi.ST_IDLE;
+      if (got == abi.ST_OK) {
         transitions++;
         const helps = choice < 2 || choice == applies;
         if (helps || (choice > applies && !isPreempted(m, actor))) progress = true;
-        if ((sysAt(m).hazard & 0xff) == 0) {
-          got = chain(r, m);
-          if (got < 0) {
-            report(x, head, 0, actor, choice);
-            outcome = got;
-            break;
-          }
-        }
-        const hazard = sysAt(m).hazard & 0xff;
-        if (hazard != 0) {
-          if (gravity(hazard) == GRAVEST) {
-            outcome = report(x, head, hazard, actor, choice);
-            break;
-          }
-          if (gravity(hazard) > gravity(word(x, abi.X_SOFT_KIND))) {
-            setWord(x, abi.X_SOFT_NODE, head);
-            setWord(x, abi.X_SOFT_KIND, hazard);
-            setWord(x, abi.X_SOFT_STEP, (actor << 8) | choice);
-          }
-          continue;
-        }
-        outcome = add(x, m, head, actor, choice);
-        if (outcome != abi.ST_OK) break;
+        if ((sysAt(m).hazard & 0xff) == 0) got = chain(r, m);
+        if (got >= 0) outcome = arrive(r, x, m, node, depth, (actor << 8) | choice);
+      }
+      if (got < 0) {
+        report(x, node, 0, actor, choice);
+        outcome = got;
       }
     }
-    if (outcome == abi.ST_OK && !progress) {
-      copyState(state, ringAt(x, head), bytes);
-      vmaRevert(m);
-      if (anyRunning(m)) outcome = report(x, head, abi.HZ_DEADLOCK, 0, 0xff);
-    }
-    if (outcome != abi.ST_OK) {
-      status = outcome;
-      break;
-    }
-    setWord(x, abi.X_HEAD, head + 1);
   }
   const p = x + (abi.X_TRANSITIONS_LO << 2);
   store<u64>(p, load<u64>(p) + transitions);
-  return status;
+  if (outcome != abi.ST_OK || progress) return outcome;
+  copyState(state, from, bytes);
+  vmaRevert(m);
+  return anyRunning(m) ? report(x, node, abi.HZ_DEADLOCK, 0, 0xff) : abi.ST_OK;
+}
+
+/**
+ * Expands at most `budget` states, the deepest first: that keeps few of them waiting. As
+ * exploreRun; ST_FULL leaves nothing half expanded if only fingerprints have no room. ST_IDLE: this
+ * run has been worth nothing for too long.
+ */
+export function reduceRun(r: usize, x: usize, m: usize, budget: u32): i32 {
+  const most = hdr(m, abi.H_ACTORS) * word(x, abi.X_CHOICES);
+  for (; budget > 0; budget--) {
+    if (rw(r, R_HEIGHT) == 0) return abi.ST_DONE;
+    if (isFutile(r)) return abi.ST_IDLE;
+    const slots = <u32>1 << word(x, abi.X_SLOTS_LOG2);
+    if (word(x, abi.X_NODES) + most > slots - (slots >> 2)) return abi.ST_FULL;
+    const status = expandTop(r, x, m);
+    if (status != abi.ST_OK) return status;
+    setRw(r, R_EXPANDED, rw(r, R_EXPANDED) + 1);
+  }
+  return abi.ST_BUDGET;
 }
 
 /**
@@ -256,6 +288,16 @@ export function reduceFollow(r: usize, m: usize, actor: u32, choice: u32, out: u
     n++;
   }
   return n;
+}
+
+/** One step, heard: for tests of what is heard. As step. */
+export function reduceStep(r: usize, m: usize, actor: u32, choice: u32): i32 {
+  return heard(r, m, actor, choice);
+}
+
+/** The cells that the last step read, or wrote: a bit each, words of the state first. */
+export function reduceMap(r: usize, writes: bool): usize {
+  return mapAt(r, writes ? MAP_WRITES : MAP_READS);
 }
 
 /** 1: this run has seen what was not known before it. 2: and a reduction is not possible. */

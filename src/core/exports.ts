@@ -33,6 +33,8 @@ export interface CoreExports {
   reduceRun(r: number, x: number, m: number, budget: number): number;
   reduceWiden(x: number, most: number): number;
   reduceFollow(r: number, m: number, actor: number, choice: number, out: number): number;
+  reduceStep(r: number, m: number, actor: number, choice: number): number;
+  reduceMap(r: number, writes: number): number;
   reduceGrew(r: number): number;
   reduceChained(r: number): number;
   exploreInit(x: number, m: number): number;

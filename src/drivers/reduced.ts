@@ -30,6 +30,7 @@ const FOLLOW_WORDS = 512;
 /** As in assembly/reduce/memory.ts. */
 const POSITIONS = 8192;
 const FUTURES = 8192;
+const WAITING_BYTES = 2 ** 20;
 
 /** Room for what is known of steps: as reduceBytes of the core, rounded up. */
 export function reductionBytes(stateBytes: number, geometry: Geometry): number {
@@ -38,7 +39,13 @@ export function reductionBytes(stateBytes: number, geometry: Geometry): number {
   const map = 16 * Math.ceil((stateBytes / 4 + geometry.mms + contexts) / 128 + 1);
   const choices = 2 * geometry.watch + 4;
   const maps = POSITIONS * 2 + FUTURES * 3 + 16 + 3 * geometry.cpus + contexts;
-  return (maps + 2 * actors * choices) * map + 2 ** 20 + 2 * stateBytes + FOLLOW_WORDS * 4;
+  return (
+    (maps + 2 * actors * choices) * map +
+    2 ** 20 +
+    WAITING_BYTES +
+    3 * stateBytes +
+    FOLLOW_WORDS * 4
+  );
 }
 
 /** What a search works with. */
