@@ -106,7 +106,7 @@ function expectedOf(scenario: Scenario, parts: Parts, catalogue: Catalogue): Ver
 
 /** @throws ArgumentError E_TYPE */
 export function checkReduction(value: unknown): Reduction {
-  const found = REDUCTIONS.find((each) => each === (value ?? "none"));
+  const found = REDUCTIONS.find((each) => each === value);
   if (found !== undefined) return found;
   const message = `reduction must be ${REDUCTIONS.join(" or ")}, got ${String(value)}`;
   throw new ArgumentError("E_TYPE", message, { argument: "reduction" });
@@ -170,7 +170,9 @@ async function explored(
   const stateBytes = stateBytesOf(geometry);
   const sizes = tableSizes(stateBytes, maxStates, options.exact === true);
   let reduced: ExploreResult | null = null;
-  if (checkReduction(options.reduction) === "partial-order") {
+  if (
+    checkReduction(options.reduction === undefined ? "none" : options.reduction) === "partial-order"
+  ) {
     const bytes = sizes.bytes + reductionBytes(stateBytes, geometry);
     const tracked = await loadTracked();
     const machine = await exploredMachine(scenario, parts, catalogue, bytes, tracked);
