@@ -12,7 +12,14 @@ import type { Extent } from "./contest.js";
 import { intervalTreeRows } from "./interval-tree/rows.js";
 import { iotlbRows } from "./iotlb/rows.js";
 import { pinnedPagesRows } from "./pinned-pages/rows.js";
-import { exploreRow, intervalRow, referenceRow, shootdownRow, traceRow } from "./rows.js";
+import {
+  decidedRows,
+  exploreRow,
+  intervalRow,
+  referenceRow,
+  shootdownRow,
+  traceRow,
+} from "./rows.js";
 import { traceRows } from "./trace-rows.js";
 
 const args = process.argv.slice(2);
@@ -42,6 +49,7 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
     exploreRow(quick),
     traceRow(quick),
   ],
+  explore: () => decidedRows(quick),
   trace: () => traceRows(quick),
   "interval-tree": () => intervalTreeRows(extent),
   iotlb: () => iotlbRows(extent),

@@ -21,8 +21,8 @@ import { isPreempted } from "../vcpu";
 import { mapAdd, mapClear, mapGrow, mapMeets, mapPut, mapRemove } from "./maps";
 import {
   EDGES_MOST, envAt, handlersAt, MAP_CONTEXTS, MAP_IGNORED, MAP_LOCKS, MAP_READS, MAP_WANTED,
-  MAP_WRITES,   mapAt, mapBytes, POSITION_BYTES, positionAt, POSITIONS_MOST, R_ABANDONED, R_EDGES, R_GREW,
-  R_OFF_BACKUP, R_OFF_EDGES, R_OFF_SLOTS, R_POSITIONS, R_WORDS, rowMapAt, rw, setRw,
+  MAP_WRITES, mapAt, mapBytes, POSITION_BYTES, positionAt, POSITIONS_MOST, R_ABANDONED, R_EDGES,
+  R_GREW, R_OFF_BACKUP, R_OFF_EDGES, R_OFF_SLOTS, R_POSITIONS, R_WORDS, rowMapAt, rw, setRw,
 } from "./memory";
 import { cellsOf, hush, listen } from "./track";
 
@@ -35,7 +35,7 @@ export const AT_DONE: u32 = 16; // it has been executed
 
 const ROW_CELLS: u32 = offsetof<Ctx>() >> 2;
 
-/** Number of a context, as in ctxAt. */
+/** Where a context's row is kept while its step is executed. */
 // @ts-ignore: decorator
 @inline
 function rowBackup(r: usize, m: usize): usize {
@@ -209,7 +209,8 @@ export function heardCtx(r: usize, m: usize, actor: u32, ctx: Ctx): i32 {
   settleRow(r, m, index, ctx, before);
   // A task can go on only while its CPU runs it.
   if (index < hdr(m, abi.H_TASKS)) {
-    mapPut(mapAt(r, MAP_READS), cellOf(m, changetype<usize>(cpuAt(m, actor)) + offsetof<Cpu>("task")));
+    const row = changetype<usize>(cpuAt(m, actor));
+    mapPut(mapAt(r, MAP_READS), cellOf(m, row + offsetof<Cpu>("task")));
   }
   const p = positionAt(r, position);
   learn(r, readsOf(p));

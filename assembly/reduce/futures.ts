@@ -8,7 +8,7 @@ import { opAt, readsOf, writesOf } from "./footprint";
 import { keepsLockOrder, stopsAt } from "./locks";
 import { mapAdd, mapClear } from "./maps";
 import {
-  FUTURE_BYTES, FUTURES_MOST, MAP_LOCKS, mapAt, mapBytes, positionAt, POSITIONS_MOST, R_FUTURES,
+  FUTURE_BYTES, FUTURES_MOST, MAP_LOCKS, mapAt, mapBytes, positionAt, R_FUTURES,
   R_OFF_EDGES, R_OFF_FUTURE_SLOTS, R_OFF_FUTURES, R_OFF_STACK, R_STAMP, R_WORDS, rw, setRw,
 } from "./memory";
 

@@ -1,6 +1,6 @@
 /**
- * Locks, and who cannot get past one. A set of locks is a u32: per mm two bits (held by a writer, by
- * readers), then one per page table, then one per device.
+ * Locks, and who cannot get past one. A set of locks is a u32: per mm two bits (held by a writer,
+ * by readers), then one per page table, then one per device.
  *
  * While a context that does not move holds a lock, nobody gets past a micro-op that takes it: what
  * they do behind it need not be looked at. Whose lock it is, is read from the words of the locks,

@@ -35,7 +35,6 @@ export const R_OFF_FUTURE_SLOTS: i32 = 14;
 export const R_OFF_BACKUP: i32 = 15;
 export const R_OFF_STACK: i32 = 16;
 export const R_ABANDONED: i32 = 17; // 1: a table is full, or a step touched another's context
-export const R_BYTES: i32 = 18;
 export const R_CHAINED_LO: i32 = 20; // u64: steps that were taken alone
 export const R_OFF_ROWS: i32 = 22;
 export const R_GREW_AT: i32 = 23; // states there were when that happened first
@@ -128,21 +127,8 @@ function wordsOf(m: usize): u32 {
   return (((cellsOf(m) + hdr(m, abi.H_CONTEXTS) + 63) >> 6) + 1) & ~1;
 }
 
-/** Bytes it takes for this machine and so many choices an actor. */
-export function reduceBytes(m: usize, choices: u32): u32 {
-  const map = wordsOf(m) << 3;
-  const cpus = hdr(m, abi.H_CPUS);
-  const maps = MAPS + cpus + hdr(m, abi.H_CONTEXTS) + 2 * cpus +
-    2 * hdr(m, abi.H_ACTORS) * choices;
-  const state = hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
-  return (<u32>R_HEADER << 2) + maps * map + POSITIONS_MOST * (POSITION_BYTES + 2 * map) +
-    POSITIONS_MOST * 2 * 4 + EDGES_MOST * 8 + FUTURES_MOST * (FUTURE_BYTES + 3 * map) +
-    FUTURES_MOST * 2 * 4 + POSITIONS_MOST * 4 + state * 3 + offsetof<Ctx>() + WAITING_MOST * 8 +
-    hdr(m, abi.H_CONTEXTS) + cpus + 1024;
-}
-
-/** Where everything is. The memory is zero. */
-export function planReduction(r: usize, m: usize, choices: u32): void {
+/** Decides where everything is; how many bytes that takes. The memory is zero. */
+export function planReduction(r: usize, m: usize, choices: u32): u32 {
   const map = wordsOf(m) << 3;
   const cpus = hdr(m, abi.H_CPUS);
   const contexts = hdr(m, abi.H_CONTEXTS);
@@ -182,5 +168,5 @@ export function planReduction(r: usize, m: usize, choices: u32): void {
   at += hdr(m, abi.H_STATE_END) - hdr(m, abi.H_STATE_START);
   setRw(r, R_OFF_WAITING, at);
   at += WAITING_MOST * 8;
-  setRw(r, R_BYTES, at);
+  return at;
 }

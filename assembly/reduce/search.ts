@@ -20,25 +20,23 @@ import { footprintsInit, heardChoice, heardCtx } from "./footprint";
 import { futuresClear } from "./futures";
 import { locksInit } from "./locks";
 import {
-  MAP_READS, MAP_WRITES, mapAt, planReduction, R_ABANDONED, R_BYTES, R_CHAINED_LO, R_CHOICES,
+  MAP_READS, MAP_WRITES, mapAt, planReduction, R_ABANDONED, R_CHAINED_LO, R_CHOICES,
   R_EXPANDED, R_GREW, R_GREW_AT, R_HEIGHT, R_LAST, R_OFF_FROM, R_OFF_START, R_OFF_WAITING, rw,
   setRw, WAITING_MOST,
 } from "./memory";
 import { trackInit } from "./track";
 
-export { reduceBytes } from "./memory";
-
 /** Most steps that are taken alone in a row. */
 const CHAIN_MOST: u32 = 256;
 
-/** The memory at `r`, which is zero, learns about the machine from here on. */
-export function reduceInit(r: usize, m: usize, choices: u32): void {
-  planReduction(r, m, choices);
+/** The memory at `r`, which is zero, learns about the machine from here on. Its bytes. */
+export function reduceInit(r: usize, m: usize, choices: u32): u32 {
+  const bytes = planReduction(r, m, choices);
   trackInit(m, mapAt(r, MAP_READS), mapAt(r, MAP_WRITES));
   footprintsInit(r, m);
   locksInit(r, m);
   wantedInit(r, m);
-  setRw(r, R_BYTES, 0);
+  return bytes;
 }
 
 /** Any step of the explorer's, heard. As step. */

@@ -6,8 +6,8 @@
  * A cell is a 4-byte word of the explored state. VMAs are explored as rows but live in interval
  * trees outside the state: each mm's tree is one more cell.
  *
- *   TRACK_AT  state u32 · its bytes, 0 while nobody listens · trees u32 · their bytes · bytes of one
- *             · map of what is read · map of what is written · number of the first tree's cell
+ *   TRACK_AT  state u32 · its bytes, 0 while nobody listens · trees u32 · their bytes · bytes of
+ *             one · map of what is read · map of what is written · cell of the first tree
  */
 import * as abi from "../../src/core/abi";
 import { hdr } from "../machine";

@@ -26,8 +26,7 @@ export interface CoreExports {
   parallelRun(m: number, first: number, last: number, budget: number, patience: number): number;
   parallelLeft(m: number, first: number, last: number): number;
   /** Tracked build only, as the rest of reduce*. */
-  reduceInit(r: number, m: number, choices: number): void;
-  reduceBytes(m: number, choices: number): number;
+  reduceInit(r: number, m: number, choices: number): number;
   reduceWalks(r: number, m: number, walks: number, seed: number): void;
   reduceBegin(r: number, x: number, m: number): number;
   reduceRun(r: number, x: number, m: number, budget: number): number;

@@ -32,7 +32,7 @@ const POSITIONS = 8192;
 const FUTURES = 8192;
 const WAITING_BYTES = 2 ** 20;
 
-/** Room for what is known of steps: as reduceBytes of the core, rounded up. */
+/** Room for what is known of steps: what reduceInit of the core says, rounded up. */
 export function reductionBytes(stateBytes: number, geometry: Geometry): number {
   const actors = geometry.cpus + geometry.devices;
   const contexts = geometry.tasks + actors;

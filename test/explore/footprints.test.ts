@@ -52,7 +52,8 @@ async function heardMachine(scenario: Scenario, policy: string): Promise<Heard> 
   );
   const r = machine.core.end + 1024;
   const choices = 4 + 2 * geometry.watch;
-  machine.core.x.reduceInit(r, BASE, choices);
+  const used = machine.core.x.reduceInit(r, BASE, choices);
+  expect(used).toBeLessThan(reductionBytes(machine.core.stateBytes, geometry));
   return { machine, r, choices };
 }
 
