@@ -152,7 +152,7 @@ export function exploreRow(quick: boolean): Row {
   };
 }
 
-/** Scenarios of notifiers, and of three CPUs: states of the whole space, and steps of the reduced. */
+/** Scenarios of notifiers and of three CPUs, and the states of the whole space. */
 const DECIDED: readonly (readonly [string, number])[] = [
   ["munmap-user", 202],
   ["nested-gather-return", 21_360],

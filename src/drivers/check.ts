@@ -157,8 +157,8 @@ function gravityOf(verdict: Verdict): number {
 
 /**
  * Whether there is a hazard is found out by a reduced search; which is the shortest interleaving
- * that leads to it, by the plain one, which has that much room, too. It also has the last word where
- * the reduced one had no room: that looks at deep states first, the plain one at near ones.
+ * that leads to it, by the plain one, which has that much room, too. Where the reduced one had no
+ * room, the plain one has the last word: it looks at near states first, the other at deep ones.
  */
 async function explored(
   scenario: Scenario,

@@ -25,6 +25,8 @@ import {
 const ALL = process.env["SHOOTDOWN_ALL"] === "1";
 /** Larger spaces are compared under SHOOTDOWN_ALL=1 only. */
 const MOST = ALL ? 4_000_000 : 30_000;
+/** States the reduced search has room for: it goes deep first, and may find a hazard late. */
+const ROOM = 1_000_000;
 const { policies } = Catalogue.standard.parts;
 const ERAS = ["defer", "double", "only-end-everywhere"];
 const CONSUMERS = ["mirroring", "mirroring-no-retry", "mirroring-late-zap"];
@@ -40,10 +42,10 @@ async function reducedOnly(cell: Cell, exact = false): Promise<ExploreResult | n
   const scenario = scenarioNamed(cell.scenario);
   const geometry = geometryOf(scenario);
   const bytes = stateBytesOf(geometry);
-  const room = tableSizes(bytes, MOST, exact).bytes + reductionBytes(bytes, geometry);
+  const room = tableSizes(bytes, exact ? MOST : ROOM, exact).bytes + reductionBytes(bytes, geometry);
   const tracked = await loadTracked();
   const machine = await exploredMachine(scenario, cell, Catalogue.standard, room, tracked);
-  const result = exploreReduced(machine, { maxStates: MOST, exact });
+  const result = exploreReduced(machine, { maxStates: exact ? MOST : ROOM, exact });
   machine.dispose();
   return result;
 }
