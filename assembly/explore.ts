@@ -17,46 +17,28 @@ import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { hashBytes } from "./hash";
 import { ctxAt, hdr, sysAt } from "./machine";
+import { copyState, stateAt } from "./states";
 import { step } from "./step";
 import { isPreempted } from "./vcpu";
 import { vmaRestore, vmaRevert, vmaSave } from "./vma";
 
 // @ts-ignore: decorator
 @inline
-function word(x: usize, i: i32): u32 {
+export function word(x: usize, i: i32): u32 {
   return load<u32>(x + ((<usize>i) << 2));
 }
 
 // @ts-ignore: decorator
 @inline
-function setWord(x: usize, i: i32, value: u32): void {
+export function setWord(x: usize, i: i32, value: u32): void {
   store<u32>(x + ((<usize>i) << 2), value);
 }
 
 // @ts-ignore: decorator
 @inline
-function stateAt(m: usize): usize {
-  return m + hdr(m, abi.H_STATE_START);
-}
-
-// @ts-ignore: decorator
-@inline
-function ringAt(x: usize, index: u32): usize {
+export function ringAt(x: usize, index: u32): usize {
   const place = index % word(x, abi.X_RING_CAP);
   return x + word(x, abi.X_OFF_RING) + <usize>place * word(x, abi.X_STATE_BYTES);
-}
-
-/** By hand, in 32-byte strides: regions are multiples of 64, and bulk copies leave the module. */
-// @ts-ignore: decorator
-@inline
-function copyState(to: usize, from: usize, bytes: u32): void {
-  const end = from + bytes;
-  for (; from < end; from += 64, to += 64) {
-    v128.store(to, v128.load(from));
-    v128.store(to, v128.load(from, 16), 16);
-    v128.store(to, v128.load(from, 32), 32);
-    v128.store(to, v128.load(from, 48), 48);
-  }
 }
 
 function sameState(a: usize, b: usize, bytes: u32): bool {
@@ -101,7 +83,7 @@ function insert(x: usize, m: usize, node: u32): bool {
 }
 
 /** Adds the machine's state, reached from `parent`. ST_OK, or ST_FULL and nothing was added. */
-function add(x: usize, m: usize, parent: u32, actor: u32, choice: u32): i32 {
+export function add(x: usize, m: usize, parent: u32, actor: u32, choice: u32): i32 {
   const node = word(x, abi.X_NODES);
   const slots = <u32>1 << word(x, abi.X_SLOTS_LOG2);
   const waiting = word(x, abi.X_TAIL) - word(x, abi.X_HEAD);
@@ -119,7 +101,7 @@ function add(x: usize, m: usize, parent: u32, actor: u32, choice: u32): i32 {
   return abi.ST_OK;
 }
 
-function anyRunning(m: usize): bool {
+export function anyRunning(m: usize): bool {
   const n = hdr(m, abi.H_CONTEXTS);
   for (let i: u32 = 0; i < n; i++) {
     if (ctxAt(m, i).running != 0) return true;
@@ -127,13 +109,13 @@ function anyRunning(m: usize): bool {
   return false;
 }
 
-const GRAVEST: u32 = 4;
+export const GRAVEST: u32 = 4;
 
 /**
  * How grave a hazard is. A stale read is often a few steps away from a use after free, and shorter:
  * the verdict is the gravest hazard that can be reached, and its shortest interleaving.
  */
-function gravity(hazard: u32): u32 {
+export function gravity(hazard: u32): u32 {
   switch (hazard) {
     case abi.HZ_NONE: return 0;
     case abi.HZ_STALE: return 1;
@@ -143,7 +125,7 @@ function gravity(hazard: u32): u32 {
   }
 }
 
-function report(x: usize, node: u32, kind: u32, actor: u32, choice: u32): i32 {
+export function report(x: usize, node: u32, kind: u32, actor: u32, choice: u32): i32 {
   setWord(x, abi.X_HIT_NODE, node);
   setWord(x, abi.X_HIT_KIND, kind);
   setWord(x, abi.X_HIT_STEP, (actor << 8) | choice);

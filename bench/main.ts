@@ -13,7 +13,14 @@ import { intervalTreeRows } from "./interval-tree/rows.js";
 import { iotlbRows } from "./iotlb/rows.js";
 import { notifierRows } from "./notifier-rows.js";
 import { pinnedPagesRows } from "./pinned-pages/rows.js";
-import { exploreRow, intervalRow, referenceRow, shootdownRow, traceRow } from "./rows.js";
+import {
+  decidedRows,
+  exploreRow,
+  intervalRow,
+  referenceRow,
+  shootdownRow,
+  traceRow,
+} from "./rows.js";
 import { traceRows } from "./trace-rows.js";
 
 const args = process.argv.slice(2);
@@ -43,6 +50,7 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
     exploreRow(quick),
     traceRow(quick),
   ],
+  explore: () => decidedRows(quick),
   trace: () => traceRows(quick),
   notifiers: () => notifierRows(quick),
   "interval-tree": () => intervalTreeRows(extent),

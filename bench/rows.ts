@@ -152,6 +152,40 @@ export function exploreRow(quick: boolean): Row {
   };
 }
 
+/** Scenarios of notifiers and of three CPUs, and the states of the whole space. */
+const DECIDED: readonly (readonly [string, number])[] = [
+  ["munmap-user", 202],
+  ["nested-gather-return", 21_360],
+  ["nested-gather", 59_582],
+  ["cow-order", 100_409],
+  ["mremap", 157_149],
+  ["two-roads", 251_737],
+  ["mremap-cpu", 661_905],
+];
+
+/**
+ * Time to a verdict, by the plain search and by the reduced one, in states of the whole space that
+ * are decided a second: what a reduction costs is in its rows.
+ */
+export function decidedRows(quick: boolean): Row[] {
+  const rows = quick ? DECIDED.slice(0, 1) : DECIDED;
+  const plain = async (scenario: string): Promise<number> => {
+    const { verdict, states } = await check(scenario, { seed: SEED });
+    return verdict === "SAFE" ? states : 0;
+  };
+  return rows.flatMap(([scenario, states]) => {
+    const row = { unit: "states", seed: SEED, perCall: states, model: () => plain(scenario) };
+    const reduced = async (): Promise<number> => {
+      const options = { seed: SEED, reduction: "partial-order" } as const;
+      return (await check(scenario, options)).verdict === "SAFE" ? states : 0;
+    };
+    return [
+      { ...row, name: `decide ${scenario}, plain`, work: () => plain(scenario) },
+      { ...row, name: `decide ${scenario}, partial-order`, work: reduced },
+    ];
+  });
+}
+
 export function traceRow(quick: boolean): Row {
   const packed = readFileSync(new URL("../../traces/node-gc.ftrace.gz", import.meta.url));
   const text = gunzipSync(packed).toString();

@@ -1,4 +1,4 @@
-// Builds the package: assembly/ -> build/core.wasm, src/ -> dist/, then the files that travel with
+// Builds the package: assembly/ -> build/core.wasm and core.tracked.wasm, src/ -> dist/, then the files that travel with
 // dist/. Each stage is skipped when its output is newer than everything it reads, so running the
 // build before every test run is cheap. `--force` rebuilds all of it.
 
@@ -79,6 +79,18 @@ async function buildCore() {
   console.log(`build: core.wasm ${statSync("build/core.wasm").size} bytes`);
 }
 
+async function buildTrackedCore() {
+  const outFile = "build/core.tracked.wasm";
+  const inputs = ["assembly", "src/core/abi.ts", "scripts/tracked.mjs", "scripts/tracked.json"];
+  if (isFresh([outFile], inputs)) return;
+  const startedMs = Date.now();
+  rmSync(outFile, { force: true });
+  const { buildTracked } = await import("./tracked.mjs");
+  await buildTracked(outFile).catch((error) => fail(error.message));
+  utimesSync(outFile, startedMs / 1000, startedMs / 1000);
+  console.log(`build: core.tracked.wasm ${statSync(outFile).size} bytes`);
+}
+
 /** Deletes what an earlier build left in dist/ for a source that is gone. */
 function pruneDist(folder) {
   if (!existsSync(folder)) return;
@@ -112,5 +124,7 @@ function buildLibrary() {
 }
 
 await buildCore();
+await buildTrackedCore();
 buildLibrary();
-copyWhole("build/core.wasm", "dist/core/core.wasm");
+for (const name of ["core.wasm", "core.tracked.wasm"])
+  copyWhole(`build/${name}`, `dist/core/${name}`);

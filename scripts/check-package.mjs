@@ -31,6 +31,7 @@ try {
     "esm-only",
     "--exclude-entrypoints",
     "./wasm/core.wasm",
+    "./wasm/core.tracked.wasm",
     "./schemas/*",
   ]);
 } finally {

@@ -54,6 +54,8 @@ export {
   type CheckResult,
   expectedVerdict,
   listScenarios,
+  type Reduction,
+  REDUCTIONS,
   scenarioNamed,
 } from "./drivers/check.js";
 export {
@@ -69,7 +71,12 @@ export {
   type SampleOptions,
   type SampleResult,
 } from "./drivers/sample.js";
-export type { ExploreOptions, ExploreResult, ScheduleStep } from "./drivers/explore.js";
+export type {
+  ExploreOptions,
+  ExploreResult,
+  ReductionResult,
+  ScheduleStep,
+} from "./drivers/explore.js";
 export {
   formatSchedule,
   makeReplayFile,

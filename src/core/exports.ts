@@ -25,6 +25,17 @@ export interface CoreExports {
   timedAdvance(m: number, until: number, budget: number): number;
   parallelRun(m: number, first: number, last: number, budget: number, patience: number): number;
   parallelLeft(m: number, first: number, last: number): number;
+  /** Tracked build only, as the rest of reduce*. */
+  reduceInit(r: number, m: number, choices: number): number;
+  reduceWalks(r: number, m: number, walks: number, seed: number): void;
+  reduceBegin(r: number, x: number, m: number): number;
+  reduceRun(r: number, x: number, m: number, budget: number): number;
+  reduceWiden(x: number, most: number): number;
+  reduceFollow(r: number, m: number, actor: number, choice: number, out: number): number;
+  reduceStep(r: number, m: number, actor: number, choice: number): number;
+  reduceMap(r: number, writes: number): number;
+  reduceGrew(r: number): number;
+  reduceChained(r: number): number;
   exploreInit(x: number, m: number): number;
   exploreRun(x: number, m: number, budget: number): number;
   stateHash(m: number, out: number): void;

@@ -14,6 +14,7 @@ const WASM_PAGE = 65_536;
 const MODULE_MAX_PAGES = 65_536;
 
 let shared: Promise<WebAssembly.Module> | undefined;
+let tracked: Promise<WebAssembly.Module> | undefined;
 
 interface ProcessLike {
   getBuiltinModule?: (name: string) => unknown;
@@ -58,6 +59,14 @@ export function loadModule(source?: WasmSource): Promise<WebAssembly.Module> {
   if (source !== undefined) return compile(source);
   shared ??= compile(undefined);
   return shared;
+}
+
+/** The tracked build of the core, which reduced searches run; compiled once per process. */
+export function loadTracked(): Promise<WebAssembly.Module> {
+  tracked ??= readUrl(new URL("./core.tracked.wasm", import.meta.url)).then((bytes) =>
+    WebAssembly.compile(bytes),
+  );
+  return tracked;
 }
 
 /**

@@ -44,6 +44,20 @@ export interface ExploreResult {
   readonly collisionBound: number;
   /** The shortest way to the hazard; empty when there is none. */
   readonly schedule: readonly ScheduleStep[];
+  /** No shorter one leads to this hazard; true when there is none. */
+  readonly isShortest: boolean;
+  /** What the reduced search did, if there was one; null: every state was looked at. */
+  readonly reduction: ReductionResult | null;
+}
+
+/** Of a reduced search: see docs/exploring.md. */
+export interface ReductionResult {
+  /** States that were kept. */
+  readonly states: number;
+  /** Steps that were taken, those that were taken alone included. */
+  readonly transitions: number;
+  /** Runs it took until one of them saw nothing new. */
+  readonly runs: number;
 }
 
 export const DEFAULT_MAX_STATES = 4_000_000;
@@ -116,6 +130,8 @@ export function explore(machine: Machine, options: ExploreOptions = {}): Explore
           word(soft ? abi.X_SOFT_STEP : abi.X_HIT_STEP),
         )
       : [],
+    isShortest: true,
+    reduction: null,
   };
 }
 
@@ -139,6 +155,18 @@ function prepare(
   if (core.u32[(x >> 2) + abi.X_NODES] !== 0) {
     core.u8.fill(0, x, x + abi.X_WORDS * 4 + 2 ** sizes.slotsLog2 * 8 + 64);
   }
+  return fillHeader(machine, x, sizes, exact, seed);
+}
+
+/** Fills the header of tables that are zero, and reads it. */
+export function fillHeader(
+  machine: Machine,
+  x: number,
+  sizes: TableSizes,
+  exact: boolean,
+  seed: bigint,
+): (index: number) => number {
+  const { core } = machine;
   const set = (index: number, value: number): void => {
     core.u32[(x >> 2) + index] = value;
   };
@@ -161,7 +189,7 @@ function prepare(
 }
 
 /** From the start to the reported step. */
-function trail(
+export function trail(
   machine: Machine,
   x: number,
   word: (index: number) => number,

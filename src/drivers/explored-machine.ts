@@ -2,6 +2,7 @@
 import * as abi from "../core/abi.js";
 import { planBlock } from "../core/block.js";
 import { checkGeometry, EXPLORED_GEOMETRY, type Geometry } from "../core/geometry.js";
+import type { WasmSource } from "../core/loader.js";
 import type { Catalogue } from "../kernel/catalogue.js";
 import type { Script } from "../kernel/image.js";
 import { Machine } from "../machine.js";
@@ -96,6 +97,7 @@ export async function exploredMachine(
   parts: Parts,
   catalogue: Catalogue,
   extraBytes: number,
+  wasm?: WasmSource,
 ): Promise<Machine> {
   const machine = await Machine.create({
     catalogue,
@@ -111,6 +113,7 @@ export async function exploredMachine(
     ],
     scriptsOnly: true,
     extraBytes,
+    ...(wasm === undefined ? {} : { wasm }),
   });
   for (const { vmas } of scenario.mms) {
     const mm = machine.newMm();

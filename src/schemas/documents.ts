@@ -139,6 +139,9 @@ export const check = z.strictObject({
   also: z.array(verdict),
   collisionBound: share,
   schedule: z.string(),
+  isShortest: z.boolean(),
+  /** Of the reduced search, if there was one. */
+  reduction: z.strictObject({ states: count, transitions: count, runs: count }).nullable(),
   assumptions: z.array(name).min(1),
   expected: verdict.nullable(),
   steps: z.array(

@@ -49,6 +49,7 @@ describe("the packed tarball", () => {
     "dist/index.js",
     "dist/index.d.ts",
     "dist/core/core.wasm",
+    "dist/core/core.tracked.wasm",
     "dist/drivers/worker.js",
     "dist/drivers/worker.d.ts",
     "dist/cli/main.js",

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { allNames, checkMatrix, type MatrixResult } from "../../drivers/check-matrix.js";
-import { check, type CheckResult, listScenarios } from "../../drivers/check.js";
+import { check, type CheckResult, checkReduction, listScenarios } from "../../drivers/check.js";
 import {
   formatSchedule,
   makeReplayFile,
@@ -24,6 +24,7 @@ interface Options extends CommonOptions {
   readonly consumer: string;
   readonly exact?: boolean;
   readonly maxStates: string;
+  readonly reduction: string;
   readonly list?: boolean;
   readonly save?: string;
   readonly replay?: string;
@@ -44,17 +45,28 @@ async function list(options: Options): Promise<number> {
   return EXIT_OK;
 }
 
+function reductionOf({ reduction }: CheckResult): string {
+  if (reduction === null) return "";
+  const { states, transitions, runs } = reduction;
+  return (
+    `\npartial-order reduction: ${states.toLocaleString("en-US")} states kept, ` +
+    `${transitions.toLocaleString("en-US")} steps taken, run ${runs} times`
+  );
+}
+
 async function formatCheck(result: CheckResult, scenario: Scenario): Promise<string> {
   const head =
     `${result.verdict}  ${result.scenario}: ${result.title}\n` +
     `era ${result.era}, policy ${result.policy}, consumer ${result.consumer}; ` +
     `${result.states.toLocaleString("en-US")} states, ` +
     `${result.transitions.toLocaleString("en-US")} transitions, depth ${result.depth}`;
+  const reduced = reductionOf(result);
   const assumes = result.assumptions.map((assumption) => `  ${assumption}`).join("\n");
-  if (result.schedule.length === 0) return `${head}\nassumes:\n${assumes}\n`;
+  if (result.schedule.length === 0) return `${head}${reduced}\nassumes:\n${assumes}\n`;
   const steps = await stepsOf(result, scenario);
+  const which = result.isShortest ? "shortest interleaving" : "an interleaving, not the shortest";
   return (
-    `${head}\nshortest interleaving: ${steps.length} steps, ${switchesOf(steps)} switches\n\n` +
+    `${head}${reduced}\n${which}: ${steps.length} steps, ${switchesOf(steps)} switches\n\n` +
     `${formatSteps(scenario, steps)}\n\nassumes:\n${assumes}\n`
   );
 }
@@ -97,6 +109,7 @@ async function runAll(options: Options): Promise<number> {
     exact: options.exact === true,
     maxStates: wholeNumber("--max-states", options.maxStates, 1, 2 ** 27),
     seed: seedOf(options),
+    reduction: checkReduction(options.reduction),
     onCell: (done, of) => {
       progress.update(`${done} of ${of}`);
     },
@@ -125,6 +138,7 @@ async function run(name: string | undefined, options: Options): Promise<number> 
     exact: options.exact === true,
     maxStates: wholeNumber("--max-states", options.maxStates, 1, 2 ** 27),
     seed: seedOf(options),
+    reduction: checkReduction(options.reduction),
     onGaps: gapPrinter(options.json),
     onProgress: (states) => {
       progress.update(`${states.toLocaleString("en-US")} states`);
@@ -156,6 +170,7 @@ export function addCheck(program: Command, finish: (code: number) => void): void
     .option("--consumer <name>", "what is behind the secondary MMU", "sharing")
     .option("--exact", "compare whole states instead of 64-bit fingerprints")
     .option("--max-states <n>", "give up (inconclusive) after this many", "4000000")
+    .option("--reduction <kind>", "none, or partial-order: far fewer states, same verdict", "none")
     .option("--save <file>", "write the counterexample as a replay file")
     .option("--replay <file>", "run a replay file again, checking every state")
     .addHelpText(
@@ -168,6 +183,7 @@ Examples:
   shootdown check --list
   shootdown check cow-order --era defer
   shootdown check mremap --era double --save trail.json
+  shootdown check mremap-cpu --reduction partial-order
   shootdown check --replay trail.json
   shootdown check all --policy all --era double,deduplicated
 Exit code: 0 safe, 1 anything else (an inconclusive search is never safe), 2 usage or bad input.`,
