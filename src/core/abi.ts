@@ -614,6 +614,7 @@ export const X_CHOICES = 18; // choices per actor: 2 + watched pages if walks ma
 export const X_DEPTH = 19;
 export const X_LEVEL_END = 20;
 export const X_RING_MOST = 24; // states the ring may grow to
+export const X_RING_BASE = 25; // node number that its first place is for, modulo its size
 export const X_SOFT_NODE = 21; // the gravest hazard so far that did not end the search
 export const X_SOFT_KIND = 22;
 export const X_SOFT_STEP = 23;
