@@ -13,6 +13,7 @@ import * as abi from "../src/core/abi";
 import { add32, get32, isShared, put32, sub32 } from "./atomics";
 import { charge } from "./charge";
 import { flushRequest } from "./flush";
+import { hasLifetimes } from "./lifetime";
 import {
   batchAt, clockAt, cost, cpuAt, ctxIndex, hdr, maskAt, setHdr,
 } from "./machine";
@@ -22,24 +23,24 @@ import { Cpu, Ctx } from "./rows";
 import { vmaAny } from "./vma";
 import { blocked, wakeByIpi, wakeWaiters } from "./wake";
 
-const E_GEN: usize = 4;
+export const E_GEN: usize = 4;
 const E_START: usize = 8;
 const E_END: usize = 16;
 const E_FLAGS: usize = 24;
 const E_COUNT: usize = 28;
-const E_MASK: usize = 32;
+export const E_MASK: usize = 32;
 
 const NEVER: u64 = u64.MAX_VALUE;
 
 // @ts-ignore: decorator
 @inline
-function entryAt(m: usize, i: u32): usize {
+export function entryAt(m: usize, i: u32): usize {
   return m + hdr(m, abi.H_OFF_LATR) + <usize>i * hdr(m, abi.H_LATR_STRIDE);
 }
 
 // @ts-ignore: decorator
 @inline
-function entriesOf(m: usize): u32 {
+export function entriesOf(m: usize): u32 {
   return hdr(m, abi.H_CPUS) * hdr(m, abi.H_LATR_RING);
 }
 
@@ -146,6 +147,8 @@ function armTick<F>(m: usize, self: u32, mask: usize): void {
     store<u64>(tickPlace(m), (now / period + 1) * period);
     return;
   }
+  // Nobody sweeps: what they hold drops itself.
+  if (hasLifetimes(m)) return;
   const words = hdr(m, abi.H_MASK_WORDS);
   for (let i = maskNext<F>(mask, words, 0); i >= 0; i = maskNext<F>(mask, words, <u32>i + 1)) {
     put32<F>(changetype<usize>(cpuAt(m, i)) + offsetof<Cpu>("ipiPending"), 1);
@@ -180,7 +183,7 @@ export function latrPost<F>(m: usize, self: u32, ctx: Ctx, how: u32): i32 {
     return abi.ST_OK;
   }
   if (e == 0 || !targets<F>(m, self, info, e + E_MASK)) return abi.ST_OK;
-  store<u32>(e, info.infoGen, E_GEN);
+  store<u32>(e, hasLifetimes(m) ? 0 : info.infoGen, E_GEN);
   store<u64>(e, info.infoStart, E_START);
   store<u64>(e, info.infoEnd, E_END);
   store<u32>(e, info.infoFlags, E_FLAGS);
@@ -193,7 +196,7 @@ export function latrPost<F>(m: usize, self: u32, ctx: Ctx, how: u32): i32 {
 }
 
 /** The last CPU has swept. Pools locked. */
-function retire<F>(m: usize, cpu: u32, e: usize): void {
+export function retire<F>(m: usize, cpu: u32, e: usize): void {
   const n = load<u32>(e, E_COUNT);
   const frames = framesOf(m, e);
   for (let i: u32 = 0; i < n; i++) putFrame<F>(m, cpu, load<u32>(frames + (i << 2)));
@@ -209,16 +212,26 @@ function waitKey(m: usize): u32 {
   return hdr(m, abi.H_OFF_LATR);
 }
 
-/** LATR_SWEEP */
+/** Timed: have as many ticks passed as what this entry withholds is withheld for? */
+function isOutlived(m: usize, e: usize): bool {
+  return hdr(m, abi.H_OFF_HEAP) != 0 && load<u32>(e, E_GEN) >= hdr(m, abi.H_LIFE_TICKS);
+}
+
+/** LATR_SWEEP; with lifetimes, what was withheld long enough is freed. */
 export function latrSweep<F>(m: usize, cpu: u32): i32 {
   const words = hdr(m, abi.H_MASK_WORDS);
   const n = entriesOf(m);
+  const lives = hasLifetimes(m);
   if (!lockPools<F>(m)) return abi.ST_WAIT;
   for (let i: u32 = 0; i < n; i++) {
     const e = entryAt(m, i);
     const mm = load<u32>(e);
-    if (mm == 0 || !maskHas<F>(e + E_MASK, cpu)) continue;
+    if (mm == 0 || (lives ? !isOutlived(m, e) : !maskHas<F>(e + E_MASK, cpu))) continue;
     charge(m, cpu, abi.COST_SWEEP, 1);
+    if (lives) {
+      retire<F>(m, cpu, e);
+      continue;
+    }
     const row = cpuAt(m, cpu);
     // Whoever runs something else by now compares generations when it comes back.
     if (row.loadedMm == mm) {
@@ -249,10 +262,33 @@ export function latrFrames(m: usize, actor: u32): i32 {
   return abi.ST_NO_FRAMES;
 }
 
+/**
+ * With lifetimes: one more tick for what is withheld. Where it was the last, the CPU that withholds
+ * it is interrupted, to free it.
+ */
+function lifeTick<F>(m: usize, time: u64): void {
+  for (let k: u32 = 0; k < entriesOf(m); k++) {
+    const e = entryAt(m, k);
+    if (load<u32>(e) == 0 || isOutlived(m, e)) continue;
+    store<u32>(e, load<u32>(e, E_GEN) + 1, E_GEN);
+    const owner = k / hdr(m, abi.H_LATR_RING);
+    if (!isOutlived(m, e)) {
+      store<u64>(tickPlace(m), time + max<u64>(1, cost(m, abi.COST_TICK)));
+    } else if (cpuAt(m, owner).ipiPending == 0) {
+      cpuAt(m, owner).ipiPending = 1;
+      wakeByIpi<F>(m, owner, time);
+    }
+  }
+}
+
 /** Timed driver: the tick is here; CPUs that have something to sweep are interrupted. */
 export function latrTick<F>(m: usize): void {
   const time = tickAt(m);
   store<u64>(tickPlace(m), NEVER);
+  if (hasLifetimes(m)) {
+    lifeTick<F>(m, time);
+    return;
+  }
   const words = hdr(m, abi.H_MASK_WORDS);
   const n = entriesOf(m);
   for (let k: u32 = 0; k < n; k++) {

@@ -154,7 +154,7 @@ export function judge<F>(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
 ): bool {
   const pfn = e.frame;
-  if ((e.gen & ~(<u32>abi.ENTRY_DIRTY)) != frameGen<F>(m, pfn)) {
+  if ((e.gen & ~(<u32>abi.ENTRY_SOFT)) != frameGen<F>(m, pfn)) {
     hazard<F>(m, actor, abi.HZ_UAF, vpn, pfn);
     return false;
   }

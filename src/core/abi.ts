@@ -114,6 +114,10 @@ export const H_LATR_STRIDE = 82; // bytes of an entry
 export const H_TICK_LO = 83; // timed: when the next tick sweeps, a u64; all-ones: none is due
 export const H_TICK_HI = 84;
 export const H_OFF_VCPU = 87; // OPT_PREEMPT: per CPU VCPU_* u32
+export const H_ROWS = 89; // ROW_*: rows that options have no bit for
+export const H_OFF_BIRTH = 90; // ROW_LIFETIMES, timed: per TLB entry the tick of its birth, u32
+export const H_LIFE_TICKS = 91; // ROW_LIFETIMES: ticks for which frames are withheld
+export const H_LIFE_RENEWS = 92; // mutant: 1: an entry that is used begins to live anew
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
@@ -192,6 +196,8 @@ export const OPT_PTI = 268435456; // page-table isolation: user and kernel halve
 export const OPT_POLL = 536870912; // idle CPUs poll for work (1 << 29)
 export const OPT_GLOBAL_ASIDS = 1073741824; // mms may have an ASID that is the same everywhere
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
+
+export const ROW_LIFETIMES = 1; // TLB entries drop themselves: see assembly/lifetime.ts
 
 // ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
 export const PTE_P = 1; // present
@@ -499,6 +505,8 @@ export const LATR_TEST = 2;
 export const BATCHES_MOST = 16383; // then both counters start anew (Linux)
 export const FRAME_COLLECTED = 0x80000000; // in Frame.value
 export const ENTRY_DIRTY = 0x80000000; // in Entry.gen of a TLB: stores need not set the dirty bit
+export const ENTRY_OLD = 0x40000000; // there, too: it has lived through a tick (ROW_LIFETIMES)
+export const ENTRY_SOFT = 0xc0000000; // what is not the frame's generation
 export const CALL_WRITE = 1;
 export const CALL_ASYNC = 2;
 

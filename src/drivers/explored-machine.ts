@@ -57,7 +57,7 @@ const ALL_ROWS =
 
 /** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {
-  const plan = planBlock(geometry, ALL_ROWS, 1);
+  const plan = planBlock(geometry, ALL_ROWS, 1, 0xffff_ffff);
   return plan[abi.H_STATE_END] - plan[abi.H_STATE_START];
 }
 

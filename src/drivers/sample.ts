@@ -83,7 +83,8 @@ function agentsOf(machine: Machine): Agent[] {
   const { core, geometry } = machine;
   const options = core.header[abi.H_OPTIONS];
   const walks = (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? geometry.watch : 0;
-  const broadcasts = (options & abi.OPT_BROADCAST) !== 0;
+  const lives = (core.header[abi.H_ROWS] & abi.ROW_LIFETIMES) !== 0;
+  const byItself = lives || (options & abi.OPT_BROADCAST) !== 0;
   const nmis = (options & abi.OPT_NMI) !== 0 ? geometry.watch : 0;
   const agents: Agent[] = [];
   for (let actor = 0; actor < geometry.cpus + geometry.devices; actor++) {
@@ -96,7 +97,7 @@ function agentsOf(machine: Machine): Agent[] {
     if (isCpu && (options & abi.OPT_PREEMPT) !== 0) {
       agents.push({ actor, choice: () => 3 + 2 * geometry.watch });
     }
-    if (isCpu && broadcasts) agents.push({ actor, choice: () => 2 + 2 * geometry.watch });
+    if (isCpu && byItself) agents.push({ actor, choice: () => 2 + 2 * geometry.watch });
     for (let k = 0; isCpu && k < nmis; k++) {
       agents.push({ actor, choice: () => 2 + geometry.watch + k });
     }

@@ -281,7 +281,13 @@ export const recycledHere: Scenario = {
     onCpu(0, "T0 unmaps A, writes C", onRange("munmap", 0), write(2)),
     onCpu(1, "T1 uses A", load(0), { call: "store", args: { vpn: 0 } }),
   ],
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "latr-everything": "SAFE" },
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "latr-everything": "SAFE",
+    "self-invalidating-early": "UAF",
+    "self-invalidating-renewed": "UAF",
+  },
 };
 
 const recycledBack: Scenario = {
@@ -315,6 +321,8 @@ const recycledBack: Scenario = {
     "latr-everything": "SAFE",
     "latr-reused": "STALE",
     "latr-tickless": "DEADLOCK",
+    "self-invalidating-early": "UAF",
+    "self-invalidating-reused": "STALE",
     "fpr-aba": "STALE",
   },
 };
@@ -348,6 +356,8 @@ const recycledElsewhere: Scenario = {
     ...BROKEN_ANYWAY,
     "latr-everything": "SAFE",
     "latr-tickless": "DEADLOCK",
+    "self-invalidating-early": "UAF",
+    "self-invalidating-renewed": "UAF",
     "fpr-leaky": "UAF",
   },
 };

@@ -89,6 +89,7 @@ const nmiUnmapped: Scenario = {
   expectPolicy: {
     ...nmiRecycled.expectPolicy,
     "latr-own-late": "UAF",
+    "self-invalidating-early": "UAF",
     // CPU0 used the page after CPU1.
     "core-tables-owner": "UAF",
   },
@@ -309,6 +310,8 @@ const unmapAndMap: Scenario = {
     ...BROKEN_ANYWAY,
     "latr-reused": "STALE",
     "latr-tickless": "DEADLOCK",
+    "self-invalidating-early": "UAF",
+    "self-invalidating-reused": "STALE",
   },
 };
 

@@ -59,19 +59,21 @@ function post(model: Model, cpu: Cpu, c: Context, how: number): number {
   }
   const left = sweepers(model, cpu, mm);
   if (left.size === 0) return abi.ST_OK;
-  cpu.latr = { info: { ...info, mm }, frames: c.gather.frames, left };
+  cpu.latr = { info: { ...info, mm }, frames: c.gather.frames, left, seen: new Set() };
   c.gather.frames = [];
-  for (const index of left) model.cpus[index].ipiPending = true;
+  // Nobody is to sweep what drops itself.
+  for (const index of model.lifetimes ? [] : left) model.cpus[index].ipiPending = true;
   c.flag = true;
   return abi.ST_OK;
 }
 
-function retire(model: Model, actor: number, owner: Cpu): void {
+export function retire(model: Model, actor: number, owner: Cpu): void {
   for (const pfn of owner.latr!.frames) putFrame(model, actor, pfn);
   owner.latr = null;
 }
 
 function sweep(model: Model, cpu: Cpu): void {
+  if (model.lifetimes) return;
   for (const owner of model.cpus) {
     const { latr } = owner;
     if (!latr?.left.has(cpu.index)) continue;

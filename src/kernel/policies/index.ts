@@ -43,6 +43,12 @@ import { pteFilter, pteFilterGone } from "./pte-filter.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
 import { replicas, replicasLate } from "./replicas.js";
 import { riscvIpi, riscvLoadedOnly, riscvSbi } from "./riscv.js";
+import {
+  selfInvalidating,
+  selfInvalidatingEarly,
+  selfInvalidatingRenewed,
+  selfInvalidatingReused,
+} from "./self-invalidating.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
 import { tellAll, tellLazy } from "./target-filter.js";
@@ -81,6 +87,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   riscvIpi,
   abis,
   cowWrite,
+  selfInvalidating,
   noWait,
   ackFirst,
   noIpi,
@@ -130,4 +137,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   abisUnflushed,
   abisFlushedBefore,
   cowUnwritten,
+  selfInvalidatingEarly,
+  selfInvalidatingRenewed,
+  selfInvalidatingReused,
 ];
