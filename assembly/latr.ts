@@ -12,10 +12,10 @@
 import * as abi from "../src/core/abi";
 import { add32, get32, isShared, put32, sub32 } from "./atomics";
 import { charge } from "./charge";
-import { flushRequest } from "./flush";
+import { flushPages, flushRequest, flushSlot } from "./flush";
 import { hasLifetimes } from "./lifetime";
 import {
-  batchAt, clockAt, cost, cpuAt, ctxIndex, hdr, maskAt, setHdr,
+  asidSlot, batchAt, clockAt, cost, cpuAt, ctxIndex, hdr, maskAt, mmAt, setHdr,
 } from "./machine";
 import { maskHas, maskNext, maskSet, maskUnset } from "./mask";
 import { lockPools, putFrame, unlockPools } from "./pools";
@@ -119,8 +119,11 @@ function park<F>(m: usize, ctx: Ctx, e: usize): void {
   ctx.gCount = 0;
 }
 
-/** CPUs that run the mm now. The others compare generations when they come back to it. */
-function targets<F>(m: usize, self: u32, info: Cpu, mask: usize): bool {
+/**
+ * CPUs that run the mm now. The others compare generations when they come back to it; unless they
+ * sweep, too, those that hold it lazily excepted.
+ */
+function targets<F>(m: usize, self: u32, info: Cpu, mask: usize, away: bool): bool {
   const all = maskAt(m, info.infoMm - 1);
   const words = hdr(m, abi.H_MASK_WORDS);
   let any = false;
@@ -128,7 +131,7 @@ function targets<F>(m: usize, self: u32, info: Cpu, mask: usize): bool {
     const row = cpuAt(m, i);
     if (<u32>i == self || row.online == 0 || row.lazy != 0) continue;
     const loaded = get32<F>(changetype<usize>(row) + offsetof<Cpu>("loadedMm"));
-    if (loaded != info.infoMm && loaded != abi.LOADED_SWITCHING) continue;
+    if (!away && loaded != info.infoMm && loaded != abi.LOADED_SWITCHING) continue;
     maskSet<F>(mask, <u32>i);
     any = true;
   }
@@ -160,7 +163,10 @@ function armTick<F>(m: usize, self: u32, mask: usize): void {
  * nothing is mapped there any more. Where a mapping stays, a fault would give the addresses out
  * again as soon as the lock is free.
  */
-function mayWait(m: usize, ctx: Ctx, info: Cpu): bool {
+function mayWait(m: usize, ctx: Ctx, info: Cpu, how: u32): bool {
+  // What reclaim has isolated: who faults there waits until all have swept.
+  const parks = (how & abi.LATR_SWAP) != 0 && (info.infoFlags & abi.INFO_PARKS) != 0;
+  if (parks && ctx.gCount != 0) return (info.infoFlags & abi.INFO_FREED) == 0;
   if ((info.infoFlags & abi.INFO_FREED) != 0 || ctx.gStart >= ctx.gEnd) return false;
   if (ctx.gCount == 0 || (ctx.locks & abi.LOCK_MMAP_WRITE) == 0) return false;
   return !vmaAny(m, info.infoMm - 1, ctx.gStart, ctx.gEnd);
@@ -176,13 +182,14 @@ export function latrPost<F>(m: usize, self: u32, ctx: Ctx, how: u32): i32 {
   ctx.flag = 0;
   if (info.infoMm == 0 || (hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return abi.ST_BAD_PROGRAM;
   if (info.infoMm >= <u32>abi.INFO_KERNEL_MM || ctx.gCount > roomOf(m)) return abi.ST_OK;
-  if (any ? (info.infoFlags & abi.INFO_FREED) != 0 : !mayWait(m, ctx, info)) return abi.ST_OK;
+  if (any ? (info.infoFlags & abi.INFO_FREED) != 0 : !mayWait(m, ctx, info, how)) return abi.ST_OK;
   const e = freeEntry(m, self);
   if ((how & abi.LATR_TEST) != 0) {
     ctx.flag = e != 0 ? 1 : 0;
     return abi.ST_OK;
   }
-  if (e == 0 || !targets<F>(m, self, info, e + E_MASK)) return abi.ST_OK;
+  const away = (how & abi.LATR_SWAP) != 0;
+  if (e == 0 || !targets<F>(m, self, info, e + E_MASK, away)) return abi.ST_OK;
   store<u32>(e, hasLifetimes(m) ? 0 : info.infoGen, E_GEN);
   store<u64>(e, info.infoStart, E_START);
   store<u64>(e, info.infoEnd, E_END);
@@ -217,8 +224,30 @@ function isOutlived(m: usize, e: usize): bool {
   return hdr(m, abi.H_OFF_HEAP) != 0 && load<u32>(e, E_GEN) >= hdr(m, abi.H_LIFE_TICKS);
 }
 
+/**
+ * The slot that holds the mm of `e` and is not loaded: it need not be flushed when it is loaded if
+ * this was the one request that it had missed. `flushes`: not with a mutant.
+ */
+function sweepInactive(
+  m: usize, cpu: u32, row: Cpu, mm: u32, e: usize, flushes: bool,
+): void {
+  const id = mmAt(m, mm).ctxId;
+  for (let i: u32 = 0; i < hdr(m, abi.H_ASIDS); i++) {
+    const slot = asidSlot(row, i);
+    if (load<u32>(slot) != id) continue;
+    const flags = load<u32>(e, E_FLAGS);
+    const bits = (flags & abi.INFO_HUGE) != 0 ? hdr(m, abi.H_INDEX_BITS) : 0;
+    if (flushes && (flags & abi.INFO_FULL) != 0) flushSlot(m, cpu, i);
+    else if (flushes) {
+      flushPages(m, cpu, clockAt(m, cpu), i, load<u64>(e, E_START), load<u64>(e, E_END),
+        (<u64>1) << bits);
+    }
+    if (load<u32>(slot, 4) + 1 == load<u32>(e, E_GEN)) store<u32>(slot, load<u32>(e, E_GEN), 4);
+  }
+}
+
 /** LATR_SWEEP; with lifetimes, what was withheld long enough is freed. */
-export function latrSweep<F>(m: usize, cpu: u32): i32 {
+export function latrSweep<F>(m: usize, cpu: u32, how: u32): i32 {
   const words = hdr(m, abi.H_MASK_WORDS);
   const n = entriesOf(m);
   const lives = hasLifetimes(m);
@@ -237,6 +266,8 @@ export function latrSweep<F>(m: usize, cpu: u32): i32 {
     if (row.loadedMm == mm) {
       flushRequest<F>(m, cpu, mm, load<u32>(e, E_GEN), load<u64>(e, E_START), load<u64>(e, E_END),
         load<u32>(e, E_FLAGS), false);
+    } else if ((how & abi.SWEEP_INACTIVE) != 0) {
+      sweepInactive(m, cpu, row, mm - 1, e, (how & abi.SWEEP_TRUST) == 0);
     }
     maskUnset<F>(e + E_MASK, cpu);
     if (maskNext<F>(e + E_MASK, words, 0) < 0) retire<F>(m, cpu, e);

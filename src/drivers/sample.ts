@@ -179,6 +179,8 @@ function runSchedule(
   const agents = agentsOf(machine);
   const turn = 3 + 2 * machine.geometry.watch;
   const hypervisors = agents.filter((agent) => agent.choice() === turn);
+  const lives = (machine.core.header[abi.H_ROWS] & abi.ROW_LIFETIMES) !== 0;
+  const clocks = agents.filter((agent) => lives && agent.choice() === turn - 1);
   const arrange = strategyOf(random);
   const schedule: ScheduleStep[] = [];
   let last: Agent | null = null;
@@ -187,6 +189,11 @@ function runSchedule(
     // A hypervisor's time slices end at any moment, whoever goes on below it.
     if (hypervisors.length > 0 && random.below(8) === 0) {
       moveTo(agents, hypervisors[random.below(hypervisors.length)], 0);
+    }
+    // Time passes slowly: else no entry would live long enough to be used.
+    for (const clock of clocks) moveTo(agents, clock, agents.length - 1);
+    if (clocks.length > 0 && random.below(8) === 0) {
+      moveTo(agents, clocks[random.below(clocks.length)], 0);
     }
     const taken = stepOnce(machine, agents);
     if (taken === null) {

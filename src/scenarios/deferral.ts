@@ -103,7 +103,12 @@ const wroteFile: Scenario = {
     ),
     onCpu(1, "T1 reads A", { await: 0, count: 1 }, load(0)),
   ],
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "luf-written": "STALE" },
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "luf-written": "STALE",
+    "eco-tlb-refault": "STALE",
+  },
 };
 
 /** A is written before it is made read-only, and after it is made writable again. */
@@ -149,6 +154,7 @@ const madeWritable: Scenario = {
     ...BROKEN_ANYWAY,
     "luf-made-writable": "STALE",
     "invlpgb-no-transition": "UAF",
+    "eco-tlb-refault": "STALE",
   },
 };
 

@@ -230,6 +230,7 @@ const writeOut: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unforced": "LOSTW",
+    "eco-tlb-written": "LOSTW",
     "luf-writable": "LOSTW",
     "latr-everything": "UAF",
     ...BROKEN_ANYWAY,
@@ -265,6 +266,7 @@ const reclaimDowngrade: Scenario = {
     "*": "SAFE",
     "batched-unchecked": "STALE",
     "broadcast-barrier": "STALE",
+    "eco-tlb-refault": "STALE",
     "luf-writable": "LOSTW",
     "pte-filter-gone": "STALE",
     "latr-everything": "UAF",

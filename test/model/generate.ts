@@ -130,7 +130,7 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
     return [...touch, ...deferred, ...deferred, ...deferred, ...deferred];
   }
   if (policy.accessed !== undefined) return [...touch, "age", "madvise", "madvise", "munmap"];
-  if (policy.batching !== undefined) {
+  if (policy.batching !== undefined || policy.swaps !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }
   if (((policy.options ?? 0) & abi.OPT_GLOBAL_ASIDS) !== 0) return ["exit", "fork", "exec"];

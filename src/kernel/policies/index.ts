@@ -17,6 +17,7 @@ import {
   earlyAckTables,
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
+import { ecoTlb, ecoTlbInactive, ecoTlbRefault, ecoTlbWritten } from "./eco-tlb.js";
 import { fpr, fprAba, fprLeaky } from "./fpr.js";
 import { fullOnly } from "./full-only.js";
 import { clearedSlots, clearedSlotsLate, newestOnly } from "./generations.js";
@@ -88,6 +89,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   abis,
   cowWrite,
   selfInvalidating,
+  ecoTlb,
   noWait,
   ackFirst,
   noIpi,
@@ -140,4 +142,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   selfInvalidatingEarly,
   selfInvalidatingRenewed,
   selfInvalidatingReused,
+  ecoTlbInactive,
+  ecoTlbRefault,
+  ecoTlbWritten,
 ];
