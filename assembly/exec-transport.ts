@@ -34,7 +34,7 @@ export function execTransport<F>(
     return abi.ST_OK;
   }
   if (op == abi.OP_LATR_POST) return latrPost<F>(m, actor, ctx, imm);
-  if (op == abi.OP_LATR_SWEEP) return latrSweep<F>(m, actor);
+  if (op == abi.OP_LATR_SWEEP) return latrSweep<F>(m, actor, imm);
   if (op == abi.OP_LATR_WAIT) return latrWait(m, actor, ctx, reg(ctx, a), reg(ctx, b));
   if (op == abi.OP_BCAST_SEND) return broadcast<F>(m, actor, imm != 0);
   if (op == abi.OP_BCAST_WAIT) return broadcastWait<F>(m, actor);

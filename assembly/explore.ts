@@ -15,6 +15,7 @@
  */
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
+import { forgetGenerations } from "./global-asid";
 import { hashBytes } from "./hash";
 import { ctxAt, hdr, sysAt } from "./machine";
 import { copyState, stateAt } from "./states";
@@ -37,7 +38,7 @@ export function setWord(x: usize, i: i32, value: u32): void {
 // @ts-ignore: decorator
 @inline
 export function ringAt(x: usize, index: u32): usize {
-  const place = index % word(x, abi.X_RING_CAP);
+  const place = (index - word(x, abi.X_RING_BASE)) % word(x, abi.X_RING_CAP);
   return x + word(x, abi.X_OFF_RING) + <usize>place * word(x, abi.X_STATE_BYTES);
 }
 
@@ -58,6 +59,7 @@ function seedOf(x: usize): u64 {
 /** True: the machine's state is new and has its slot now. `node` is the number it would get. */
 function insert(x: usize, m: usize, node: u32): bool {
   vmaSave(m);
+  forgetGenerations(m);
   const bytes = word(x, abi.X_STATE_BYTES);
   const state = stateAt(m);
   const print = hashBytes(state, state + bytes, seedOf(x));
@@ -132,18 +134,24 @@ export function report(x: usize, node: u32, kind: u32, actor: u32, choice: u32):
   return abi.ST_HAZARD;
 }
 
-/** Doubles the ring: states whose place depends on the size move behind the old end. */
+/**
+ * Doubles the ring, which is full, or makes it as large as it may become: the older states, up to
+ * its old end, move to its new end. What wrapped around to its beginning stays where it is.
+ */
 function growRing(x: usize): bool {
   const cap = word(x, abi.X_RING_CAP);
-  if (cap > word(x, abi.X_RING_MOST) >> 1) return false;
+  const most = word(x, abi.X_RING_MOST);
+  if (cap == most) return false;
+  const more = min<u32>(cap, most - cap);
   const bytes = word(x, abi.X_STATE_BYTES);
-  const tail = word(x, abi.X_TAIL);
   const ring = x + word(x, abi.X_OFF_RING);
-  for (let i = word(x, abi.X_HEAD); i < tail; i++) {
-    const to = i % (cap << 1);
-    if (to != i % cap) copyState(ring + <usize>to * bytes, ring + <usize>(to - cap) * bytes, bytes);
+  const head = word(x, abi.X_HEAD);
+  const first = (head - word(x, abi.X_RING_BASE)) % cap;
+  for (let i = cap; i > first; i--) {
+    copyState(ring + <usize>(i - 1 + more) * bytes, ring + <usize>(i - 1) * bytes, bytes);
   }
-  setWord(x, abi.X_RING_CAP, cap << 1);
+  setWord(x, abi.X_RING_CAP, cap + more);
+  setWord(x, abi.X_RING_BASE, head - (first + more));
   return true;
 }
 
@@ -180,7 +188,6 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
       setWord(x, abi.X_DEPTH, word(x, abi.X_DEPTH) + 1);
       setWord(x, abi.X_LEVEL_END, word(x, abi.X_TAIL));
     }
-    const from = ringAt(x, head);
     let dirty = true; // the machine does not hold the state that is being expanded
     let copied = false; // it was, and has been changed since
     let progress = false;
@@ -188,7 +195,8 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
     for (let actor: u32 = 0; actor < actors && outcome == abi.ST_OK; actor++) {
       for (let choice: u32 = 0; choice < choices; choice++) {
         if (dirty) {
-          copyState(state, from, bytes);
+          // Where it is changes when the ring grows.
+          copyState(state, ringAt(x, head), bytes);
           if (copied) vmaRevert(m);
           else vmaRestore(m);
           copied = true;
@@ -224,7 +232,7 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
       }
     }
     if (outcome == abi.ST_OK && !progress) {
-      copyState(state, from, bytes);
+      copyState(state, ringAt(x, head), bytes);
       vmaRevert(m);
       if (anyRunning(m)) outcome = report(x, head, abi.HZ_DEADLOCK, 0, 0xff);
     }

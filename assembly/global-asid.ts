@@ -13,7 +13,7 @@
 import * as abi from "../src/core/abi";
 import { get32, isShared, put32 } from "./atomics";
 import { cacheDropAll, cacheDropAsid, entryAsid } from "./cache";
-import { cpuAt, hdr, maskAt, pwcAt, tlbAt } from "./machine";
+import { asidSlot, cpuAt, hdr, maskAt, mmAt, pwcAt, tlbAt } from "./machine";
 import { maskHas } from "./mask";
 import { lockPools, unlockPools } from "./pools";
 import { Cpu, Ctx, Entry } from "./rows";
@@ -171,4 +171,25 @@ export function execGlobal<F>(m: usize, cpu: u32, ctx: Ctx, op: i32, imm: u32): 
   if (op == abi.OP_GLOBAL_MOVING) moving<F>(m, ctx, mm - 1);
   else ctx.flag = globalOf<F>(m, mm - 1) != 0 ? 1 : 0;
   return abi.ST_OK;
+}
+
+/**
+ * Exploration only: with a global ASID, which is for life, nobody asks any more how new a slot, a
+ * request or the mm is. What those numbers are would only tell equal situations apart.
+ */
+export function forgetGenerations(m: usize): void {
+  if (!hasGlobals(m)) return;
+  const cpus = hdr(m, abi.H_CPUS);
+  for (let mm: u32 = 0; mm < hdr(m, abi.H_MMS); mm++) {
+    if (load<u32>(rowOf(m, mm)) == 0) continue;
+    const id = mmAt(m, mm).ctxId;
+    mmAt(m, mm).tlbGen = 0;
+    for (let cpu: u32 = 0; cpu < cpus; cpu++) {
+      const row = cpuAt(m, cpu);
+      if (row.infoMm == mm + 1) row.infoGen = 0;
+      for (let i: u32 = 0; i < hdr(m, abi.H_ASIDS); i++) {
+        if (load<u32>(asidSlot(row, i)) == id) store<u32>(asidSlot(row, i), 0, 4);
+      }
+    }
+  }
 }

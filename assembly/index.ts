@@ -21,6 +21,7 @@ import { placeUser } from "./pti";
 import { NOT_QUEUED } from "./queue";
 import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
 import { canInterrupt, currentCtx, startActor, step } from "./step";
+import { awaitsTick, tick } from "./ticks";
 import { arm, timedArm, timedInit, timedRun } from "./timed";
 import {
   vmaCount, vmaEnd, vmaFind, vmaInit, vmaNext, vmaProt, vmaRestore, vmaSave, vmaSet, vmaStart,
@@ -190,6 +191,7 @@ export function parallelRun(
     for (let actor = first; actor <= last; actor++) {
       let status = abi.ST_IDLE;
       if (applyBroadcast<Shared>(m, actor) == abi.ST_OK) moved = true;
+      if (tick<Shared>(m, actor) == abi.ST_OK) moved = true;
       if (canInterrupt<Shared>(m, actor)) status = step<Shared>(m, actor, 1);
       else if (currentCtx(m, actor).running != 0) status = step<Shared>(m, actor, 0);
       else if (jobsLeft<Shared>(m, actor) != 0) status = startJob<Shared>(m, actor);
@@ -214,6 +216,7 @@ export function parallelLeft(m: usize, first: u32, last: u32): i32 {
     const row = changetype<usize>(cpuAt(m, cpu));
     if (currentCtx(m, cpu).running != 0 || jobsLeft<Shared>(m, cpu) != 0 ||
         get32<Shared>(row + offsetof<Cpu>("ipiPending")) != 0 || awaitsBroadcast(m, cpu) ||
+        awaitsTick(m, cpu) ||
         get32<Shared>(row + offsetof<Cpu>("queue")) != 0) left++;
   }
   return left;

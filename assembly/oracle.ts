@@ -14,7 +14,7 @@
  *   ver u8, at u8[K] versions of all pages when it was last written; per observer: floor u8[K].
  */
 import * as abi from "../src/core/abi";
-import { get16, Plain, put32 } from "./atomics";
+import { get16, isShared, Plain, put32 } from "./atomics";
 import { condemn, entryAsid, entryCondemned, entryVpn, entryWritable } from "./cache";
 import {
   asidSlot, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, tlbAt,
@@ -24,6 +24,7 @@ import { globalOf } from "./global-asid";
 import { Ctx, Entry, Frame } from "./rows";
 import { hazard } from "./hazard";
 import { isParked } from "./latr";
+import { vmaAny, vmaFind } from "./vma";
 import { frameGen, frameRefs, frameValue, softWalk } from "./walk";
 
 /**
@@ -139,14 +140,19 @@ export function condemnStale(m: usize, ctx: Ctx): void {
  * If its frame is parked, a stale access does no harm: that is the policy's contract. A frame that
  * has moved is somebody's, and not parked.
  */
-function withheld(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32): bool {
+function withheld<F>(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32, write: bool): bool {
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return false;
+  // Where the mapping stays (reclaim), its protection must still allow it. A thread of the shared
+  // form may not look at VMAs without their lock.
+  if (write && !isShared<F>() && vmaAny(m, mm, vpn, vpn + 1) && (vmaFind(m, mm, vpn) & abi.PROT_WRITE) == 0) {
+    return false;
+  }
   return (pte & abi.PTE_P) == 0 && isParked(m, mm, vpn, pfn);
 }
 
 /** By the policy's contract a stale access is harmless: parked, or not flushed for yet. */
 function isTolerated<F>(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32, write: bool): bool {
-  return withheld(m, mm, vpn, pte, pfn) || isSpared<F>(m, mm, vpn, pfn, pte, write);
+  return withheld<F>(m, mm, vpn, pte, pfn, write) || isSpared<F>(m, mm, vpn, pfn, pte, write);
 }
 
 /** May `e` still be used for (mm, vpn)? If not, that is a hazard. */
@@ -154,7 +160,7 @@ export function judge<F>(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
 ): bool {
   const pfn = e.frame;
-  if ((e.gen & ~(<u32>abi.ENTRY_DIRTY)) != frameGen<F>(m, pfn)) {
+  if ((e.gen & ~(<u32>abi.ENTRY_SOFT)) != frameGen<F>(m, pfn)) {
     hazard<F>(m, actor, abi.HZ_UAF, vpn, pfn);
     return false;
   }

@@ -3,7 +3,7 @@
  *
  * Choice 0 runs the actor's program; choice 1 lets a CPU take its pending interrupt; choice 2 + k
  * is a speculative walk of watched page k, and beyond those an NMI that reads it; then hardware
- * applies a broadcast invalidation, and last a hypervisor preempts or resumes the CPU. A CPU runs
+ * applies a broadcast invalidation or lets lifetimes pass, and last a hypervisor preempts or resumes the CPU. A CPU runs
  * its own context (handler, context switch) if that is active, else that of its current task.
  *
  * With H_MERGE, local micro-ops that follow run on in the same step: nobody else can see them, so
@@ -32,6 +32,7 @@ import {
   taskAt,
 } from "./machine";
 import { Cpu, Ctx } from "./rows";
+import { tick } from "./ticks";
 import { isPreempted, preemptOrResume } from "./vcpu";
 import { blocked } from "./wake";
 import { cpuSpeculate } from "./user-access";
@@ -313,12 +314,18 @@ function walkAhead<F>(m: usize, actor: u32, k: u32): bool {
   return devWalk<F>(m, dev, vpn, false);
 }
 
+/** What hardware does by itself: it applies a broadcast, or lets the lifetimes of entries pass. */
+function byItself<F>(m: usize, actor: u32): i32 {
+  const status = applyBroadcast<F>(m, actor);
+  return status == abi.ST_IDLE ? tick<F>(m, actor) : status;
+}
+
 /** One step. ST_OK: something changed. ST_WAIT, ST_IDLE: nothing did. Negative: an error. */
 export function step<F>(m: usize, actor: u32, choice: u32): i32 {
   if (choice >= 2) {
     const watched = hdr(m, abi.H_WATCH);
     const k = choice - 2;
-    if (k == watched << 1) return applyBroadcast<F>(m, actor);
+    if (k == watched << 1) return byItself<F>(m, actor);
     if (k > watched << 1) return preemptOrResume(m, actor);
     if (isPreempted(m, actor)) return abi.ST_IDLE;
     return k < watched ? speculate<F>(m, actor, k) : nmi<F>(m, actor, k - watched);

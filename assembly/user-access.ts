@@ -10,14 +10,23 @@ import { setDirty, tracksDirty } from "./dirty";
 import { directoryFill, hasDirectory } from "./directory";
 import { count, cpuAt, hdr, mmAt, tlbAt } from "./machine";
 import { checkAccess, judge } from "./oracle";
+import { bear, hasLifetimes, isAlive, used } from "./lifetime";
 import { halfOf, kernelHalf } from "./pti";
 import { Cpu, Entry } from "./rows";
 import { tlbFill } from "./tlb";
 import { generationOf, hardWalk } from "./walk";
 
-function lookup(m: usize, cpu: u32, vpn: u64, tag: u32): usize {
+// @ts-ignore: decorator
+@inline
+function lookupAny(m: usize, cpu: u32, vpn: u64, tag: u32): usize {
   return cacheFind(tlbAt(m, cpu), hdr(m, abi.H_TLB_SETS), hdr(m, abi.H_TLB_WAYS),
     hdr(m, abi.H_INDEX_BITS), vpn, tag);
+}
+
+/** Entries whose life is over are not there. */
+function lookup(m: usize, cpu: u32, vpn: u64, tag: u32): usize {
+  const hit = lookupAny(m, cpu, vpn, tag);
+  return hit == 0 || !hasLifetimes(m) || isAlive(m, cpu, hit) ? hit : 0;
 }
 
 /** Walks the tables of `mm` and fills under `tag`. False: nothing usable is mapped there. */
@@ -36,6 +45,7 @@ function fill<F>(m: usize, cpu: u32, mm: u32, tag: u32, vpn: u64, write: bool): 
   if (hasDirectory(m)) directoryFill(m, cpu, mm, vpn, huge);
   const frame = <u32>(pte >> abi.PTE_SHIFT);
   tlbFill(m, cpu, vpn, tag, huge, (pte & abi.PTE_W) != 0, frame, gen);
+  if (hasLifetimes(m)) bear(m, cpu, lookupAny(m, cpu, vpn, tag));
   accessed<F>(m, cpu, frame);
   return true;
 }
@@ -53,6 +63,7 @@ function access<F>(m: usize, cpu: u32, mm: u32, tag: u32, vpn: u64, write: bool)
   let hit = lookup(m, cpu, vpn, tag);
   if (hit != 0 && maySkipWalk(m, changetype<Entry>(hit), write)) {
     count(m, cpu, abi.CT_TLB_HIT, 1);
+    if (hasLifetimes(m)) used(m, cpu, hit);
   } else {
     // A permission mismatch makes the CPU walk again before it faults.
     count(m, cpu, abi.CT_TLB_MISS, 1);

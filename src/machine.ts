@@ -17,6 +17,7 @@ import { Catalogue } from "./kernel/catalogue.js";
 import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
 import { buildImage, entryOf, hasStandardDrain, type Script } from "./kernel/image.js";
+import { rowsOf, writeOwnWords } from "./kernel/own-rows.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import { type CostProfile, costTable } from "./kernel/profile.js";
 import { type Counters, readCounters } from "./counters.js";
@@ -141,6 +142,7 @@ export class Machine {
     const core = await Core.create({
       geometry,
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
+      rows: rowsOf(policy),
       code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile, policy.consolidates === true),
@@ -149,6 +151,7 @@ export class Machine {
     });
     const socket = profile.cpusPerSocket ?? 0;
     core.header[abi.H_SOCKET_CPUS] = socket;
+    writeOwnWords(core.header, policy);
     core.header[abi.H_DIR_SILENT] = policy.directory === "silent" ? 1 : 0;
     core.header[abi.H_NODE_CPUS] = socket === 0 ? (policy.nodeCpus ?? 1) : socket;
     // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.

@@ -96,10 +96,15 @@ const GLOBAL_EVERY = 32;
 const BYTES_MOST = 2 ** 32;
 
 /**
- * Header words by index; offsets are relative to the machine's base.
+ * Header words by index, for OPT_* and ROW_* bits; offsets are relative to the machine's base.
  * @throws CapacityError E_NOMEM
  */
-export function planBlock(g: Geometry, options: number, codeLength: number): Uint32Array {
+export function planBlock(
+  g: Geometry,
+  options: number,
+  codeLength: number,
+  rows = 0,
+): Uint32Array {
   const header = new Uint32Array(abi.H_WORDS);
   const actors = g.cpus + g.devices;
   const contexts = g.tasks + g.cpus + g.devices;
@@ -142,6 +147,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   header[abi.H_GATHER_PAGES] = g.gatherPages;
   header[abi.H_CEILING] = g.ceiling;
   header[abi.H_OPTIONS] = options;
+  header[abi.H_ROWS] = rows;
   header[abi.H_ACTORS] = actors;
   header[abi.H_CONTEXTS] = contexts;
   header[abi.H_MASK_WORDS] = maskWords;
@@ -169,6 +175,8 @@ export function planBlock(g: Geometry, options: number, codeLength: number): Uin
   if (g.logRecords > 0) {
     region(abi.H_OFF_HEAP, 3 * actors * 4 * 8, 64);
     region(abi.H_OFF_LOG, g.logRecords * abi.EV_BYTES, 64);
+    const births = (rows & abi.ROW_LIFETIMES) !== 0 ? g.cpus * g.tlbSets * g.tlbWays : 0;
+    region(abi.H_OFF_BIRTH, births * 4, 64);
   }
 
   at = align(at, 64);

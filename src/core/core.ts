@@ -17,6 +17,8 @@ export interface CoreOptions {
   readonly geometry: Geometry;
   /** OPT_* bits. */
   readonly options: number;
+  /** ROW_* bits. */
+  readonly rows?: number;
   /** Instructions, two u32 words each, as the assembler emits them. */
   readonly code: Uint32Array;
   /** Entry of the call-function handler. */
@@ -61,7 +63,12 @@ export class Core {
 
   /** Allocates, writes header, code and costs, and initialises the pools. */
   static async create(from: CoreOptions): Promise<Core> {
-    const plan = planBlock(from.geometry, from.options, from.code.length / 2);
+    const plan = planBlock(
+      from.geometry,
+      from.options,
+      from.code.length / 2,
+      from.rows,
+    );
     const bytes = BASE + (plan[abi.H_TOTAL_BYTES] ?? 0) + (from.extraBytes ?? 0) + 4096;
     const memory = createMemory(bytes);
     const module = await loadModule(from.wasm);

@@ -135,10 +135,10 @@ export function explore(machine: Machine, options: ExploreOptions = {}): Explore
   };
 }
 
-/** Choices beyond program and interrupt: walks, NMIs, broadcasts, preemption. */
-function moreChoices(options: number, watched: number): number {
+/** Choices beyond program and interrupt: walks, NMIs, broadcasts or lifetimes, preemption. */
+function moreChoices(options: number, watched: number, lives: boolean): number {
   if ((options & abi.OPT_PREEMPT) !== 0) return 2 * watched + 2;
-  if ((options & abi.OPT_BROADCAST) !== 0) return 2 * watched + 1;
+  if (lives || (options & abi.OPT_BROADCAST) !== 0) return 2 * watched + 1;
   if ((options & abi.OPT_NMI) !== 0) return 2 * watched;
   return (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? watched : 0;
 }
@@ -181,7 +181,9 @@ export function fillHeader(
   set(abi.X_SEED_LO, Number(seed & 0xffff_ffffn));
   set(abi.X_SEED_HI, Number(seed >> 32n));
   set(abi.X_STATE_BYTES, sizes.stateBytes);
-  set(abi.X_CHOICES, 2 + moreChoices(core.header[abi.H_OPTIONS], machine.geometry.watch));
+  const lives = (core.header[abi.H_ROWS] & abi.ROW_LIFETIMES) !== 0;
+  const more = moreChoices(core.header[abi.H_OPTIONS], machine.geometry.watch, lives);
+  set(abi.X_CHOICES, 2 + more);
   set(abi.X_OFF_SLOTS, slots);
   set(abi.X_OFF_NODES, nodes);
   set(abi.X_OFF_RING, align(nodes + sizes.nodes * 8));

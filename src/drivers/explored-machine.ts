@@ -24,16 +24,20 @@ export interface TableSizes {
   readonly stateBytes: number;
 }
 
-/** The frontier's share of memory; past it the verdict is inconclusive. */
-const RING_BYTES_MOST = 2 ** 29;
+/** The frontier's share of memory; past it the verdict is inconclusive. Untouched, it is not used. */
+const RING_BYTES_MOST = 2 ** 30;
+/** What a memory can hold, but for the machine itself. */
+const ALL_BYTES_MOST = 2 ** 32 - 2 ** 26;
 
 /** Table sizes for at most `maxStates` states. The frontier is rarely a quarter of all states. */
 export function tableSizes(stateBytes: number, maxStates: number, exact: boolean): TableSizes {
   const nodes = maxStates + 1;
   const slotsLog2 = Math.max(4, Math.ceil(Math.log2((nodes * 4) / 3 + 1)));
-  const most = Math.max(1024, Math.floor(RING_BYTES_MOST / stateBytes));
+  const before = abi.X_WORDS * 4 + 2 ** slotsLog2 * 8 + nodes * 8 + 256;
+  const room = Math.min(RING_BYTES_MOST, ALL_BYTES_MOST - before);
+  const most = Math.max(1024, Math.floor(room / stateBytes));
   const ring = exact ? nodes : Math.min(nodes, most, Math.max(1024, Math.ceil(nodes / 3)));
-  const bytes = abi.X_WORDS * 4 + 2 ** slotsLog2 * 8 + nodes * 8 + ring * stateBytes + 256;
+  const bytes = before + ring * stateBytes;
   return { slotsLog2, nodes, ring, bytes, stateBytes };
 }
 
@@ -54,7 +58,7 @@ const ALL_ROWS =
 
 /** Bytes that one state of this geometry has at most, under any policy. */
 export function stateBytesOf(geometry: Geometry): number {
-  const plan = planBlock(geometry, ALL_ROWS, 1);
+  const plan = planBlock(geometry, ALL_ROWS, 1, 0xffff_ffff);
   return plan[abi.H_STATE_END] - plan[abi.H_STATE_START];
 }
 

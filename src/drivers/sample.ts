@@ -83,7 +83,8 @@ function agentsOf(machine: Machine): Agent[] {
   const { core, geometry } = machine;
   const options = core.header[abi.H_OPTIONS];
   const walks = (options & abi.OPT_SPECULATIVE_WALKS) !== 0 ? geometry.watch : 0;
-  const broadcasts = (options & abi.OPT_BROADCAST) !== 0;
+  const lives = (core.header[abi.H_ROWS] & abi.ROW_LIFETIMES) !== 0;
+  const byItself = lives || (options & abi.OPT_BROADCAST) !== 0;
   const nmis = (options & abi.OPT_NMI) !== 0 ? geometry.watch : 0;
   const agents: Agent[] = [];
   for (let actor = 0; actor < geometry.cpus + geometry.devices; actor++) {
@@ -96,7 +97,7 @@ function agentsOf(machine: Machine): Agent[] {
     if (isCpu && (options & abi.OPT_PREEMPT) !== 0) {
       agents.push({ actor, choice: () => 3 + 2 * geometry.watch });
     }
-    if (isCpu && broadcasts) agents.push({ actor, choice: () => 2 + 2 * geometry.watch });
+    if (isCpu && byItself) agents.push({ actor, choice: () => 2 + 2 * geometry.watch });
     for (let k = 0; isCpu && k < nmis; k++) {
       agents.push({ actor, choice: () => 2 + geometry.watch + k });
     }
@@ -178,6 +179,8 @@ function runSchedule(
   const agents = agentsOf(machine);
   const turn = 3 + 2 * machine.geometry.watch;
   const hypervisors = agents.filter((agent) => agent.choice() === turn);
+  const lives = (machine.core.header[abi.H_ROWS] & abi.ROW_LIFETIMES) !== 0;
+  const clocks = agents.filter((agent) => lives && agent.choice() === turn - 1);
   const arrange = strategyOf(random);
   const schedule: ScheduleStep[] = [];
   let last: Agent | null = null;
@@ -186,6 +189,11 @@ function runSchedule(
     // A hypervisor's time slices end at any moment, whoever goes on below it.
     if (hypervisors.length > 0 && random.below(8) === 0) {
       moveTo(agents, hypervisors[random.below(hypervisors.length)], 0);
+    }
+    // Time passes slowly: else no entry would live long enough to be used.
+    for (const clock of clocks) moveTo(agents, clock, agents.length - 1);
+    if (clocks.length > 0 && random.below(8) === 0) {
+      moveTo(agents, clocks[random.below(clocks.length)], 0);
     }
     const taken = stepOnce(machine, agents);
     if (taken === null) {

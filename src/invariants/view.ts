@@ -123,8 +123,8 @@ export class View {
       const low = this.word(p);
       const tag = this.core.readU64(p);
       const frame = this.word(p + 8);
-      // A TLB keeps there, too, whether it has seen the page dirty.
-      const gen = (this.word(p + 12) & ~abi.ENTRY_DIRTY) >>> 0;
+      // A TLB keeps there, too, whether it has seen the page dirty, and whether it is old.
+      const gen = (this.word(p + 12) & ~abi.ENTRY_SOFT) >>> 0;
       if (tag === 0 && frame === 0 && gen === 0) continue;
       const vpn = Math.floor(tag / LOW);
       list.push({ slot, tag, flags: low & 15, asid: (low >>> 4) & 0xff, vpn, frame, gen });

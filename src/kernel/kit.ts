@@ -217,6 +217,22 @@ export class Kit {
     ];
   }
 
+  /** With a page-table lock of [start, end) held: pages that reclaim parks are swept everywhere. */
+  settleSwapped(start: Reg, end: Reg): Program {
+    const { swaps } = this.policy;
+    if (swaps === undefined || swaps === "refaulted") return [];
+    return [op("latr.wait", { a: start, b: end, note: "wait until reclaimed pages are swept" })];
+  }
+
+  /** The same for one page. */
+  settleSwappedPage(vpn: Reg): Program {
+    if (this.policy.swaps === undefined) return [];
+    return this.regs.scope(["behind"], (behind) => [
+      op("addi", { a: behind, b: vpn, imm: 1 }),
+      this.settleSwapped(vpn, behind),
+    ]);
+  }
+
   /** What reclaim defers is broadcast at once, and not waited for. */
   get issuesAtOnce(): boolean {
     return this.policy.batching === "issued" || this.policy.batching === "barrier";
@@ -371,6 +387,7 @@ export class Kit {
       repeat([
         when(op("ptl.lock", { a: from }), [
           this.settleBatches(),
+          this.settleSwapped(from, to),
           this.flushDeferred(from, to, "unmapped"),
           this.forEachEntry(from, to, (vpn) => [
             when(op("gather.full"), [

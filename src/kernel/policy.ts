@@ -51,6 +51,18 @@ export interface FlushPolicy {
    * given out again meanwhile; `reused`, which is broken: it is.
    */
   readonly parks?: "withheld" | "reused";
+  /**
+   * With `parks`: what reclaim frees is parked, too. `swept`: written out when all have swept, and
+   * whoever changes or faults in the page waits for that. Broken: `refaulted`, nobody waits;
+   * `written`, it is written out before.
+   */
+  readonly swaps?: "swept" | "refaulted" | "written";
+  /**
+   * TLB entries drop themselves when their lifetime is over. `outlasted`: what they translate is
+   * withheld for the longest lifetime. Broken: `cut-short`, for less; `renewed`, an entry that is
+   * used begins to live anew.
+   */
+  readonly lifetimes?: "outlasted" | "cut-short" | "renewed";
   /** Reclaim and migration put flushes off until a frame leaves the free list. */
   readonly defers?: Deferral;
   /**

@@ -126,6 +126,7 @@ const lockDropReclaim: Scenario = {
     "batched-unchecked": "STALE",
     "broadcast-barrier": "STALE",
     "luf-writable": "STALE",
+    "eco-tlb-refault": "STALE",
   },
 };
 
@@ -199,6 +200,7 @@ const reclaimNested: Scenario = {
     "latr-everything": "UAF",
     "batched-reset": "UAF",
     "luf-writable": "LOSTW",
+    "eco-tlb-written": "LOSTW",
   },
 };
 

@@ -5,6 +5,7 @@ import { GATHER_SCENARIOS } from "./gathers.js";
 import { GENERATION_SCENARIOS } from "./generations.js";
 import { INTERRUPTS_OFF_SCENARIOS } from "./interrupts-off.js";
 import { MOVE_SCENARIOS } from "./moves.js";
+import { PARKED_SCENARIOS } from "./parked.js";
 import type { Scenario, Verdict } from "./scenario.js";
 import { IDLE_SCENARIOS } from "./idle.js";
 import { ISOLATION_SCENARIOS } from "./isolation.js";
@@ -496,6 +497,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...DEFERRAL_SCENARIOS,
   ...TOPOLOGY_SCENARIOS,
   ...ASID_SCENARIOS,
+  ...PARKED_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

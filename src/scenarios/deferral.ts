@@ -103,7 +103,12 @@ const wroteFile: Scenario = {
     ),
     onCpu(1, "T1 reads A", { await: 0, count: 1 }, load(0)),
   ],
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "luf-written": "STALE" },
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "luf-written": "STALE",
+    "eco-tlb-refault": "STALE",
+  },
 };
 
 /** A is written before it is made read-only, and after it is made writable again. */
@@ -149,6 +154,7 @@ const madeWritable: Scenario = {
     ...BROKEN_ANYWAY,
     "luf-made-writable": "STALE",
     "invlpgb-no-transition": "UAF",
+    "eco-tlb-refault": "STALE",
   },
 };
 
@@ -281,7 +287,13 @@ export const recycledHere: Scenario = {
     onCpu(0, "T0 unmaps A, writes C", onRange("munmap", 0), write(2)),
     onCpu(1, "T1 uses A", load(0), { call: "store", args: { vpn: 0 } }),
   ],
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "latr-everything": "SAFE" },
+  expectPolicy: {
+    "*": "SAFE",
+    ...BROKEN_ANYWAY,
+    "latr-everything": "SAFE",
+    "self-invalidating-early": "UAF",
+    "self-invalidating-renewed": "UAF",
+  },
 };
 
 const recycledBack: Scenario = {
@@ -315,6 +327,8 @@ const recycledBack: Scenario = {
     "latr-everything": "SAFE",
     "latr-reused": "STALE",
     "latr-tickless": "DEADLOCK",
+    "self-invalidating-early": "UAF",
+    "self-invalidating-reused": "STALE",
     "fpr-aba": "STALE",
   },
 };
@@ -348,6 +362,8 @@ const recycledElsewhere: Scenario = {
     ...BROKEN_ANYWAY,
     "latr-everything": "SAFE",
     "latr-tickless": "DEADLOCK",
+    "self-invalidating-early": "UAF",
+    "self-invalidating-renewed": "UAF",
     "fpr-leaky": "UAF",
   },
 };

@@ -89,6 +89,7 @@ const nmiUnmapped: Scenario = {
   expectPolicy: {
     ...nmiRecycled.expectPolicy,
     "latr-own-late": "UAF",
+    "self-invalidating-early": "UAF",
     // CPU0 used the page after CPU1.
     "core-tables-owner": "UAF",
   },
@@ -229,6 +230,7 @@ const writeOut: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "batched-unforced": "LOSTW",
+    "eco-tlb-written": "LOSTW",
     "luf-writable": "LOSTW",
     "latr-everything": "UAF",
     ...BROKEN_ANYWAY,
@@ -264,6 +266,7 @@ const reclaimDowngrade: Scenario = {
     "*": "SAFE",
     "batched-unchecked": "STALE",
     "broadcast-barrier": "STALE",
+    "eco-tlb-refault": "STALE",
     "luf-writable": "LOSTW",
     "pte-filter-gone": "STALE",
     "latr-everything": "UAF",
@@ -309,6 +312,8 @@ const unmapAndMap: Scenario = {
     ...BROKEN_ANYWAY,
     "latr-reused": "STALE",
     "latr-tickless": "DEADLOCK",
+    "self-invalidating-early": "UAF",
+    "self-invalidating-reused": "STALE",
   },
 };
 

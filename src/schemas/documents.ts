@@ -181,6 +181,10 @@ export const scenarios = z.strictObject({
       expect: z.record(z.string(), z.record(z.string(), verdict)),
     }),
   ),
+  /** `broken`: on purpose, to be caught. */
+  policies: z.array(
+    z.strictObject({ name, kind: z.enum(["sound", "broken"]), title: name, source: name }),
+  ),
 });
 
 const counters = z.record(z.string(), count);

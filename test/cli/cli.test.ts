@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
-import { scenarioNamed } from "../../src/index.js";
+import { Catalogue, scenarioNamed } from "../../src/index.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const cli = join(root, "dist/cli/main.js");
@@ -51,8 +51,19 @@ describe("the command line", () => {
   }
 
   test("check --list and a text table with a column per actor", () => {
-    conforms("scenarios", run("check", "--list", "--json").stdout);
-    expect(run("check", "--list").stdout).toContain("cow-order");
+    const { policies } = conforms("scenarios", run("check", "--list", "--json").stdout);
+    const parts = Catalogue.standard.parts.policies;
+    expect(policies).toEqual(
+      parts.map(({ name, mutant, title, source }) => {
+        return { name, kind: mutant ? "broken" : "sound", title, source };
+      }),
+    );
+    const listed = run("check", "--list").stdout;
+    expect(listed).toContain("cow-order");
+    for (const { name, mutant, title } of parts) {
+      const line = listed.split("\n").find((text) => text.startsWith(`${name} `));
+      expect(line?.replace(/ +/g, " ")).toBe(`${name} ${mutant ? "broken" : "sound"} ${title}`);
+    }
     const { stdout } = run("check", "mremap", "--era", "double");
     expect(stdout).toMatch(/T0 mremap +T1 truncate +device/);
     expect(stdout).toContain("UAF: device uses frame 1, which was freed");

@@ -367,7 +367,8 @@ class Comparison {
     const p = core.at(abi.H_OFF_LATR) + cpu * core.header[abi.H_LATR_STRIDE];
     const [mm, gen, start, end, flags] = infoWords(entry?.info ?? null);
     this.word("latr.mm", cpu, p, mm);
-    this.word("latr.gen", cpu, p + 4, gen);
+    const seen = [...(entry?.seen ?? [])].reduce((bits, one) => bits | (1 << one), 0);
+    this.word("latr.gen", cpu, p + 4, model.lifetimes ? seen : gen);
     this.long("latr.start", cpu, p + 8, start);
     this.long("latr.end", cpu, p + 16, end);
     this.word("latr.flags", cpu, p + 24, flags);
@@ -410,7 +411,8 @@ class Comparison {
     entries.forEach((e, i) => {
       const p = base + i * layout.ENTRY.size;
       const dirty = e?.dirty === true ? abi.ENTRY_DIRTY : 0;
-      this.entry(path, i, p, e ? entryTag(e) : 0n, e?.frame ?? 0, ((e?.gen ?? 0) | dirty) >>> 0);
+      const soft = dirty | (e?.old === true ? abi.ENTRY_OLD : 0);
+      this.entry(path, i, p, e ? entryTag(e) : 0n, e?.frame ?? 0, ((e?.gen ?? 0) | soft) >>> 0);
     });
   }
 

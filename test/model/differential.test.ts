@@ -59,7 +59,8 @@ test("core and model agree after every step of random programs", async () => {
 }, 600_000);
 
 /** Few programs draw one of these, and what they do depends on all that went before. */
-const CHOOSY = /^(batched|hybrid|replicas|core-tables|directory|messages|luf|fpr|pv-flush-blind)/;
+const CHOOSY =
+  /^(self|eco|batched|hybrid|replicas|core-tables|directory|messages|luf|fpr|pv-flush-blind)/;
 const names = Catalogue.standard.parts.policies.map(({ name }) => name);
 
 test.each(names.filter((name) => CHOOSY.test(name)))(

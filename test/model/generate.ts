@@ -14,6 +14,7 @@ import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
 import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";
 import type { FlushPolicy } from "../../src/kernel/policy.js";
+import { rowsOf, writeOwnWords } from "../../src/kernel/own-rows.js";
 import { buildImage, entryOf } from "../../src/kernel/image.js";
 import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
@@ -21,7 +22,7 @@ import { comparer, type Difference } from "./compare.js";
 import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
 import { EXTRA_POLICIES } from "./extra-policies.js";
 import { Random, seedText } from "./random.js";
-import { Model } from "./state.js";
+import { Model, type ModelOptions } from "./state.js";
 import * as stepper from "./step.js";
 
 const catalogue = Catalogue.standard.with({
@@ -129,13 +130,20 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
     return [...touch, ...deferred, ...deferred, ...deferred, ...deferred];
   }
   if (policy.accessed !== undefined) return [...touch, "age", "madvise", "madvise", "munmap"];
-  if (policy.batching !== undefined) {
+  if (policy.batching !== undefined || policy.swaps !== undefined) {
     return [...touch, "reclaim", "reclaim", "reclaim", "reclaim", "mprotect", "mprotect"];
   }
   if (((policy.options ?? 0) & abi.OPT_GLOBAL_ASIDS) !== 0) return ["exit", "fork", "exec"];
   if (policy.polls === true) return ["idle", "idle", "use.mm", "use.mm", "munmap", "munmap"];
   if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...touch, "munmap", "munmap", "mmap"];
   return [];
+}
+
+/** What a policy's own rows are to the model. */
+function ownOf({ lifetimes }: FlushPolicy): Pick<ModelOptions, "lifetimes"> {
+  if (lifetimes === undefined) return {};
+  const ticks = lifetimes === "cut-short" ? 1 : 2;
+  return { lifetimes: { ticks, renews: lifetimes === "renewed" } };
 }
 
 /** One machine twice, and what happens to it. */
@@ -260,15 +268,19 @@ export class Run {
     const handlerPc = this.image.entries.get(entryOf.handler)!;
     const { code } = this.image;
     const costs = new Uint32Array(abi.COST_WORDS);
-    this.core = await Core.create({ geometry: g, options: this.options, code, handlerPc, costs });
+    const policy = catalogue.policy(this.policy);
+    const rows = rowsOf(policy);
+    const { options } = this;
+    this.core = await Core.create({ geometry: g, options, rows, code, handlerPc, costs });
+    writeOwnWords(this.core.header, policy);
     this.core.header[abi.H_MERGE] = this.merge ? 1 : 0;
     watch.forEach(({ vpn, mm }, k) => {
       this.core.writeU64(this.core.at(abi.H_OFF_WATCH_VPN) + k * 16, vpn);
       this.core.writeU64(this.core.at(abi.H_OFF_WATCH_VPN) + k * 16 + 8, mm);
     });
-    const { options, merge, nodeCpus } = this;
+    const { merge, nodeCpus } = this;
     const ptiPages = random.pick([0, 1, 1, 2]);
-    const silent = catalogue.policy(this.policy).directory === "silent";
+    const silent = policy.directory === "silent";
     this.core.header[abi.H_PTI_PAGES] = ptiPages;
     const globals = {
       asids: random.between(1, 2),
@@ -281,7 +293,7 @@ export class Run {
     this.core.header[abi.H_GLOBAL_CPUS] = globals.cpus;
     this.core.header[abi.H_GLOBAL_EVERY] = globals.every;
     const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, globals, watch };
-    this.model = new Model({ geometry: g, ...machine });
+    this.model = new Model({ geometry: g, ...machine, ...ownOf(policy) });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
     const mms = random.between(1, g.mms);
@@ -514,6 +526,7 @@ export class Run {
     const isTold = cpu !== undefined && model.cpus.some(({ broadcast }) => broadcast.has(actor));
     if (isTold && random.chance(40)) return applies;
     if (pending && random.chance(40)) return 1;
+    if (model.lifetimes !== undefined && cpu !== undefined && random.chance(15)) return applies;
     return random.chance(6) ? random.below(applies + 2) : 0;
   }
 

@@ -10,6 +10,7 @@ import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
 import { forgetDeferrals } from "./ops-deferral.js";
 import { adopt } from "./ops-global.js";
+import { renew } from "./ops-life.js";
 import { forgetMm } from "./ops-latr.js";
 import type { Context, Cpu, Model } from "./state.js";
 import { hardWalk, has, putTable, takeTable } from "./tables.js";
@@ -64,6 +65,7 @@ export function accessOf(
   const isKnown = hit !== null && hit.writable && (!model.has(abi.OPT_DIRTY) || hit.dirty === true);
   if (hit && (!write || isKnown)) {
     model.count(cpu.index, abi.CT_TLB_HIT);
+    hit = renew(model, cpu, hit);
   } else {
     model.count(cpu.index, abi.CT_TLB_MISS);
     if (!cpuWalk(model, cpu, mm, vpn, write, asid).usable) return false;

@@ -1,8 +1,8 @@
 /** Lazily flushed unmappings (shootdown P6): entries that CPUs sweep, frames parked until then. */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
-import { flushFunc } from "./ops-flush.js";
-import type { Context, Cpu, Info, Model } from "./state.js";
+import { dropPages, flushFunc, flushSlot } from "./ops-flush.js";
+import type { Context, Cpu, Info, LatrEntry, Model } from "./state.js";
 import { putFrame } from "./tables.js";
 
 /** Does what is left to sweep overlap [start, end) of an mm (index)? */
@@ -23,14 +23,14 @@ export function isParked(model: Model, mm: number, vpn: bigint, pfn: number): bo
 }
 
 /** Other CPUs that run the mm, or are about to. */
-function sweepers(model: Model, cpu: Cpu, mm: number): Set<number> {
+function sweepers(model: Model, cpu: Cpu, mm: number, away: boolean): Set<number> {
   const all = model.cpus.filter(
     (other) =>
       other !== cpu &&
       model.mm(mm).cpumask.has(other.index) &&
       other.online &&
       !other.lazy &&
-      (other.loaded === mm || other.loaded === "switching"),
+      (away || other.loaded === mm || other.loaded === "switching"),
   );
   return new Set(all.map(({ index }) => index));
 }
@@ -43,6 +43,8 @@ function mayWait(model: Model, c: Context, info: Info, how: number): boolean {
   if ((info.flags & abi.INFO_FREED) !== 0) return false;
   if ((how & abi.LATR_ANY) !== 0) return true;
   const { start, end, frames } = c.gather;
+  const byReclaim = (info.flags & abi.INFO_PARKS) !== 0 && frames.length > 0;
+  if ((how & abi.LATR_SWAP) !== 0 && byReclaim) return true;
   if (frames.length === 0 || (c.locks & abi.LOCK_MMAP_WRITE) === 0 || start >= end) return false;
   return !model.mm(info.mm as number).vmas.some((vma) => vma.start < end && start < vma.end);
 }
@@ -57,25 +59,40 @@ function post(model: Model, cpu: Cpu, c: Context, how: number): number {
     c.flag = true;
     return abi.ST_OK;
   }
-  const left = sweepers(model, cpu, mm);
+  const left = sweepers(model, cpu, mm, (how & abi.LATR_SWAP) !== 0);
   if (left.size === 0) return abi.ST_OK;
-  cpu.latr = { info: { ...info, mm }, frames: c.gather.frames, left };
+  cpu.latr = { info: { ...info, mm }, frames: c.gather.frames, left, seen: new Set() };
   c.gather.frames = [];
-  for (const index of left) model.cpus[index].ipiPending = true;
+  // Nobody is to sweep what drops itself.
+  for (const index of model.lifetimes ? [] : left) model.cpus[index].ipiPending = true;
   c.flag = true;
   return abi.ST_OK;
 }
 
-function retire(model: Model, actor: number, owner: Cpu): void {
+export function retire(model: Model, actor: number, owner: Cpu): void {
   for (const pfn of owner.latr!.frames) putFrame(model, actor, pfn);
   owner.latr = null;
 }
 
-function sweep(model: Model, cpu: Cpu): void {
+/** Under an ASID that is not loaded; a slot that had missed this one request is as new as it. */
+function sweepInactive(model: Model, cpu: Cpu, info: LatrEntry["info"], flushes: boolean): void {
+  cpu.slots.forEach((slot, asid) => {
+    if (slot.ctxId !== model.mm(info.mm).ctxId) return;
+    if (flushes && (info.flags & abi.INFO_FULL) !== 0) flushSlot(model, cpu, asid);
+    else if (flushes) dropPages(model, cpu, asid, info);
+    if (slot.tlbGen + 1 === info.gen) slot.tlbGen = info.gen;
+  });
+}
+
+function sweep(model: Model, cpu: Cpu, how: number): void {
+  if (model.lifetimes) return;
   for (const owner of model.cpus) {
     const { latr } = owner;
     if (!latr?.left.has(cpu.index)) continue;
     if (cpu.loaded === latr.info.mm) flushFunc(model, cpu, latr.info, false);
+    else if ((how & abi.SWEEP_INACTIVE) !== 0) {
+      sweepInactive(model, cpu, latr.info, (how & abi.SWEEP_TRUST) === 0);
+    }
     latr.left.delete(cpu.index);
     if (latr.left.size === 0) retire(model, cpu.index, owner);
   }
@@ -95,6 +112,6 @@ export function runLatr(model: Model, cpu: Cpu, c: Context, i: Instruction): num
     const waits = c.mm !== null && isWithheld(model, c.mm, c.r[i.a], c.r[i.b]);
     return waits ? abi.ST_WAIT : abi.ST_OK;
   }
-  sweep(model, cpu);
+  sweep(model, cpu, i.imm);
   return abi.ST_OK;
 }

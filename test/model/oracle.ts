@@ -128,7 +128,10 @@ export function judge(
   if (pte === null && isWithdrawn(model, mm, vpn)) return true;
   if (!write && mayReadStale(model, mm, entry.frame, pte)) return true;
   // Put off, and the address is not given out again: the frame is parked.
-  const isHarmless = pte === null && isParked(model, mm, vpn, entry.frame);
+  const mapping = row?.vmas.find(({ start, end }) => start <= vpn && vpn < end);
+  const mayStore = mapping === undefined || (mapping.prot & BigInt(abi.PROT_WRITE)) !== 0n;
+  const isAllowed = !write || mayStore;
+  const isHarmless = pte === null && isAllowed && isParked(model, mm, vpn, entry.frame);
   if ((entry.condemned || !isTolerated(model, mm, vpn)) && !isHarmless) {
     const shared = same && entry.frame !== 0 && model.frames[entry.frame].refs > 1;
     raise(model, actor, shared ? abi.HZ_LOSTW : abi.HZ_STALE, vpn, entry.frame);

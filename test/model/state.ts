@@ -70,6 +70,8 @@ export interface Cached {
   readonly condemned?: boolean;
   /** Stores need not set the dirty bit any more. */
   readonly dirty?: boolean;
+  /** It has lived through a tick. */
+  readonly old?: boolean;
 }
 
 /** A cached pointer to a table. */
@@ -167,6 +169,8 @@ export interface LatrEntry {
   readonly info: Readonly<Info> & { readonly mm: number };
   readonly frames: readonly number[];
   readonly left: Set<number>;
+  /** With lifetimes: CPUs that have seen all ticks but the last. */
+  readonly seen: Set<number>;
 }
 
 /** Unmappings of read-only pages that nobody has flushed for: who takes their frames does. */
@@ -269,6 +273,11 @@ export interface Watched {
   at: number[];
 }
 
+export interface Lifetimes {
+  readonly ticks: number;
+  readonly renews: boolean;
+}
+
 /** What a model is made from. */
 export interface ModelOptions {
   readonly geometry: Geometry;
@@ -280,6 +289,8 @@ export interface ModelOptions {
   readonly nodeCpus?: number;
   /** The directory's entries make room without a word. */
   readonly silent?: boolean;
+  /** TLB entries drop themselves: ticks for which frames are withheld; does use prolong a life? */
+  readonly lifetimes?: Lifetimes;
   readonly watch: readonly { readonly vpn: number; readonly mm: number }[];
   /** Ranges of more pages may leave their user half to the next exit. */
   readonly ptiPages?: number;
@@ -304,6 +315,7 @@ export class Model {
   readonly ptiPages: number;
   readonly nodeCpus: number;
   readonly silent: boolean;
+  readonly lifetimes: Lifetimes | undefined;
   readonly directory: Directory = { turn: 0, ways: [null, null] };
   readonly frames: Frame[] = [];
   readonly tables: Table[] = [];
@@ -353,6 +365,7 @@ export class Model {
     this.ptiPages = from.ptiPages ?? 1;
     this.nodeCpus = from.nodeCpus ?? 1;
     this.silent = from.silent ?? false;
+    this.lifetimes = from.lifetimes;
     for (let i = 0; i < g.frames; i++) {
       this.frames.push({
         gen: 0,

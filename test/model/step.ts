@@ -13,6 +13,7 @@ import { runDirty } from "./ops-dirty.js";
 import { clearSlots, flushSlot, runFlush } from "./ops-flush.js";
 import { runGather } from "./ops-gather.js";
 import { runLatr } from "./ops-latr.js";
+import { tick } from "./ops-life.js";
 import { runLocal } from "./ops-local.js";
 import { runMemory } from "./ops-memory.js";
 import { deviceWalk, runNotify } from "./ops-notify.js";
@@ -183,7 +184,10 @@ function speculate(model: Model, actor: number, k: number): number {
 /** One step of one actor. */
 export function step(model: Model, actor: number, choice: number): number {
   const walks = model.watched.length;
-  if (choice === 2 + 2 * walks) return applyBroadcast(model, actor);
+  if (choice === 2 + 2 * walks) {
+    const status = applyBroadcast(model, actor);
+    return status === abi.ST_IDLE ? tick(model, actor) : status;
+  }
   if (choice > 2 + 2 * walks) return preemptOrResume(model, actor);
   if (model.cpus[actor]?.preempted === true) return abi.ST_IDLE;
   if (choice >= 2 + walks) return interruptUnmasked(model, actor, choice - 2 - walks);

@@ -10,6 +10,7 @@ import {
 } from "../../drivers/replay-file.js";
 import { formatSteps, switchesOf } from "../../drivers/step-table.js";
 import { ArgumentError } from "../../errors.js";
+import { Catalogue } from "../../kernel/catalogue.js";
 import type { Scenario } from "../../scenarios/scenario.js";
 import { readJson, save, scenarioFrom } from "../files.js";
 import { gapPrinter } from "../gaps.js";
@@ -37,10 +38,20 @@ async function list(options: Options): Promise<number> {
     source,
     expect,
   }));
-  if (options.json === true) await printJson({ scenarios });
+  const policies = Catalogue.standard.parts.policies.map(({ name, title, source, mutant }) => ({
+    name,
+    kind: mutant ? "broken" : "sound",
+    title,
+    source,
+  }));
+  if (options.json === true) await printJson({ scenarios, policies });
   else {
     const rows = scenarios.map(({ name, title, source }) => [name, title, source]);
-    await print(`${formatTable(["scenario", "about", "source"], rows, 3)}\n`);
+    const parts = policies.map(({ name, kind, title }) => [name, kind, title]);
+    await print(
+      `${formatTable(["scenario", "about", "source"], rows, 3)}\n\n` +
+        `${formatTable(["policy", "verdict", "about"], parts, 3)}\n`,
+    );
   }
   return EXIT_OK;
 }
@@ -164,7 +175,7 @@ async function run(name: string | undefined, options: Options): Promise<number> 
 export function addCheck(program: Command, finish: (code: number) => void): void {
   withCommon(program.command("check [scenario]"))
     .summary("explore every interleaving of a scenario; print the shortest that goes wrong")
-    .option("--list", "list the scenarios")
+    .option("--list", "list the scenarios, and the policies: sound, or broken on purpose")
     .option("--era <name>", "notification era", "coupled")
     .option("--policy <name>", "flush policy", "concurrent")
     .option("--consumer <name>", "what is behind the secondary MMU", "sharing")

@@ -103,6 +103,7 @@ function freshFault(name: string, summary: string, source: string, looks: boolea
           op("frame.alloc", { note: "allocate frame" }),
           when(op("ptl.lock", { a: vpn }), [
             looks ? kit.settlePending() : [],
+            kit.settleSwappedPage(vpn),
             op("pte.get", { a: vpn }),
             when(
               op("pte.bits", { imm: abi.PTE_P | abi.PTE_PROTNONE }),

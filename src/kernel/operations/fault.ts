@@ -27,7 +27,11 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
       when(
         op("pte.get", { a: vpn }),
         [op("frame.drop", { note: "somebody was faster" })],
-        [beforeWritable(kit, vpn, prot), op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" })],
+        [
+          kit.settleSwappedPage(vpn),
+          beforeWritable(kit, vpn, prot),
+          op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" }),
+        ],
       ),
       op("ptl.unlock"),
     ]),
@@ -37,6 +41,7 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
   const zero: Program = [
     when(op("ptl.lock", { a: vpn }), [
       unless(op("pte.get", { a: vpn }), [
+        kit.settleSwappedPage(vpn),
         op("frame.zero"),
         op("pte.set", { a: vpn, note: "map zero page" }),
       ]),
@@ -51,7 +56,7 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
       when(
         op("pte.get", { a: vpn }),
         [op("frame.drop"), op("frame.drop")],
-        [op("pte.set", { a: vpn, note: "map page-cache page" })],
+        [kit.settleSwappedPage(vpn), op("pte.set", { a: vpn, note: "map page-cache page" })],
       ),
       op("ptl.unlock"),
     ]),

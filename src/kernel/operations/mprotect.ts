@@ -42,6 +42,7 @@ export const mprotect = operation(
             whilst(op("table.next", { a: vpn, b: stop, c: start }), [
               when(op("ptl.lock", { a: vpn }), [
                 kit.settleBatches(),
+                kit.settleSwapped(vpn, start),
                 whilst(op("pte.next", { a: vpn, b: start }), [
                   op("addi", { a: next, b: vpn, imm: 1 }),
                   when(

@@ -41,6 +41,7 @@ function moveTables(kit: Kit, start: Reg, end: Reg, target: Reg, place: FlushPla
       op("ptl.lock", { a: from, note: "lock old page table" }),
       op("ptl.lock", { a: dest, slot: 1, note: "lock new page table" }),
       kit.settleBatches(),
+      kit.settleSwapped(from, to),
       kit.flushDeferred(from, to, "unmapped"),
       op("mov", { a: dest, b: from }),
       when(

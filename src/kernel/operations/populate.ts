@@ -32,6 +32,7 @@ export const mapAround = operation(
           [op("frame.drop")],
           [
             beforeWritable(kit, start, prot),
+            kit.settleSwappedPage(start),
             op("pte.set.vma", { a: start, b: prot, imm: abi.PTE_FILE, note: "set PTE" }),
           ],
         ),

@@ -3,6 +3,7 @@
  * for each page, or, where the policy batches, once for all of them, before the frames are written
  * out and freed.
  */
+import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, unless, when } from "../../program/notation.js";
 import { closeDeferral, deferOrFlush } from "../deferral.js";
 import type { Kit } from "../kit.js";
@@ -19,7 +20,26 @@ function flushOrDefer(kit: Kit, vpn: Reg, next: Reg): Program {
   return [when(op("batch.should"), [defer], flush)];
 }
 
+/** The page is isolated first, so that a flush that is put off can park it. */
+function parkOrFlush(kit: Kit, vpn: Reg, next: Reg): Program {
+  return [
+    op("gather.add", { a: vpn, note: "isolate page" }),
+    kit.policy.swaps === "written" ? op("frame.collect", { note: "write it out (too early)" }) : [],
+    kit.flush(vpn, next, abi.INFO_PARKS),
+    kit.era.lockedNotifies(RECLAIM_SITE) ? kit.notifySecondary(vpn, next) : [],
+  ];
+}
+
 function unmapEntry(kit: Kit, vpn: Reg): Program {
+  if (kit.policy.swaps !== undefined) {
+    return kit.regs.scope(["next"], (next) => [
+      unless(op("gather.full"), [
+        op("pte.clear", { a: vpn, note: "clear PTE" }),
+        op("addi", { a: next, b: vpn, imm: 1 }),
+        parkOrFlush(kit, vpn, next),
+      ]),
+    ]);
+  }
   return kit.regs.scope(["next"], (next) => [
     unless(op("gather.full"), [
       op("pte.clear", { a: vpn, note: "clear PTE" }),

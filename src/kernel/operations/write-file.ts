@@ -23,6 +23,7 @@ export const writeFile = operation(
         op("table.alloc", { a: vpn }),
         allocFrame(kit, "page-cache page"),
         op("ptl.lock", { a: vpn }),
+        kit.settleSwapped(vpn, next),
         when(
           op("pte.get", { a: vpn }),
           [op("frame.drop", { note: "it is there" })],

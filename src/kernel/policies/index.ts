@@ -17,6 +17,7 @@ import {
   earlyAckTables,
   earlyAckUnguarded,
 } from "./early-ack-mutants.js";
+import { ecoTlb, ecoTlbInactive, ecoTlbRefault, ecoTlbWritten } from "./eco-tlb.js";
 import { fpr, fprAba, fprLeaky } from "./fpr.js";
 import { fullOnly } from "./full-only.js";
 import { clearedSlots, clearedSlotsLate, newestOnly } from "./generations.js";
@@ -43,6 +44,12 @@ import { pteFilter, pteFilterGone } from "./pte-filter.js";
 import { pvFlush, pvFlushBlind, pvFlushLost } from "./pv-flush.js";
 import { replicas, replicasLate } from "./replicas.js";
 import { riscvIpi, riscvLoadedOnly, riscvSbi } from "./riscv.js";
+import {
+  selfInvalidating,
+  selfInvalidatingEarly,
+  selfInvalidatingRenewed,
+  selfInvalidatingReused,
+} from "./self-invalidating.js";
 import { skipSwitching } from "./skip-switching.js";
 import { sync } from "./sync.js";
 import { tellAll, tellLazy } from "./target-filter.js";
@@ -81,6 +88,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   riscvIpi,
   abis,
   cowWrite,
+  selfInvalidating,
+  ecoTlb,
   noWait,
   ackFirst,
   noIpi,
@@ -130,4 +139,10 @@ export const POLICIES: readonly FlushPolicy[] = [
   abisUnflushed,
   abisFlushedBefore,
   cowUnwritten,
+  selfInvalidatingEarly,
+  selfInvalidatingRenewed,
+  selfInvalidatingReused,
+  ecoTlbInactive,
+  ecoTlbRefault,
+  ecoTlbWritten,
 ];

@@ -9,7 +9,7 @@ const sweep = op("latr.sweep", { note: "sweep: flush what others have unmapped" 
  * Leave an entry for everybody's next tick; if that cannot be, interrupt them. The own flush comes
  * first: once the entry is there, the last sweeper frees the frames.
  */
-const postOrSend = (how: number): Program => [
+export const postOrSend = (how: number): Program => [
   when(
     op("latr.post", { imm: how | abi.LATR_TEST, note: "may it wait?" }),
     [
