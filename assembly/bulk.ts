@@ -313,9 +313,9 @@ function flushMany(
 
 /**
  * Small pages to one CPU, as of two threads: without loops over CPUs, since what comes once a
- * request counts most here. `to`, `other` and `own` are the rows of the other one of the mask, which
- * is `apart` CPUs away; `counters` and `tlb` the initiator's. False, and nothing was changed: not
- * that simple.
+ * request counts most here. `to`, `other` and `own` are the rows of the other one of the mask,
+ * which is `apart` CPUs away; `counters` and `tlb` the initiator's. False, and nothing was changed:
+ * not that simple.
  */
 // @ts-ignore: decorator
 @inline
@@ -359,8 +359,8 @@ function flushOne(
 }
 
 /**
- * Is the initiator, which runs the request's mm, usual? A request that is carried out whole leaves it
- * so, and nobody has a turn before the next one, if only loops come between.
+ * Is the initiator, which runs the request's mm, usual? A request that is carried out whole leaves
+ * it so, and nobody has a turn before the next one, if only loops come between.
  */
 function canInitiate(row: Cpu, clock: Clock, request: Mm): bool {
   if ((row.infoMm | row.waitCount | row.ipiPending | row.queue) != 0) return false;

@@ -1,6 +1,6 @@
 /**
- * A CPU's TLB: a cache (cache.ts) that in machines of the timed driver says quickly what it does not
- * hold. Behind its entries stands a row of prints for each set, PRINT_BYTES long:
+ * A CPU's TLB: a cache (cache.ts) that in machines of the timed driver says quickly what it does
+ * not hold. Behind its entries stands a row of prints for each set, PRINT_BYTES long:
  *
  *   byte w   print of way w: bit 7, and seven bits that are made of the page's number and the ASID
  *

@@ -180,7 +180,7 @@ describe("TLBs with prints", () => {
     const machine = await machineOf(16, 2, true);
     for (let i = 0; i < 16; i++) machine.submit(0, "write", { vpn: PAGE + i * SETS });
     machine.advance();
-    const [first] = [tlbOf(machine, 0, 16).prints.subarray(0, 16)];
+    const first = tlbOf(machine, 0, 16).prints.subarray(0, 16);
     expect(new Set(first).size).toBeGreaterThan(12);
     expect(first.every((print) => print >= 0x80)).toBe(true);
   });
