@@ -204,12 +204,7 @@ export class ObservedFlushes {
     const last = this.switches[cpu];
     if (csd !== null && !NULL_CSD.test(csd)) {
       cause = this.queued.get(csd) ?? cause;
-    } else if (
-      kind === "switch" &&
-      csd === null &&
-      last?.prev === tid &&
-      last.next !== tid
-    ) {
+    } else if (kind === "switch" && csd === null && last?.prev === tid && last.next !== tid) {
       cause = last.cause;
     }
     if (!this.hasCsds && (kind === "remote" || kind === "wrongCpu")) {
