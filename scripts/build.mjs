@@ -1,6 +1,6 @@
-// Builds the package: assembly/ -> build/core.wasm and core.tracked.wasm, src/ -> dist/, then the files that travel with
-// dist/. Each stage is skipped when its output is newer than everything it reads, so running the
-// build before every test run is cheap. `--force` rebuilds all of it.
+// Builds the package: assembly/ -> build/core.wasm and core.tracked.wasm, src/ -> dist/, then the
+// files that travel with dist/. Each stage is skipped when its output is newer than everything it
+// reads, so running the build before every test run is cheap. `--force` rebuilds all of it.
 
 import { spawnSync } from "node:child_process";
 import {

@@ -42,7 +42,8 @@ async function reducedOnly(cell: Cell, exact = false): Promise<ExploreResult | n
   const scenario = scenarioNamed(cell.scenario);
   const geometry = geometryOf(scenario);
   const bytes = stateBytesOf(geometry);
-  const room = tableSizes(bytes, exact ? MOST : ROOM, exact).bytes + reductionBytes(bytes, geometry);
+  const room =
+    tableSizes(bytes, exact ? MOST : ROOM, exact).bytes + reductionBytes(bytes, geometry);
   const tracked = await loadTracked();
   const machine = await exploredMachine(scenario, cell, Catalogue.standard, room, tracked);
   const result = exploreReduced(machine, { maxStates: exact ? MOST : ROOM, exact });
