@@ -144,7 +144,8 @@ function withheld<F>(m: usize, mm: u32, vpn: u64, pte: u64, pfn: u32, write: boo
   if ((hdr(m, abi.H_OPTIONS) & abi.OPT_LATR) == 0) return false;
   // Where the mapping stays (reclaim), its protection must still allow it. A thread of the shared
   // form may not look at VMAs without their lock.
-  if (write && !isShared<F>() && vmaAny(m, mm, vpn, vpn + 1) && (vmaFind(m, mm, vpn) & abi.PROT_WRITE) == 0) {
+  if (write && !isShared<F>() && vmaAny(m, mm, vpn, vpn + 1) &&
+      (vmaFind(m, mm, vpn) & abi.PROT_WRITE) == 0) {
     return false;
   }
   return (pte & abi.PTE_P) == 0 && isParked(m, mm, vpn, pfn);

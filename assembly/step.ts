@@ -3,8 +3,9 @@
  *
  * Choice 0 runs the actor's program; choice 1 lets a CPU take its pending interrupt; choice 2 + k
  * is a speculative walk of watched page k, and beyond those an NMI that reads it; then hardware
- * applies a broadcast invalidation or lets lifetimes pass, and last a hypervisor preempts or resumes the CPU. A CPU runs
- * its own context (handler, context switch) if that is active, else that of its current task.
+ * applies a broadcast invalidation or lets lifetimes pass, and last a hypervisor preempts or
+ * resumes the CPU. A CPU runs its own context (handler, context switch) if that is active, else
+ * that of its current task.
  *
  * With H_MERGE, local micro-ops that follow run on in the same step: nobody else can see them, so
  * no interleaving is lost, and both reduced and unreduced runs reach the same verdicts.

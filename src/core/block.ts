@@ -99,12 +99,7 @@ const BYTES_MOST = 2 ** 32;
  * Header words by index, for OPT_* and ROW_* bits; offsets are relative to the machine's base.
  * @throws CapacityError E_NOMEM
  */
-export function planBlock(
-  g: Geometry,
-  options: number,
-  codeLength: number,
-  rows = 0,
-): Uint32Array {
+export function planBlock(g: Geometry, options: number, codeLength: number, rows = 0): Uint32Array {
   const header = new Uint32Array(abi.H_WORDS);
   const actors = g.cpus + g.devices;
   const contexts = g.tasks + g.cpus + g.devices;

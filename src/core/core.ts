@@ -63,12 +63,7 @@ export class Core {
 
   /** Allocates, writes header, code and costs, and initialises the pools. */
   static async create(from: CoreOptions): Promise<Core> {
-    const plan = planBlock(
-      from.geometry,
-      from.options,
-      from.code.length / 2,
-      from.rows,
-    );
+    const plan = planBlock(from.geometry, from.options, from.code.length / 2, from.rows);
     const bytes = BASE + (plan[abi.H_TOTAL_BYTES] ?? 0) + (from.extraBytes ?? 0) + 4096;
     const memory = createMemory(bytes);
     const module = await loadModule(from.wasm);

@@ -24,7 +24,7 @@ export interface TableSizes {
   readonly stateBytes: number;
 }
 
-/** The frontier's share of memory; past it the verdict is inconclusive. Untouched, it is not used. */
+/** The frontier's share of memory, used as it is needed; past it the verdict is inconclusive. */
 const RING_BYTES_MOST = 2 ** 30;
 /** What a memory can hold, but for the machine itself. */
 const ALL_BYTES_MOST = 2 ** 32 - 2 ** 26;

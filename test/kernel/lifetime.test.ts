@@ -28,7 +28,7 @@ describe("munmap under self-invalidating", () => {
     const machine = await machineOf("self-invalidating", 0);
     const { ipis } = machine.counters();
     const freed = machine.core.total(abi.CT_FREED);
-    machine.submit(0, "munmap", A, { at: 0.6 * TICK_NS });
+    machine.submit(0, "munmap", A, { at: 600_000 });
     machine.advance(0.9 * TICK_NS);
     expect(machine.counters().ipis).toBe(ipis);
     expect(parked(machine)).toBe(1);
@@ -44,7 +44,7 @@ describe("munmap under self-invalidating", () => {
 
   test("withholds the addresses as long: mmap waits", async () => {
     const machine = await machineOf("self-invalidating", 0);
-    machine.submit(0, "munmap", A, { at: 0.6 * TICK_NS });
+    machine.submit(0, "munmap", A, { at: 600_000 });
     machine.submit(0, "mmap", { ...A, prot: 3 });
     machine.advance();
     expect(machine.now(0)).toBeGreaterThan(2 * TICK_NS);
@@ -57,10 +57,10 @@ describe("munmap under self-invalidating", () => {
     ["self-invalidating-early", abi.HZ_UAF],
     ["self-invalidating-renewed", abi.HZ_UAF],
   ])("%s: a CPU that goes on using the page", async (policy, hazard) => {
-    const machine = await machineOf(policy, 0.1 * TICK_NS);
-    machine.submit(0, "munmap", A, { at: 0.7 * TICK_NS });
+    const machine = await machineOf(policy, 100_000);
+    machine.submit(0, "munmap", A, { at: 700_000 });
     for (let at = 0.8; at < 3; at += 0.2) {
-      machine.submit(1, "load", { vpn: FIRST }, { at: at * TICK_NS });
+      machine.submit(1, "load", { vpn: FIRST }, { at: Math.round(at * TICK_NS) });
     }
     machine.advance();
     expect(machine.hazard?.code ?? null).toBe(hazard);
@@ -72,7 +72,7 @@ test("an entry is a miss when its life is over, whether or not it is in use", as
     const machine = await machineOf(policy, 0);
     return [0.7, 1.5, 1.9, 2.1, 2.2, 3.9, 4.1].map((at) => {
       const before = machine.counters().tlbMisses;
-      machine.submit(1, "load", { vpn: FIRST }, { at: at * TICK_NS });
+      machine.submit(1, "load", { vpn: FIRST }, { at: Math.round(at * TICK_NS) });
       machine.advance();
       return machine.counters().tlbMisses - before;
     });
@@ -85,11 +85,11 @@ test("eco-tlb: reclaim interrupts nobody, and who faults waits for the sweep", a
   const run = async (policy: string) => {
     const machine = await machineOf(policy, 0);
     const { ipis } = machine.counters();
-    machine.submit(0, "reclaim", A, { at: 0.6 * TICK_NS });
+    machine.submit(0, "reclaim", A, { at: 600_000 });
     machine.advance(0.9 * TICK_NS);
     const held = parked(machine);
-    machine.submit(0, "write", { vpn: FIRST }, { at: 0.95 * TICK_NS });
-    machine.submit(1, "write", { vpn: FIRST }, { at: 1.5 * TICK_NS });
+    machine.submit(0, "write", { vpn: FIRST }, { at: 950_000 });
+    machine.submit(1, "write", { vpn: FIRST }, { at: 1_500_000 });
     machine.advance();
     expect(machine.hazard).toBeNull();
     expect(checkInvariants(machine, { done: true })).toEqual([]);
