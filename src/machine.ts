@@ -16,14 +16,14 @@ import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
-import { buildImage, entryOf, hasStandardDrain, type Script } from "./kernel/image.js";
+import { buildImage, entryOf, type Script } from "./kernel/image.js";
+import { optionsOf, shortcutsOf } from "./kernel/image-options.js";
 import { rowsOf, writeOwnWords } from "./kernel/own-rows.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import { type CostProfile, costTable } from "./kernel/profile.js";
 import { type Counters, readCounters } from "./counters.js";
 import { EventReader, type MachineEvent } from "./machine-events.js";
 import type { Image } from "./program/assembler.js";
-import { decode } from "./program/disassembler.js";
 
 /** What a machine is made from; everything has a default. */
 export interface MachineOptions {
@@ -69,22 +69,6 @@ const JOB_REGISTERS = 6;
 const SLICE = 1 << 22;
 
 let machines = 0;
-
-/** What the timed driver may execute without decoding it. */
-function shortcutsOf(image: Image, options: number): number {
-  const own = abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL | abi.OPT_GLOBAL_ASIDS;
-  const isPlain = (options & (own | abi.OPT_REPLICAS | abi.OPT_CORE_TABLES)) === 0;
-  const targets = isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;
-  return abi.SHORT_SEND | targets;
-}
-
-/** Micro-ops that need more room in a machine. */
-function optionsOf(image: Image): number {
-  for (let pc = 0; pc < image.code.length / 2; pc++) {
-    if (decode(image.code, pc).op === abi.OP_CALL_SEND) return abi.OPT_CALLS;
-  }
-  return 0;
-}
 
 /** See the file comment. Use {@link Machine.create}. */
 export class Machine {

@@ -1,6 +1,7 @@
 /**
  * Changes that wait: while the sequence is odd somebody may be walking the tree, so what is to be
- * added, taken out or moved is put on a list, the newest first, and done when the last bracket ends.
+ * added, taken out or moved is put on a list, the newest first, and happens when the last bracket
+ * ends.
  */
 import { setWord, word } from "../interval-tree/node";
 import {

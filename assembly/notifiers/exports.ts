@@ -10,7 +10,8 @@ import { bracketEnd, bracketStart, mustWait, setStamp } from "./bracket";
 import { find, insert, remove, update } from "./change";
 import { nextReleased } from "./deferred";
 import {
-  F_LEAVING, F_PLACED, F_USED, flagsOf, isOdd, N_COUNT, N_SEQ, R_LAST, R_OPS, R_START, rowAt, treeOf,
+  F_LEAVING, F_PLACED, F_USED, flagsOf, isOdd, N_COUNT, N_SEQ, R_LAST, R_OPS, R_START, rowAt,
+  treeOf,
 } from "./rows";
 import {
   bytes, generationOf, giveRow, hasRoom, hasRoomToMove, init, nextHit, nodesToAdd, stampOf, widen,
@@ -114,7 +115,7 @@ export function notifiersFind(base: usize, ops: u32, start: f64, last: f64, post
   return at == 0 ? -1 : notifiersHandle(base, at - 1);
 }
 
-/** A bracket over [start, last] opens: row + 1 of the first subscriber it hits, or 0, or INVALID. */
+/** A bracket over [start, last] opens: row + 1 of the first it hits, or 0, or INVALID. */
 export function notifiersStart(base: usize, start: f64, last: f64): f64 {
   if (!isInterval(start, last)) return INVALID;
   return <f64>bracketStart(base, fromF64(start), fromF64(last));

@@ -59,7 +59,8 @@ export function hasRoom(base: usize, n: u32): bool {
   if (!hasTree(base)) return freeRows(base) >= n;
   const tree = treeOf(base);
   let free = word(tree, H_HANDLE_CAP) - word(tree, H_HANDLES);
-  for (let at = word(tree, H_FREE_HANDLE); at != 0 && free < n; at = load<u32>(handleAt(tree, at - 1))) free++;
+  let at = word(tree, H_FREE_HANDLE);
+  for (; at != 0 && free < n; at = load<u32>(handleAt(tree, at - 1))) free++;
   return free >= n && nodesLeft(tree) >= nodesToAdd(base, n);
 }
 

@@ -170,7 +170,8 @@ describe("partial-order reduction", () => {
 
   for (const reduction of ["", "all", "None", 1, null] as unknown[]) {
     test(`reduction ${JSON.stringify(reduction)} is refused`, async () => {
-      const error = { code: "E_TYPE", message: expect.stringContaining("reduction must be none") };
+      const message = expect.stringContaining("reduction must be none") as string;
+      const error = { code: "E_TYPE", message };
       const options = { reduction: reduction as "none" };
       await expect(check("munmap-user", options)).rejects.toMatchObject(error);
     });

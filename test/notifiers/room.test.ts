@@ -32,7 +32,7 @@ function fill(mm: MmuNotifiers, handles: number[]): void {
   throw new Error("memory does not end");
 }
 
-test("memory that ends at any growth, with changes waiting: what waits still finds room", async () => {
+test("memory that ends at any growth: changes that wait still find room", async () => {
   const sizes = new Set<number>();
   for (let pages = 16; pages < 34; pages++) {
     using mm = await MmuNotifiers.create({ capacity: 1, maxBytes: pages * WASM_PAGE });

@@ -311,7 +311,7 @@ describe("secondary TLBs", () => {
       return ranges;
     });
 
-  test("range_end tells them until 6.5, only_end never does, and 6.6 has but the flush", async () => {
+  test("range_end tells them until 6.5, only_end never; since 6.6 flushes do", async () => {
     const both = [
       [4, 5],
       [3, 7],
@@ -329,7 +329,7 @@ describe("secondary TLBs", () => {
     expect(before.register(ops).users).toBe(1);
   });
 
-  test("young: everybody is asked and forgets, but for the test, which stops at the first yes", () => {
+  test("young: everybody is asked and forgets; the test stops at the first yes", () => {
     const young = (name: string, answer: boolean): ClassicOps => ({
       clearFlushYoung: () => (calls.push(`${name} flush`), answer),
       clearYoung: () => (calls.push(`${name} clear`), answer),
@@ -372,7 +372,7 @@ describe("S24: an interval grows while a bracket is open", () => {
     expect(readerAfterGrowth(false, true)).toEqual({ waits: true, missed: true, retries: false });
   });
 
-  test("a bracket that has hit nobody: as posted its own range is missed, mended readers wait", () => {
+  test("a bracket that has hit nobody: as posted its own range is missed", () => {
     expect(readerAfterGrowth(true, false).waits).toBe(false);
     mm.dispose();
   });

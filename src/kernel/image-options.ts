@@ -1,0 +1,21 @@
+/** What the code of a machine asks of it: options, and what may be executed without decoding it. */
+import * as abi from "../core/abi.js";
+import type { Image } from "../program/assembler.js";
+import { decode } from "../program/disassembler.js";
+import { hasStandardDrain } from "./image.js";
+
+/** What the timed driver may execute without decoding it. */
+export function shortcutsOf(image: Image, options: number): number {
+  const own = abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL | abi.OPT_GLOBAL_ASIDS;
+  const isPlain = (options & (own | abi.OPT_REPLICAS | abi.OPT_CORE_TABLES)) === 0;
+  const targets = isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;
+  return abi.SHORT_SEND | targets;
+}
+
+/** Micro-ops that need more room in a machine. */
+export function optionsOf(image: Image): number {
+  for (let pc = 0; pc < image.code.length / 2; pc++) {
+    if (decode(image.code, pc).op === abi.OP_CALL_SEND) return abi.OPT_CALLS;
+  }
+  return 0;
+}
