@@ -60,7 +60,7 @@ test("core and model agree after every step of random programs", async () => {
 
 /** Few programs draw one of these, and what they do depends on all that went before. */
 const CHOOSY =
-  /^(self|eco|batched|hybrid|replicas|core-tables|directory|messages|luf|fpr|pv-flush-blind)/;
+  /^(self|eco|batched|hybrid|replicas|core-tables|directory|messages|luf|fpr|idle|pv-flush-blind)/;
 const names = Catalogue.standard.parts.policies.map(({ name }) => name);
 
 test.each(names.filter((name) => CHOOSY.test(name)))(
