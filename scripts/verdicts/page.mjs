@@ -60,7 +60,7 @@ export function page({ cells, unexpected }, parts, scenarios) {
   return `# Verdicts
 
 Written by \`npm run verdicts\`; a test holds it to what exploration finds. ${cells.length} cells, of which
-${unexpected - open.length} are not what their scenario expects. Too large to be exhausted: ${open.join(", ") || "none"}. Era \`coupled\`, consumer \`sharing\`; a cell is the
+${unexpected - open.length} are not what their scenario expects. Too large to be exhausted, of sound policies: ${open.join(", ") || "none"}. Era \`coupled\`, consumer \`sharing\`; a cell is the
 verdict and the states that were explored for it: all there are when it is SAFE, else those up to
 the shortest counterexample. \`shootdown check SCENARIO --policy POLICY\` prints that.
 
