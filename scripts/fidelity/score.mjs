@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
-import { replayTrace } from "../../dist/index.js";
+import { isShootdownError, replayTrace } from "../../dist/index.js";
 
 const KINDS = ["local", "remote", "send", "switch", "wrongCpu"];
 
@@ -38,7 +38,11 @@ function grouped(misses, path) {
 export async function score(path, withMisses = false) {
   const misses = [];
   const onMiss = withMisses ? (flush, side) => misses.push({ flush, side }) : undefined;
-  const result = await replayTrace(path, onMiss === undefined ? {} : { onMiss });
+  const result = await replayTrace(path, onMiss === undefined ? {} : { onMiss }).catch((error) => {
+    if (isShootdownError(error)) return error;
+    throw error;
+  });
+  if (isShootdownError(result)) return { invalid: result.message };
   const { fidelity, observed, predicted, trace } = result;
   const flushes = KINDS.reduce((sum, kind) => sum + observed[kind], 0);
   const row = { format: trace.format, lines: trace.lines, cpus: trace.cpus, flushes };

@@ -119,7 +119,7 @@ export interface IntentModel {
 export const REPLAY_GEOMETRY: Partial<Geometry> = {
   tasks: 4096,
   mms: 1024,
-  frames: 1 << 20,
+  frames: 1 << 22,
   tables: 1 << 14,
   vmas: 1 << 14,
   logRecords: 1 << 12,

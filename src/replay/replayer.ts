@@ -229,11 +229,14 @@ export class Replayer {
     if (!this.stage.isFlying) this.gathered();
   }
 
-  /** Did the call that was performed last flush? */
+  /** Did the call that was performed last flush, and is it still open? */
   private gathered(): void {
     const { gathering } = this;
     this.gathering = null;
-    if (gathering !== null && this.stage.flushes !== gathering.flushes) this.hold(gathering.call);
+    if (gathering === null || this.stage.flushes === gathering.flushes) return;
+    // What is performed at its exit line is over before its flush is.
+    const { call } = gathering;
+    if (this.open.get(call.enter.tid) === call) this.hold(call);
   }
 
   /** A thread that slept for a lock runs again. The last time it has what it waited for. */
