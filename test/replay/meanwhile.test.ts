@@ -136,6 +136,20 @@ describe("gathers", () => {
     const flushes = await flushesOf(r);
     expect(flushes.filter((flush) => flush.startsWith("local"))).toEqual(["local 1", "local -1"]);
   });
+
+  it("of a munmap that had to wait for another is over when it returns", async () => {
+    const r = twoThreads().thread(0, APP, THIRD, 1);
+    r.write(0, APP, A, A + 1).mark();
+    r.line(1, THIRD, "sys_munmap(addr: 0x7f008000, len: 0x1000)");
+    r.line(0, APP, "sys_munmap(addr: 0x7f000000, len: 0x1000)");
+    r.line(1, THIRD, "sys_munmap -> 0x0").line(0, APP, "sys_munmap -> 0x0");
+    // Its message is still on its way.
+    r.switch(1, THIRD, OTHER)
+      .later(50)
+      .madvise(0, APP, A + 1, 1);
+    const flushes = await flushesOf(r);
+    expect(flushes.filter((flush) => flush.startsWith("local"))).toEqual(["local 1", "local 1"]);
+  });
 });
 
 describe("clone3, whose flags are in user memory", () => {
