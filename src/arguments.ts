@@ -30,6 +30,27 @@ export function checkIndex(name: string, value: unknown, limit: number): number 
   return checkWithin(name, value, 0, limit - 1);
 }
 
+/** Index of a word in a list of them. @throws ArgumentError E_TYPE */
+export function checkWord(name: string, value: unknown, words: readonly string[]): number {
+  const at = words.indexOf(value as string);
+  if (at >= 0) return at;
+  const message = `${name} must be one of ${words.join(", ")}, got ${String(value)}`;
+  throw new ArgumentError("E_TYPE", message, { argument: name });
+}
+
+/** @throws ArgumentError E_TYPE, E_NOENT: what is wrong with a handle of `owner`, like "tree" */
+export function failHandle(handle: unknown, owner: string): never {
+  if (typeof handle !== "number") {
+    throw new ArgumentError("E_TYPE", `handle must be a number, got ${String(handle)}`, {
+      argument: "handle",
+    });
+  }
+  throw new ArgumentError("E_NOENT", `handle ${handle} is stale, or not of this ${owner}`, {
+    argument: "handle",
+    value: handle,
+  });
+}
+
 /** A page of the geometry; `end`: or the one behind the last. @throws E_TYPE, E_ADDR_RANGE */
 export function checkPage(name: string, value: unknown, geometry: Geometry, end = false): number {
   checkWhole(name, value);

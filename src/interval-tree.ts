@@ -5,7 +5,7 @@
  * Entries are named by handles, plain numbers that are never 0 and become stale when their entry
  * goes. Where many are returned they come as a Float64Array, and -1 stands for none.
  */
-import { checkWithin } from "./arguments.js";
+import { checkWithin, failHandle } from "./arguments.js";
 import type { CoreExports } from "./core/exports.js";
 import type { WasmSource } from "./core/loader.js";
 import { StructureMemory } from "./core/structure-memory.js";
@@ -203,13 +203,13 @@ export class IntervalTree implements Iterable<Interval> {
 
   /** Slot of a handle. @throws ArgumentError E_TYPE, E_NOENT */
   private slot(handle: IntervalHandle): number {
-    return this.has(handle) ? slotOf(handle) : failHandle(handle);
+    return this.has(handle) ? slotOf(handle) : failHandle(handle, "tree");
   }
 
   /** Removes an entry. @throws ArgumentError E_NOENT for a stale handle, E_TYPE */
   remove(handle: IntervalHandle): void {
     const isNumber = typeof handle === "number";
-    if (!isNumber || this.x.treeRemove(TREE, handle) === 0) failHandle(handle);
+    if (!isNumber || this.x.treeRemove(TREE, handle) === 0) failHandle(handle, "tree");
   }
 
   /** Removes many. All or none. @throws ArgumentError E_NOENT, also for one named twice; E_TYPE */
@@ -224,7 +224,7 @@ export class IntervalTree implements Iterable<Interval> {
       this.x.treeUnname(TREE, OUT, count);
     });
     if (named < handles.length) {
-      if (!this.has(handles[named])) failHandle(handles[named]);
+      if (!this.has(handles[named])) failHandle(handles[named], "tree");
       throw new ArgumentError("E_NOENT", "a handle is named twice", { argument: "handles" });
     }
     inBatches(handles.length, (at) => {
@@ -252,13 +252,13 @@ export class IntervalTree implements Iterable<Interval> {
    */
   update(handle: IntervalHandle, start: number, last: number): void {
     if (!areNumbers(start, last)) failInterval(start, last);
-    if (typeof handle !== "number") failHandle(handle);
+    if (typeof handle !== "number") failHandle(handle, "tree");
     let moved = this.x.treeMove(TREE, handle, start, last);
     if (moved === NO_ROOM) {
       this.makeRoom(1);
       moved = this.x.treeMove(TREE, handle, start, last);
     }
-    if (moved === 0) failHandle(handle);
+    if (moved === 0) failHandle(handle, "tree");
     if (moved === INVALID) failInterval(start, last);
   }
 
@@ -273,7 +273,7 @@ export class IntervalTree implements Iterable<Interval> {
     inBatches(n, (at) => {
       const count = this.window.giveHandles(handles, at);
       const good = this.x.treeCheckHandles(TREE, OUT, count);
-      if (good < count) failHandle(handles[at + good]);
+      if (good < count) failHandle(handles[at + good], "tree");
       this.window.giveIntervals(starts, lasts, at);
     });
     const undo = this.roomToMove(n);
@@ -581,18 +581,6 @@ function isValue(value: unknown): boolean {
 function failValue(value: unknown): never {
   checkWithin("value", value, 0, VALUES - 1);
   throw new ArgumentError("E_TYPE", "value must not be negative zero", { argument: "value" });
-}
-
-function failHandle(handle: unknown): never {
-  if (typeof handle !== "number") {
-    throw new ArgumentError("E_TYPE", `handle must be a number, got ${String(handle)}`, {
-      argument: "handle",
-    });
-  }
-  throw new ArgumentError("E_NOENT", `handle ${handle} is stale, or not of this tree`, {
-    argument: "handle",
-    value: handle,
-  });
 }
 
 function inBatches(n: number, run: (at: number) => void): void {

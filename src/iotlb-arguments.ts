@@ -44,26 +44,6 @@ export function failPages(pages: Readonly<Record<string, unknown>>): never {
   });
 }
 
-export function failHandle(handle: unknown): never {
-  if (typeof handle !== "number") {
-    throw new ArgumentError("E_TYPE", `handle must be a number, got ${String(handle)}`, {
-      argument: "handle",
-    });
-  }
-  throw new ArgumentError("E_NOENT", `handle ${handle} is stale, or not of this table`, {
-    argument: "handle",
-    value: handle,
-  });
-}
-
-/** Index of a word in a list of them. @throws ArgumentError E_TYPE */
-export function checkWord(name: string, value: unknown, words: readonly string[]): number {
-  const at = words.indexOf(value as string);
-  if (at >= 0) return at;
-  const message = `${name} must be one of ${words.join(", ")}, got ${String(value)}`;
-  throw new ArgumentError("E_TYPE", message, { argument: name });
-}
-
 /** Length of a list. @throws ArgumentError E_TYPE */
 export function checkList(name: string, list: unknown): number {
   if (typeof list === "object" && list !== null && "length" in list) {

@@ -7,7 +7,7 @@
  * then insertion, decides. Entries are named by handles, plain numbers that are never 0 and become
  * stale when their entry goes.
  */
-import { checkWithin } from "./arguments.js";
+import { checkWithin, checkWord, failHandle } from "./arguments.js";
 import type { CoreExports } from "./core/exports.js";
 import type { WasmSource } from "./core/loader.js";
 import { StructureMemory } from "./core/structure-memory.js";
@@ -20,8 +20,6 @@ import {
   checkList,
   checkOpaque,
   checkRights,
-  checkWord,
-  failHandle,
   failPages,
 } from "./iotlb-arguments.js";
 
@@ -316,7 +314,7 @@ export class Iotlb implements Iterable<IotlbEntry> {
 
   /** What an entry is. @throws ArgumentError E_NOENT for a stale handle, E_TYPE */
   get(handle: IotlbHandle): IotlbEntry {
-    return this.has(handle) ? this.read(handle & (SLOTS - 1)) : failHandle(handle);
+    return this.has(handle) ? this.read(handle & (SLOTS - 1)) : failHandle(handle, "table");
   }
 
   private read(row: number): IotlbEntry {
@@ -327,7 +325,7 @@ export class Iotlb implements Iterable<IotlbEntry> {
   /** Removes an entry. @throws ArgumentError E_NOENT for a stale handle, E_TYPE */
   remove(handle: IotlbHandle): void {
     const isNumber = typeof handle === "number";
-    if (!isNumber || this.x.iotlbRemove(BASE, handle) === 0) failHandle(handle);
+    if (!isNumber || this.x.iotlbRemove(BASE, handle) === 0) failHandle(handle, "table");
   }
 
   /**

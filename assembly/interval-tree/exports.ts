@@ -6,8 +6,8 @@ import { fromF64, toF64 } from "../f64";
 import { append, begin, bytesFor, clear, compact, finish, init, nodesFor, widen } from "./bulk";
 import { attach, fits, hasRoom, hasRoomToMove, insert, nodesLeft } from "./insert";
 import {
-  find32, GENERATIONS, H_COUNT, H_HANDLES, H_LIMIT, handleAt, handleNumber, lastOf, nodeAt,
-  O_HANDLE, O_REF, PAGES, refOf, SLOT_BITS, SLOT_MASK, slot32, startOf, word,
+  find32, GENERATIONS, H_COUNT, H_HANDLES, H_LIMIT, handleAt, handleNumber, isInterval, lastOf,
+  nodeAt, O_HANDLE, O_REF, refOf, SLOT_BITS, SLOT_MASK, slot32, startOf, word,
 } from "./node";
 import { detach, remove } from "./remove";
 import { count, first, firstGap, highest, largest, lowest, scan } from "./search";
@@ -50,15 +50,6 @@ export function treeSlot(t: usize, handle: f64): i32 {
   if (slot >= word(t, H_HANDLES) || toF64(whole) != handle) return -1;
   const generation = load<u32>(handleAt(t, slot), 4) & GENERATIONS;
   return (generation & 1) != 0 && whole >> SLOT_BITS == <i64>generation ? <i32>slot : -1;
-}
-
-/** Is it a closed interval of whole pages below 2^52? */
-// @ts-ignore: decorator
-@inline
-function isInterval(start: f64, last: f64): bool {
-  const s = fromF64(start);
-  const l = fromF64(last);
-  return <u64>l < <u64>PAGES && <u64>s <= <u64>l && toF64(s) == start && toF64(l) == last;
 }
 
 /** The handle of the new entry, NO_ROOM, FULL or INVALID. */

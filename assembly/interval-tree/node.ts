@@ -16,7 +16,7 @@
  * Order: start, then insertion. Invariants by name: see validate.ts.
  */
 
-import { toF64 } from "../f64";
+import { fromF64, toF64 } from "../f64";
 
 export const H_ROOT: i32 = 0; // node id
 export const H_LEVELS: i32 = 1;
@@ -133,6 +133,15 @@ export function refOf(n: usize, i: u32): u32 {
 @inline
 export function handleOf(n: usize, i: u32): u32 {
   return load<u32>(slot32(n, i), O_HANDLE);
+}
+
+/** Is it a closed interval of whole pages below 2^52? */
+// @ts-ignore: decorator
+@inline
+export function isInterval(start: f64, last: f64): bool {
+  const s = fromF64(start);
+  const l = fromF64(last);
+  return <u64>l < <u64>PAGES && <u64>s <= <u64>l && toF64(s) == start && toF64(l) == last;
 }
 
 /** A handle as the host sees it: generation * 2^26 + slot, exact in a double. */

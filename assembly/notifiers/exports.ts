@@ -4,7 +4,7 @@
  */
 import { fromF64, toF64 } from "../f64";
 import {
-  H_COUNT, H_HANDLES, H_LIMIT, PAGES, setWord, SLOT_BITS, SLOT_MASK, word,
+  H_COUNT, H_HANDLES, H_LIMIT, isInterval, setWord, SLOT_BITS, SLOT_MASK, word,
 } from "../interval-tree/node";
 import { bracketEnd, bracketStart, mustWait, setStamp } from "./bracket";
 import { find, insert, remove, update } from "./change";
@@ -49,14 +49,6 @@ export function notifiersNodesToAdd(base: usize, n: u32): u32 {
 /** Is there room for `n` more subscribers? */
 export function notifiersHasRoom(base: usize, n: u32): bool {
   return hasRoom(base, n);
-}
-
-// @ts-ignore: decorator
-@inline
-function isInterval(start: f64, last: f64): bool {
-  const s = fromF64(start);
-  const l = fromF64(last);
-  return <u64>l < <u64>PAGES && <u64>s <= <u64>l && toF64(s) == start && toF64(l) == last;
 }
 
 /**

@@ -87,14 +87,53 @@ export function checkMaxStates(value: number): number {
   return checkWithin("maxStates", value, 1, MAX_STATES);
 }
 
-/** Explores from the machine's present state, which its script actors have not left yet. */
-export function explore(machine: Machine, options: ExploreOptions = {}): ExploreResult {
-  const { core } = machine;
+/** The hazard that a search has come to, and where. */
+export interface Found {
+  readonly kind: Verdict;
+  /** The state before it, and the step from there. */
+  readonly node: number;
+  readonly step: number;
+  /** A lesser one that was found before. */
+  readonly also: readonly Verdict[];
+}
+
+/** Null: none. Worse may hide behind a full table, but what was found is real. */
+export function foundBy(word: (index: number) => number, status: number): Found | null {
+  const soft = word(abi.X_SOFT_KIND);
+  if (status === abi.ST_HAZARD) {
+    return {
+      kind: hazardName(word(abi.X_HIT_KIND)),
+      node: word(abi.X_HIT_NODE),
+      step: word(abi.X_HIT_STEP),
+      also: soft === 0 ? [] : [hazardName(soft)],
+    };
+  }
+  if (soft === 0) return null;
+  const [node, step] = [word(abi.X_SOFT_NODE), word(abi.X_SOFT_STEP)];
+  return { kind: hazardName(soft), node, step, also: [] };
+}
+
+/** What a search is asked for, and the tables it needs, behind the machine. */
+export interface SearchPlan {
+  readonly exact: boolean;
+  readonly seed: bigint;
+  readonly sizes: TableSizes;
+  /** Address of the tables' header. */
+  readonly x: number;
+}
+
+/** @throws ArgumentError E_TYPE, E_LIMIT */
+export function planSearch({ core }: Machine, options: ExploreOptions): SearchPlan {
   const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
   const exact = options.exact === true;
   const seed = canonicalSeed(options.seed ?? 1);
-  const sizes = tableSizes(core.stateBytes, maxStates, exact);
-  const x = core.end;
+  return { exact, seed, sizes: tableSizes(core.stateBytes, maxStates, exact), x: core.end };
+}
+
+/** Explores from the machine's present state, which its script actors have not left yet. */
+export function explore(machine: Machine, options: ExploreOptions = {}): ExploreResult {
+  const { core } = machine;
+  const { exact, seed, sizes, x } = planSearch(machine, options);
   if (x + sizes.bytes > core.memory.buffer.byteLength) {
     throw new ArgumentError("E_LIMIT", "the machine was created without room for the explorer", {
       argument: "extraBytes",
@@ -110,26 +149,15 @@ export function explore(machine: Machine, options: ExploreOptions = {}): Explore
   }
   if (status < 0) throw errorOf(status, { ...machine.geometry });
   const states = word(abi.X_NODES);
-  // Worse may hide behind a full table, but what was found is real.
-  const soft = word(abi.X_SOFT_KIND) !== 0 && status !== abi.ST_HAZARD;
-  const found = soft || status === abi.ST_HAZARD;
-  const kind = word(soft ? abi.X_SOFT_KIND : abi.X_HIT_KIND);
+  const hit = foundBy(word, status);
   return {
-    verdict: found ? hazardName(kind) : status === abi.ST_DONE ? "SAFE" : "INCONCLUSIVE",
+    verdict: hit?.kind ?? (status === abi.ST_DONE ? "SAFE" : "INCONCLUSIVE"),
     states,
     transitions: core.readU64(x + abi.X_TRANSITIONS_LO * 4),
     depth: word(abi.X_DEPTH),
-    also: !soft && word(abi.X_SOFT_KIND) !== 0 ? [hazardName(word(abi.X_SOFT_KIND))] : [],
+    also: hit?.also ?? [],
     collisionBound: exact ? 0 : states ** 2 / 2 ** 65,
-    schedule: found
-      ? trail(
-          machine,
-          x,
-          word,
-          word(soft ? abi.X_SOFT_NODE : abi.X_HIT_NODE),
-          word(soft ? abi.X_SOFT_STEP : abi.X_HIT_STEP),
-        )
-      : [],
+    schedule: hit === null ? [] : trail(machine, x, word, hit.node, hit.step),
     isShortest: true,
     reduction: null,
   };

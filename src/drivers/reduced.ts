@@ -6,18 +6,16 @@ import * as abi from "../core/abi.js";
 import { BASE } from "../core/core.js";
 import type { Geometry } from "../core/geometry.js";
 import type { Machine } from "../machine.js";
-import { canonicalSeed } from "../seed.js";
 import {
-  checkMaxStates,
-  DEFAULT_MAX_STATES,
   type ExploreOptions,
   type ExploreResult,
   fillHeader,
-  hazardName,
+  foundBy,
+  planSearch,
+  type SearchPlan,
   type ScheduleStep,
   trail,
 } from "./explore.js";
-import { tableSizes } from "./explored-machine.js";
 
 /** Expansions between two looks at how it goes. */
 const EXPANSIONS_A_CALL = 50_000;
@@ -49,15 +47,10 @@ export function reductionBytes(stateBytes: number, geometry: Geometry): number {
 }
 
 /** What a search works with. */
-interface Search {
+interface Search extends SearchPlan {
   readonly machine: Machine;
-  /** Address of the tables. */
-  readonly x: number;
   /** Address of what is known of steps. */
   readonly r: number;
-  readonly sizes: ReturnType<typeof tableSizes>;
-  readonly exact: boolean;
-  readonly seed: bigint;
   readonly onProgress?: ((states: number) => void) | undefined;
 }
 
@@ -113,14 +106,11 @@ export function exploreReduced(
   options: ExploreOptions = {},
 ): ExploreResult | null {
   const { core } = machine;
-  const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
-  const exact = options.exact === true;
-  const seed = canonicalSeed(options.seed ?? 1);
-  const sizes = tableSizes(core.stateBytes, maxStates, exact);
-  const x = core.end;
+  const plan = planSearch(machine, options);
+  const { exact, seed, sizes, x } = plan;
   const r = Math.ceil((x + sizes.bytes) / 64) * 64;
   const { onProgress } = options;
-  const search: Search = { machine, x, r, sizes, exact, seed, onProgress };
+  const search: Search = { ...plan, machine, r, onProgress };
   const start = core.saveState();
   // Fresh memory is zero; only a second search of the same machine has to clear it.
   if (core.u32[r >> 2] !== 0 || core.u32[(r >> 2) + 2] !== 0) core.u8.fill(0, r);
@@ -151,18 +141,15 @@ function resultOf(
   status: number,
 ): Pick<ExploreResult, "verdict" | "also" | "schedule" | "isShortest"> {
   const { machine, x } = search;
-  const softKind = word(abi.X_SOFT_KIND);
-  const isHit = status === abi.ST_HAZARD;
-  if (!isHit && softKind === 0) {
+  const hit = foundBy(word, status);
+  if (hit === null) {
     const verdict = status === abi.ST_DONE ? "SAFE" : "INCONCLUSIVE";
     return { verdict, also: [], schedule: [], isShortest: true };
   }
-  const node = word(isHit ? abi.X_HIT_NODE : abi.X_SOFT_NODE);
-  const step = word(isHit ? abi.X_HIT_STEP : abi.X_SOFT_STEP);
   return {
-    verdict: hazardName(isHit ? word(abi.X_HIT_KIND) : softKind),
-    also: isHit && softKind !== 0 ? [hazardName(softKind)] : [],
-    schedule: followed(search, trail(machine, x, word, node, step)),
+    verdict: hit.kind,
+    also: hit.also,
+    schedule: followed(search, trail(machine, x, word, hit.node, hit.step)),
     isShortest: false,
   };
 }

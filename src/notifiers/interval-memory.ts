@@ -1,9 +1,18 @@
 /** The core's rows of interval subscribers, behind typed calls; and their memory, which grows. */
+import { failHandle } from "../arguments.js";
 import type { CoreExports } from "../core/exports.js";
 import type { WasmSource } from "../core/loader.js";
 import { StructureMemory } from "../core/structure-memory.js";
-import { ArgumentError, CapacityError } from "../errors.js";
-import { IN, OUT, TREE, TreeWindow } from "../interval-tree-window.js";
+import { CapacityError } from "../errors.js";
+import {
+  H_HANDLE_CAP,
+  H_NODE_CAP,
+  H_VERSION,
+  IN,
+  OUT,
+  TREE,
+  TreeWindow,
+} from "../interval-tree-window.js";
 import { areNumbers, failInterval, type Numbers } from "../pages.js";
 import type { SubscriberHandle } from "./types.js";
 
@@ -12,13 +21,8 @@ const STALE = -1;
 const NO_ROOM = -2;
 const INVALID = -4;
 const BASE = TREE;
-/** A word of the tree's header: as in assembly/interval-tree/node.ts. */
-const H_VERSION = 11;
 /** A word of the header: as in assembly/notifiers/rows.ts. */
 const N_COUNT = 10;
-/** Words of the tree's header: as in assembly/interval-tree/node.ts. */
-const H_NODE_CAP = 3;
-const H_HANDLE_CAP = 7;
 
 /** Pages, both included. */
 export interface ClosedInterval {
@@ -105,7 +109,7 @@ export class IntervalMemory {
   remove(handle: SubscriberHandle, releases: boolean): boolean {
     this.check(handle);
     const done = this.x.notifiersRemove(BASE, handle, releases ? 1 : 0);
-    return done === STALE ? failStale(handle) : done === 0;
+    return done === 0;
   }
 
   /** Would a removal have to wait? */
@@ -123,7 +127,6 @@ export class IntervalMemory {
       this.makeRoom(1);
       done = this.x.notifiersUpdate(BASE, handle, start, last, flag);
     }
-    if (done === STALE) failStale(handle);
     if (done === INVALID) failInterval(start, last);
     return done === 0;
   }
@@ -198,7 +201,7 @@ export class IntervalMemory {
   check(handle: SubscriberHandle, leaving = false): number {
     const isNumber = typeof handle === "number";
     const row = isNumber ? this.x.notifiersRow(BASE, handle, leaving ? 1 : 0) : STALE;
-    return row < 0 ? failStale(handle) : row;
+    return row < 0 ? failHandle(handle, "mm") : row;
   }
 
   /** Number of a row's callbacks. */
@@ -248,16 +251,4 @@ export class IntervalMemory {
     this.memory.ensure(BASE + this.x.notifiersBytes(nodes, handles));
     this.x.notifiersWiden(BASE, nodes, handles);
   }
-}
-
-function failStale(handle: unknown): never {
-  if (typeof handle !== "number") {
-    throw new ArgumentError("E_TYPE", `handle must be a number, got ${String(handle)}`, {
-      argument: "handle",
-    });
-  }
-  throw new ArgumentError("E_NOENT", `handle ${handle} is stale, or not of this mm`, {
-    argument: "handle",
-    value: handle,
-  });
 }

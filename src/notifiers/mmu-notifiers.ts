@@ -6,7 +6,7 @@
  * Nothing sleeps: what the kernel would wait for is a boolean, a promise, or, where it would wait
  * for ever, the error E_DEADLOCK. Pages; ranges are half-open, intervals closed.
  */
-import { checkWithin } from "../arguments.js";
+import { checkWithin, checkWord } from "../arguments.js";
 import { ArgumentError, DisposedError, ShootdownError } from "../errors.js";
 import {
   checkLength,
@@ -107,8 +107,9 @@ export class MmuNotifiers {
    * @throws ArgumentError E_TYPE, E_LIMIT; CapacityError E_NOMEM
    */
   static async create(options: MmuNotifiersOptions = {}): Promise<MmuNotifiers> {
-    const era = checkWord("era", options.era ?? "coupled", ERAS);
-    const faults = checkWord("faults", options.faults ?? "fixed", FAULTS);
+    const { era = "coupled", faults = "fixed" } = options;
+    checkWord("era", era, ERAS);
+    checkWord("faults", faults, FAULTS);
     const limit = checkWithin("limit", options.limit ?? 2 ** 24, 1, 2 ** 25);
     const capacity = checkWithin("capacity", options.capacity ?? Math.min(64, limit), 1, limit);
     const maxBytes = checkWithin("maxBytes", options.maxBytes ?? 2 ** 32, 1, 2 ** 32);
@@ -549,13 +550,6 @@ function ownRow(subscriber: ClassicSubscriber): Classic {
 
 function exited(): ShootdownError {
   return new ShootdownError("E_EXITED", "the mm has exited: it has no users", { errno: "EINVAL" });
-}
-
-function checkWord<T extends string>(name: string, value: T, words: readonly T[]): T {
-  if (words.includes(value)) return value;
-  throw new ArgumentError("E_TYPE", `${name} must be one of ${words.join(", ")}`, {
-    argument: name,
-  });
 }
 
 function checkInterval(start: number, last: number): void {

@@ -1,9 +1,6 @@
 /** ASIDs that are the same on every CPU: who uses them, and when they are used again. */
+import { ANY, brokenAnyway, RW } from "./parts.js";
 import type { Scenario } from "./scenario.js";
-import { BROKEN_ANYWAY } from "./transports.js";
-
-const RW = 3;
-const ANY = { "*": { "*": "SAFE" } } as const;
 
 const on = (name: string, vpn: number) => ({ call: name, args: { vpn } });
 const drop = (vpn: number) => ({ call: "madvise", args: { start: vpn, end: vpn + 1 } });
@@ -76,7 +73,7 @@ const asidTransition: Scenario = {
     { name: "T1 writes B", cpu: 1, steps: [on("write", 1), on("store", 1)] },
   ],
   expect: ANY,
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "invlpgb-no-transition": "UAF" },
+  expectPolicy: { "*": "SAFE", ...brokenAnyway("UAF"), "invlpgb-no-transition": "UAF" },
 };
 
 const away: Scenario = {
@@ -103,7 +100,7 @@ const away: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "skip-switching": "UAF",
     "riscv-loaded-only": "UAF",
     "cleared-slots-late": "UAF",

@@ -2,31 +2,17 @@
  * Races of policies that put flushes off until a frame is used again, or leave them out. Ids are
  * those of shootdown.md section 4.
  */
-import type { Scenario, ScenarioActor } from "./scenario.js";
-import type { ScriptStep } from "../kernel/image.js";
 import * as abi from "../core/abi.js";
+import type { ScriptStep } from "../kernel/image.js";
+import { ANY, brokenAnyway, onCpu, read, RO, RW, write } from "./parts.js";
+import type { Scenario } from "./scenario.js";
 
-const RO = abi.PROT_READ;
-const RW = abi.PROT_READ | abi.PROT_WRITE;
 /** A file's page, mapped read-only: clean, and free when it is unmapped. */
 const FILE_RO = RO | abi.VMA_SHARED;
 
-/** No secondary MMU is involved. */
-const ANY = { "*": { "*": "SAFE" } } as const;
-
 /** What every policy without its wait, its interrupts or its payload gets wrong. */
-const BROKEN_ANYWAY = {
-  "early-ack-pointer": "UAF",
-  "no-wait": "UAF",
-  "ack-first": "UAF",
-  "local-only": "UAF",
-  "broadcast-no-sync": "UAF",
-  "no-ipi": "DEADLOCK",
-  "latr-everything": "UAF",
-} as const;
+const BROKEN_ANYWAY = { ...brokenAnyway("UAF"), "latr-everything": "UAF" } as const;
 
-const read = (vpn: number): ScriptStep => ({ call: "read", args: { vpn } });
-const write = (vpn: number): ScriptStep => ({ call: "write", args: { vpn } });
 /** One access; a fault is not served. */
 const load = (vpn: number): ScriptStep => ({ call: "load", args: { vpn } });
 const onRange = (call: string, vpn: number): ScriptStep => ({
@@ -36,11 +22,6 @@ const onRange = (call: string, vpn: number): ScriptStep => ({
 const protect = (vpn: number, prot: number): ScriptStep => ({
   call: "mprotect",
   args: { start: vpn, end: vpn + 1, prot },
-});
-const onCpu = (cpu: number, name: string, ...steps: ScriptStep[]): ScenarioActor => ({
-  name,
-  cpu,
-  steps,
 });
 
 /** A is page 0, B page 1; there are no more frames than pages can be mapped at a time. */
@@ -449,12 +430,7 @@ const copied: Scenario = {
   // The page copied is the page cache's: it stays, and is read.
   expectPolicy: {
     "*": "SAFE",
-    "early-ack-pointer": "STALE",
-    "no-wait": "STALE",
-    "ack-first": "STALE",
-    "local-only": "STALE",
-    "broadcast-no-sync": "STALE",
-    "no-ipi": "DEADLOCK",
+    ...brokenAnyway("STALE"),
     "latr-everything": "STALE",
     "cow-unwritten": "STALE",
   },

@@ -2,11 +2,8 @@
  * Page-table isolation: what a flush leaves of the two halves, and of kernel pages. Under policies
  * without isolation there is one half, and the same must not happen.
  */
+import { ANY, brokenAnyway, freedTable, RW } from "./parts.js";
 import type { Scenario } from "./scenario.js";
-import { BROKEN_ANYWAY } from "./transports.js";
-
-const RW = 3;
-const ANY = { "*": { "*": "SAFE" } } as const;
 
 const call = (name: string, vpn: number) => ({ call: name, args: { vpn } });
 
@@ -35,7 +32,7 @@ const userHalf: Scenario = {
     { name: "T1 writes A", cpu: 1, steps: [call("write", 0)] },
   ],
   expect: ANY,
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "in-context-blind": "UAF" },
+  expectPolicy: { "*": "SAFE", ...brokenAnyway("UAF"), "in-context-blind": "UAF" },
 };
 
 const kernelHalf: Scenario = {
@@ -56,10 +53,11 @@ const kernelHalf: Scenario = {
     { name: "T1 system call", cpu: 1, steps: [call("copy.from.user", 0), call("read", 0)] },
   ],
   expect: ANY,
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "in-context-blind": "UAF" },
+  expectPolicy: { "*": "SAFE", ...brokenAnyway("UAF"), "in-context-blind": "UAF" },
 };
 
 const userTable: Scenario = {
+  ...freedTable,
   name: "user-table",
   title: "an interrupt returns to user mode where a freed page table may be walked",
   source: "shootdown.md P15: no speculation gap before the flush; I4",
@@ -68,27 +66,10 @@ const userTable: Scenario = {
     "T0 unmaps both, which frees the table; CPU1's interrupt marks the user half, T0 goes on",
     "the interrupt loads the user half; before it is flushed, CPU1 walks speculatively",
   ],
-  geometry: { frames: 4, tables: 3, indexBits: 1, levels: 2, gatherPages: 2, pwcEntries: 1 },
-  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
-  devices: [],
-  threads: [0, 0],
-  watch: [{ mm: 0, vpn: 1 }],
-  setup: [
-    { name: "T0", cpu: 0, steps: [call("write", 1)] },
-    { name: "T1", cpu: 1, steps: [call("write", 0)] },
-  ],
-  actors: [{ name: "T0 unmaps", cpu: 0, steps: [{ call: "munmap", args: { start: 0, end: 2 } }] }],
-  assume: { speculativeWalks: true },
-  expect: ANY,
+  geometry: { ...freedTable.geometry, frames: 4 },
+  setup: [{ name: "T0", cpu: 0, steps: [call("write", 1)] }, ...freedTable.setup],
   expectPolicy: {
-    "*": "SAFE",
-    "early-ack-tables": "PT_UAF",
-    "ack-at-entry": "PT_UAF",
-    "no-wait": "PT_UAF",
-    "ack-first": "PT_UAF",
-    "local-only": "PT_UAF",
-    "broadcast-no-sync": "PT_UAF",
-    "no-ipi": "DEADLOCK",
+    ...freedTable.expectPolicy,
     "in-context-blind": "PT_UAF",
     "in-context-late": "PT_UAF",
   },

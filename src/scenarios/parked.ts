@@ -2,9 +2,8 @@
  * Pages that are parked: until the lifetime of TLB entries is over (shootdown.md P10), or, by
  * reclaim, until everybody has swept (P23).
  */
-import { ANY, call, onCpu, onePage, range, read, RO, RW, write } from "./parts.js";
+import { ANY, brokenAnyway, call, onCpu, onePage, range, read, RO, RW, write } from "./parts.js";
 import type { Scenario } from "./scenario.js";
-import { BROKEN_ANYWAY } from "./transports.js";
 
 const usedAllAlong: Scenario = {
   ...onePage,
@@ -28,7 +27,7 @@ const usedAllAlong: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "self-invalidating-early": "UAF",
     "self-invalidating-renewed": "UAF",
   },
@@ -54,7 +53,7 @@ const swappedBack: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "eco-tlb-refault": "STALE",
     "latr-everything": "UAF",
   },
@@ -104,7 +103,7 @@ const sweptAway: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "eco-tlb-inactive": "UAF",
     "latr-everything": "UAF",
     "skip-switching": "UAF",

@@ -24,11 +24,37 @@ const NEVER_TELLS = [
   "broadcast-no-sync",
 ] as const;
 
-/** What those get wrong, and nobody is interrupted: `verdict`. */
+/** What policies without their wait, interrupts or payload get wrong: `verdict`, or a deadlock. */
 export function brokenAnyway(verdict: Verdict): Readonly<Record<string, Verdict>> {
   const each = NEVER_TELLS.map((name) => [name, verdict] as const);
   return { ...Object.fromEntries(each), "no-ipi": "DEADLOCK" };
 }
+
+/**
+ * A page of a table is unmapped, and with it the table; the caches of CPU1's walker may still hold
+ * that, and walk it at any time.
+ */
+export const freedTable = {
+  geometry: { frames: 3, tables: 3, indexBits: 1, levels: 2, gatherPages: 2, pwcEntries: 1 },
+  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
+  devices: [],
+  threads: [0, 0],
+  watch: [{ mm: 0, vpn: 1 }],
+  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
+  actors: [{ name: "T0 unmaps", cpu: 0, steps: [{ call: "munmap", args: { start: 0, end: 2 } }] }],
+  assume: { speculativeWalks: true },
+  expect: ANY,
+  expectPolicy: {
+    "*": "SAFE",
+    "early-ack-tables": "PT_UAF",
+    "ack-at-entry": "PT_UAF",
+    "no-wait": "PT_UAF",
+    "ack-first": "PT_UAF",
+    "local-only": "PT_UAF",
+    "broadcast-no-sync": "PT_UAF",
+    "no-ipi": "DEADLOCK",
+  },
+} as const;
 
 export function onCpu(cpu: number, name: string, ...steps: ScriptStep[]): ScenarioActor {
   return { name, cpu, steps };

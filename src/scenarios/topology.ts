@@ -2,25 +2,9 @@
  * Races of policies that choose who is told, and by which road. Ids are those of shootdown.md
  * section 2.
  */
+import { ANY, brokenAnyway, freedTable, read, RW, write } from "./parts.js";
 import type { Scenario } from "./scenario.js";
 
-const RW = 3;
-
-/** No secondary MMU is involved. */
-const ANY = { "*": { "*": "SAFE" } } as const;
-
-/** What every policy without its wait, its interrupts or its payload gets wrong. */
-const BROKEN_ANYWAY = {
-  "early-ack-pointer": "UAF",
-  "no-wait": "UAF",
-  "ack-first": "UAF",
-  "local-only": "UAF",
-  "broadcast-no-sync": "UAF",
-  "no-ipi": "DEADLOCK",
-} as const;
-
-const read = (vpn: number) => ({ call: "read", args: { vpn } });
-const write = (vpn: number) => ({ call: "write", args: { vpn } });
 const drop = (start: number, end = start + 1) => ({ call: "madvise", args: { start, end } });
 
 const twoRoads: Scenario = {
@@ -54,7 +38,7 @@ const twoRoads: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     // Every request is this CPU's first.
     "early-ack-pointer": "SAFE",
     "hybrid-overtaken": "UAF",
@@ -65,6 +49,7 @@ const twoRoads: Scenario = {
 };
 
 const freedTableOfThree: Scenario = {
+  ...freedTable,
   name: "freed-table-of-three",
   title: "a page table is freed that one of two targets has walked",
   source: "shootdown.md P12, 1.1 G4 and I4",
@@ -73,24 +58,9 @@ const freedTableOfThree: Scenario = {
     "T0 unmaps A: entry cleared, table unhooked, two targets told",
     "T0 frees the table; CPU1 walks it speculatively",
   ],
-  geometry: { frames: 3, tables: 3, indexBits: 1, levels: 2, gatherPages: 2, pwcEntries: 1 },
-  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
-  devices: [],
   threads: [0, 0, 0],
-  watch: [{ mm: 0, vpn: 1 }],
-  setup: [{ name: "T1", cpu: 1, steps: [write(0)] }],
-  actors: [{ name: "T0 unmaps", cpu: 0, steps: [{ call: "munmap", args: { start: 0, end: 2 } }] }],
-  assume: { speculativeWalks: true },
-  expect: ANY,
   expectPolicy: {
-    "*": "SAFE",
-    "early-ack-tables": "PT_UAF",
-    "ack-at-entry": "PT_UAF",
-    "no-wait": "PT_UAF",
-    "ack-first": "PT_UAF",
-    "local-only": "PT_UAF",
-    "broadcast-no-sync": "PT_UAF",
-    "no-ipi": "DEADLOCK",
+    ...freedTable.expectPolicy,
     "hybrid-erratum": "PT_UAF",
     "directory-tables": "PT_UAF",
   },
@@ -120,7 +90,7 @@ const replicaFault: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "replicas-late": "UAF",
   },
 };
@@ -150,7 +120,7 @@ const sharedByTwo: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "core-tables-owner": "UAF",
   },
 };
@@ -179,7 +149,7 @@ const directoryFull: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "directory-silent": "UAF",
   },
 };
@@ -206,7 +176,7 @@ const twoNodes: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "messages-early": "UAF",
   },
 };

@@ -2,23 +2,8 @@
  * Races that the policy decides: the flush is asked for in time, and what matters is when the
  * initiator may go on. Ids are those of shootdown.md section 4.
  */
+import { ANY, brokenAnyway, freedTable, read, RO, RW } from "./parts.js";
 import type { Scenario } from "./scenario.js";
-
-const RO = 1;
-const RW = 3;
-
-/** No secondary MMU is involved. */
-const ANY = { "*": { "*": "SAFE" } } as const;
-
-/** What every policy without its wait, its interrupts or its payload gets wrong. */
-export const BROKEN_ANYWAY = {
-  "early-ack-pointer": "UAF",
-  "no-wait": "UAF",
-  "ack-first": "UAF",
-  "local-only": "UAF",
-  "broadcast-no-sync": "UAF",
-  "no-ipi": "DEADLOCK",
-} as const;
 
 /** Nobody waits for an interrupt. */
 export const NEVER_INTERRUPTS = {
@@ -40,7 +25,6 @@ const onePage = {
   devices: [],
 } as const;
 
-const read = (vpn: number) => ({ call: "read", args: { vpn } });
 const drop = (start: number, end = start + 1) => ({ call: "madvise", args: { start, end } });
 
 const nmiRecycled: Scenario = {
@@ -63,7 +47,7 @@ const nmiRecycled: Scenario = {
   expectPolicy: {
     "*": "SAFE",
     "early-ack-unguarded": "UAF",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
   },
 };
 
@@ -113,7 +97,7 @@ const userInFlight: Scenario = {
     { name: "T1 writes A", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] },
   ],
   expect: ANY,
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY },
+  expectPolicy: { "*": "SAFE", ...brokenAnyway("UAF") },
 };
 
 /** Somebody else's call, synchronous or not, is in the queue before the flush, or behind it. */
@@ -154,6 +138,7 @@ function csdAhead(name: string, async: boolean): Scenario {
 }
 
 const freedTableWalk: Scenario = {
+  ...freedTable,
   name: "freed-table-walk",
   title: "a CPU walks a page table that was freed before it flushed",
   source: "shootdown.md I4; the fourth question to the asynchronous series",
@@ -162,32 +147,6 @@ const freedTableWalk: Scenario = {
     "T0 unmaps A: entry cleared, table unhooked, csd queued",
     "acknowledged early, T0 frees the table; CPU1, in its handler, walks it speculatively",
   ],
-  geometry: {
-    frames: 3,
-    tables: 3,
-    indexBits: 1,
-    levels: 2,
-    gatherPages: 2,
-    pwcEntries: 1,
-  },
-  mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
-  devices: [],
-  threads: [0, 0],
-  watch: [{ mm: 0, vpn: 1 }],
-  setup: [{ name: "T1", cpu: 1, steps: [{ call: "write", args: { vpn: 0 } }] }],
-  actors: [{ name: "T0 unmaps", cpu: 0, steps: [{ call: "munmap", args: { start: 0, end: 2 } }] }],
-  assume: { speculativeWalks: true },
-  expect: ANY,
-  expectPolicy: {
-    "*": "SAFE",
-    "early-ack-tables": "PT_UAF",
-    "ack-at-entry": "PT_UAF",
-    "no-wait": "PT_UAF",
-    "ack-first": "PT_UAF",
-    "local-only": "PT_UAF",
-    "broadcast-no-sync": "PT_UAF",
-    "no-ipi": "DEADLOCK",
-  },
 };
 
 const twoRequests: Scenario = {
@@ -207,7 +166,7 @@ const twoRequests: Scenario = {
     { name: "T1 reads A", cpu: 1, steps: [read(0), read(1)] },
   ],
   expect: ANY,
-  expectPolicy: { "*": "SAFE", ...BROKEN_ANYWAY, "invlpgb-no-transition": "UAF" },
+  expectPolicy: { "*": "SAFE", ...brokenAnyway("UAF"), "invlpgb-no-transition": "UAF" },
 };
 
 const writeOut: Scenario = {
@@ -233,7 +192,7 @@ const writeOut: Scenario = {
     "eco-tlb-written": "LOSTW",
     "luf-writable": "LOSTW",
     "latr-everything": "UAF",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
   },
 };
 
@@ -270,7 +229,7 @@ const reclaimDowngrade: Scenario = {
     "luf-writable": "LOSTW",
     "pte-filter-gone": "STALE",
     "latr-everything": "UAF",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
   },
 };
 
@@ -309,7 +268,7 @@ const unmapAndMap: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    ...BROKEN_ANYWAY,
+    ...brokenAnyway("UAF"),
     "latr-reused": "STALE",
     "latr-tickless": "DEADLOCK",
     "self-invalidating-early": "UAF",
@@ -347,12 +306,7 @@ const tighten: Scenario = {
   expect: ANY,
   expectPolicy: {
     "*": "SAFE",
-    "early-ack-pointer": "STALE",
-    "no-wait": "STALE",
-    "ack-first": "STALE",
-    "local-only": "STALE",
-    "broadcast-no-sync": "STALE",
-    "no-ipi": "DEADLOCK",
+    ...brokenAnyway("STALE"),
     "latr-everything": "STALE",
     "pte-filter-gone": "STALE",
   },
