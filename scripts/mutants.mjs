@@ -83,8 +83,8 @@ const OF_INTERVAL_TREE = [
   ["bulk.ts", "const end = min<u32>(start + FILL, n);", "const end = start + FILL;"],
   ["bulk.ts", "setWord(to, H_FREE_HANDLE, word(t, H_FREE_HANDLE));", ""],
   ["exports.ts", "(generation & 1) != 0 && ", ""],
-  ["exports.ts", "<u64>l < <u64>PAGES", "<u64>l <= <u64>PAGES"],
-  ["exports.ts", " && toF64(l) == last", ""],
+  ["node.ts", "<u64>l < <u64>PAGES", "<u64>l <= <u64>PAGES"],
+  ["node.ts", " && toF64(l) == last", ""],
   ["exports.ts", " || toF64(whole) != handle", ""],
   ["exports.ts", "if (!hasRoomToMove(t)) return <i32>NO_ROOM;", ""],
 ];
@@ -368,7 +368,7 @@ const EQUIVALENT = new Map([
     "stores a bound that is there already, further up",
   ],
   [
-    "interval-tree/exports.ts: <u64>l < <u64>PAGES",
+    "interval-tree/node.ts: <u64>l < <u64>PAGES",
     "only -2^51 becomes 2^52 on its way, and is no page either when it is turned back",
   ],
 ]);
