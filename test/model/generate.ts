@@ -245,7 +245,8 @@ export class Run {
     if (catalogue.policy(this.policy).asids !== undefined) {
       const { cpus } = this.geometry;
       const rows = { tasks: cpus + 4, mms: cpus + 5, tables: 90, frames: 60 };
-      this.geometry = { ...this.geometry, ...rows, asids: random.between(cpus, cpus + 3) };
+      const asids = random.between(cpus, cpus + 3);
+      this.geometry = { ...this.geometry, ...rows, asids, ...parts.geometry };
     }
     const callsDrawn = random.chance(60);
     this.calls = callsDrawn && !this.sound && parts.operations === undefined;
