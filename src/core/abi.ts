@@ -563,7 +563,7 @@ export const COST_ACK_REMOTE = 216;
 export const COST_FLUSH_USER = 230; // per page of the user half, flushed by address
 export const COST_POLL = 231; // until an idle loop that polls sees that it is wanted
 export const COST_FIRMWARE = 232; // what a remote fence takes from a hart that carries it out
-export const COST_ASID_FLUSH = 240; // flush of the whole TLB, at a CPU's first switch after a rollover
+export const COST_ASID_FLUSH = 240; // a CPU's flush of all, at its first switch after a rollover
 export const COST_ROLLOVER = 241; // a new generation of ASIDs, for the CPU that begins it
 export const COST_WORDS = 256;
 

@@ -120,7 +120,7 @@ test("as many ASIDs can be pinned as leave one for each CPU, and one more", asyn
   expect(checkInvariants(machine, { done: true })).toEqual([]);
 });
 
-/** The same with a third CPU, which has used A as well, runs a process of its own, and comes back. */
+/** The same with a third CPU, which has used A, runs a process of its own, and comes back. */
 function withThreeCpus(scenario: Scenario): Scenario {
   const { geometry, mms, setup, actors } = scenario;
   const n = mms.length;
