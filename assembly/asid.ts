@@ -243,11 +243,12 @@ function look<F>(m: usize, cpu: u32, ctx: Ctx, mm: u32): void {
 }
 
 /** ASID_SWAP: F = a rollover came in between. Nobody but this CPU makes `active` anything but 0. */
-function swap<F>(m: usize, cpu: u32, ctx: Ctx, isBlind: bool): void {
+function swap<F>(m: usize, cpu: u32, ctx: Ctx, how: u32): void {
   const p = activeOf(m, cpu);
   ctx.flag = 0;
-  if (isBlind) {
-    put32<F>(p, <u32>ctx.r11);
+  if (how != 0) {
+    const before = swap32<F>(p, <u32>ctx.r11);
+    if (how == abi.ASID_XCHG && before == 0) ctx.flag = 1;
     return;
   }
   const active = get32<F>(p);
@@ -338,6 +339,6 @@ export function execAsid<F>(m: usize, cpu: u32, ctx: Ctx, op: i32, x: u64, imm: 
   if (op == abi.OP_ASID_PIN) return pin<F>(m, cpu, ctx, index, imm == 0);
   if (isNamed) ctx.r11 = asidOf<F>(m, index);
   else if (op == abi.OP_ASID_LOOK) look<F>(m, cpu, ctx, index);
-  else swap<F>(m, cpu, ctx, imm != 0);
+  else swap<F>(m, cpu, ctx, imm);
   return abi.ST_OK;
 }

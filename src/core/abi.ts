@@ -484,6 +484,7 @@ export const OP_ASID_PIN = 187; // ctx.mm keeps its ASID (imm 1), or need not (0
 export const OP_COUNT = 188;
 export const ASID_NAME = 1; // mutant: the request to come names the ASID that ctx.mm has now
 export const ASID_BLIND = 1; // imm of asid.swap, mutant: … whether or not one came
+export const ASID_XCHG = 2; // mutant: … and even if one came
 export const ASID_UNFLUSHED = 1; // mutant: nothing is flushed after a rollover
 export const ASID_UNRESERVED = 2; // mutant: a rollover reserves nothing
 export const ASID_UNPINNED = 4; // mutant: nor does it keep what is pinned

@@ -106,7 +106,7 @@ function planAsids(
   isOn: boolean,
   region: (word: number, bytes: number) => void,
 ): void {
-  const timed = g.cpus < ASIDS_SMALL - 1 ? ASIDS_SMALL : ASIDS_LARGE;
+  const timed = g.cpus < ASIDS_SMALL ? ASIDS_SMALL : ASIDS_LARGE;
   const space = g.logRecords > 0 ? timed : Math.max(g.asids, g.cpus + 1);
   const bitmaps = 2 * ((space >> 5) + 1) * 4;
   const rows = 16 + (g.mms + g.cpus) * 8 + header[abi.H_MASK_WORDS] * 4;

@@ -21,7 +21,13 @@ const brokenFor = {
  * Processes A, B, C, … of one page each. A is the first, both threads' own; the others are used as
  * kernel threads use them. There are as many ASIDs as processes but the last.
  */
-function processes(n: number): Pick<Scenario, "geometry" | "mms" | "devices" | "threads"> {
+const processes = (n: number) => processesOf(n, n - 1);
+
+/** The same with so many ASIDs. */
+function processesOf(
+  n: number,
+  asids: number,
+): Pick<Scenario, "geometry" | "mms" | "devices" | "threads"> {
   return {
     geometry: {
       frames: 3,
@@ -30,7 +36,7 @@ function processes(n: number): Pick<Scenario, "geometry" | "mms" | "devices" | "
       gatherPages: 2,
       vmas: 1,
       mms: n,
-      asids: n - 1,
+      asids,
     },
     mms: Array.from({ length: n }, () => ({ vmas: [{ start: 0, end: 1, prot: RW }] })),
     devices: [],
@@ -82,6 +88,32 @@ const fastPath: Scenario = {
     ...brokenFor,
     "asids-unreserved": "UAF",
     "asids-blind": "UAF",
+  },
+};
+
+const twice: Scenario = {
+  ...rollover,
+  name: "asid-twice",
+  title: "a process is switched to, without the lock, while ASIDs roll over twice",
+  source: "Linux a8ffaaa060b8; found with kernel-tla, asidalloc",
+  story: [
+    ...rollover.story.slice(0, 1),
+    "CPU1 switches to A: its ASID is of this generation, no lock is needed",
+    "CPU0 switches to D, which gets 1: CPU1 finds 0, and waits for the lock; nothing, or A, is active",
+    "CPU0 switches to E: another generation begins, and 1 is reserved for CPU0, and for whom is active",
+    "CPU1 gets the lock: A has another ASID, or 1 as well; it reads A's page",
+    "CPU1 switches to D, which has 1, and reads at the same address: nothing is there",
+  ],
+  ...processesOf(5, 3),
+  actors: [
+    { name: "CPU0 to D, to E", cpu: 0, steps: [use(4), use(5)] },
+    { name: "CPU1 to A, to D", cpu: 1, steps: [use(1), load, use(4), load] },
+  ],
+  expectPolicy: {
+    "*": "SAFE",
+    "asids-unflushed": "STALE",
+    "asids-blind": "STALE",
+    "asids-xchg": "STALE",
   },
 };
 
@@ -151,6 +183,7 @@ const named: Scenario = {
 export const ROLLOVER_SCENARIOS: readonly Scenario[] = [
   rollover,
   fastPath,
+  twice,
   reserved,
   pinned,
   named,

@@ -13,6 +13,7 @@ export const NEVER_INTERRUPTS = {
   "asids-unflushed": "SAFE",
   "asids-unpinned": "SAFE",
   "asids-unreserved": "SAFE",
+  "asids-xchg": "SAFE",
   broadcast: "SAFE",
   "broadcast-batched": "SAFE",
   "broadcast-issued": "SAFE",

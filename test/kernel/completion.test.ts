@@ -131,6 +131,7 @@ describe("what policies give", () => {
     "asids-unflushed": [DATA("G0"), TABLES("G0")],
     "asids-unreserved": [DATA("G0"), TABLES("G0")],
     "asids-unpinned": [DATA("G0"), TABLES("G0")],
+    "asids-xchg": [DATA("G0"), TABLES("G0")],
     "asids-blind": [DATA("G0"), TABLES("G0")],
     "asids-named": [DATA("G0"), TABLES("G0")],
     "idle-poll": [],

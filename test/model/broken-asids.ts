@@ -6,6 +6,7 @@ const variants = [
   ["unreserved", "asid-reserved", /^(NoUseAfterFree|OneOwnerPerAsid|NoStaleAfterQuiesce)$/],
   ["unpinned", "asid-pinned", /^(NoStaleUse|OneOwnerPerAsid)$/],
   ["blind", "asid-fast-path", /^(NoUseAfterFree|OneOwnerPerAsid|NoStaleAfterQuiesce)$/],
+  ["xchg", "asid-twice", /^(NoStaleUse|OneOwnerPerAsid|NoStaleAfterQuiesce)$/],
   ["named", "asid-named", /^(NoUseAfterFree|NoStaleAfterQuiesce)$/],
 ] as const;
 

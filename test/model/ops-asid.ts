@@ -137,8 +137,8 @@ export function runAsid(model: Model, cpu: Cpu, c: Context, i: Instruction): num
       c.flag = cpu.active === null || mm.asid?.generation !== model.asids.generation;
       break;
     case abi.OP_ASID_SWAP:
-      c.flag = cpu.active === null && i.imm === 0;
-      if (!c.flag) cpu.active = c.lookedAt ?? null;
+      c.flag = cpu.active === null && i.imm !== abi.ASID_BLIND;
+      if (!c.flag || i.imm === abi.ASID_XCHG) cpu.active = c.lookedAt ?? null;
       break;
     case abi.OP_ASID_TAKE:
       c.flag = takeAsid(model, cpu, mm, i.imm);

@@ -16,16 +16,21 @@ const TAKE: Partial<Record<Asids, number>> = {
   unpinned: abi.ASID_UNPINNED,
 };
 
+const SWAP: Partial<Record<Asids, number>> = {
+  blind: abi.ASID_BLIND,
+  exchanged: abi.ASID_XCHG,
+};
+
 /** check_and_switch_context: without the lock, unless a rollover came, or comes in between. */
 export function chooseAsid(mm: Reg, asids: Asids): Program {
   const imm = TAKE[asids] ?? 0;
   const take = op("asid.take", { a: mm, imm, note: "with the lock: an ASID of this generation" });
-  const blind = asids === "blind" ? abi.ASID_BLIND : 0;
+  const how = SWAP[asids] ?? 0;
   return [
     when(
       op("asid.look", { a: mm, note: "is its ASID of this generation?" }),
       [take],
-      [when(op("asid.swap", { a: mm, imm: blind, note: "active ASID: cmpxchg" }), [take])],
+      [when(op("asid.swap", { a: mm, imm: how, note: "active ASID: cmpxchg" }), [take])],
     ),
   ];
 }
@@ -89,7 +94,15 @@ export const asidsBlind = broken(
   `${SOURCE}: cmpxchg of active_asids, and 0`,
 );
 
-/** Found with TLA+: cmarinas's kernel-tla, asidalloc. */
+/** Linux until 2018: another rollover takes what it has not got yet for what it uses. */
+export const asidsXchg = broken(
+  "asids-xchg",
+  "exchanged",
+  "as asids, but a switch that finds 0 has exchanged it all the same, and then takes the lock",
+  "Linux a8ffaaa060b8; found with kernel-tla, asidalloc",
+);
+
+/** A bug of Linux, which kernel-tla's asidalloc has a step for. */
 export const asidsNamed: FlushPolicy = {
   ...broken(
     "asids-named",

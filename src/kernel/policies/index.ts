@@ -9,6 +9,7 @@ import {
   asidsUnflushed,
   asidsUnpinned,
   asidsUnreserved,
+  asidsXchg,
   riscvAsids,
 } from "./asids.js";
 import { batched, batchedReset, batchedUnchecked, batchedUnforced } from "./batched.js";
@@ -151,6 +152,7 @@ export const POLICIES: readonly FlushPolicy[] = [
   asidsUnreserved,
   asidsUnpinned,
   asidsBlind,
+  asidsXchg,
   asidsNamed,
   abisUnflushed,
   abisFlushedBefore,
