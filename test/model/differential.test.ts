@@ -14,14 +14,11 @@ const FILE = "test/model/differential.test.ts";
 const only = process.env["SHOOTDOWN_SEED"];
 const RUNS = only === undefined ? Number(process.env["SHOOTDOWN_RUNS"] ?? 1000) : 1;
 const STEPS = 300;
-/** Processes have to come and go until ASIDs are used up. */
-const STEPS_OF_ASIDS = 1000;
 
 /** What is wrong with this seed, if anything; and how many steps were compared. */
 async function differ(
   seed: bigint,
   parts: Parts = {},
-  most = STEPS,
 ): Promise<{ problem: string | null; steps: number }> {
   const run = await new Run(seed, parts).open();
   const fail = (problem: string) => ({ problem: run.report(problem, FILE), steps: 0 });
@@ -33,7 +30,7 @@ async function differ(
   let patience = 20;
   const before = check();
   if (before !== null) return fail(`after set-up: ${before}`);
-  for (let steps = 0; steps < most; steps++) {
+  for (let steps = 0; steps < STEPS; steps++) {
     const { actor, choice } = run.next();
     const status = run.step(actor, choice);
     if (status.core !== status.model) {
@@ -45,7 +42,7 @@ async function differ(
     // Whoever ran into an error keeps its locks: little happens from here on.
     if (run.stuck.size > 0 && patience-- === 0) return { problem: null, steps };
   }
-  return { problem: null, steps: most };
+  return { problem: null, steps: STEPS };
 }
 
 test("core and model agree after every step of random programs", async () => {
@@ -63,7 +60,7 @@ test("core and model agree after every step of random programs", async () => {
 
 /** Few programs draw one of these, and what they do depends on all that went before. */
 const CHOOSY =
-  /^(asids|riscv-asids|self|eco|batched|hybrid|replicas|core-tables|directory|messages|luf|fpr|idle|pv-flush-blind)/;
+  /^(self|eco|batched|hybrid|replicas|core-tables|directory|messages|luf|fpr|idle|pv-flush-blind)/;
 const names = Catalogue.standard.parts.policies.map(({ name }) => name);
 
 test.each(names.filter((name) => CHOOSY.test(name)))(
@@ -71,10 +68,9 @@ test.each(names.filter((name) => CHOOSY.test(name)))(
   async (policy) => {
     const first = canonicalSeed(only ?? 1);
     const runs = only === undefined ? Math.ceil(RUNS / 20) : 1;
-    const steps = policy.includes("asids") ? STEPS_OF_ASIDS : STEPS;
     for (let i = 0; i < runs; i++) {
       const geometry = { cpus: 2 + (i % 4), frames: 40, vmas: 16 };
-      const { problem } = await differ(first + BigInt(i), { policy, geometry }, steps);
+      const { problem } = await differ(first + BigInt(i), { policy, geometry });
       expect(problem).toBeNull();
     }
   },
