@@ -99,8 +99,8 @@ const twice: Scenario = {
   story: [
     ...rollover.story.slice(0, 1),
     "CPU1 switches to A: its ASID is of this generation, no lock is needed",
-    "CPU0 switches to D, which gets 1: CPU1 finds 0, and waits for the lock; nothing, or A, is active",
-    "CPU0 switches to E: another generation begins, and 1 is reserved for CPU0, and for whom is active",
+    "CPU0 switches to D, which gets 1: CPU1 finds 0, and needs the lock; nothing is active, or A",
+    "CPU0 switches to E: another generation begins; 1 is reserved for CPU0, and for what is active",
     "CPU1 gets the lock: A has another ASID, or 1 as well; it reads A's page",
     "CPU1 switches to D, which has 1, and reads at the same address: nothing is there",
   ],

@@ -1,4 +1,4 @@
-/** One ASID space for all CPUs (arch/arm64/mm/context.c): generations, reserved and pinned ASIDs. */
+/** One ASID space for all CPUs (arm64): generations, reserved and pinned ASIDs. */
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
