@@ -7,6 +7,7 @@
  * not applied it.
  */
 import * as abi from "../src/core/abi";
+import { hasAsids, slotWith } from "./asid";
 import { isShared, or32, Shared } from "./atomics";
 import { requestMask } from "./batched";
 import { csdRun } from "./call-queue";
@@ -91,6 +92,14 @@ function applyGlobal<F>(m: usize, cpu: u32, info: Cpu): void {
   bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
 }
 
+/** A request that names an ASID, which is the same everywhere. */
+function applyAsid(m: usize, cpu: u32, info: Cpu): void {
+  const slot = slotWith(m, cpu, info.infoGen);
+  if (slot < 0) return;
+  dropFrom(m, cpu, slot, info);
+  bump(countersAt(m, cpu), abi.CT_BROADCAST, 1);
+}
+
 /** What `info` asks for, in whichever slot of `cpu` holds its mm, loaded or not. */
 export function apply<F>(m: usize, cpu: u32, info: Cpu): void {
   if (info.infoMm == abi.INFO_ANY_MM) {
@@ -99,6 +108,10 @@ export function apply<F>(m: usize, cpu: u32, info: Cpu): void {
   }
   if (hasGlobals(m)) {
     applyGlobal<F>(m, cpu, info);
+    return;
+  }
+  if (hasAsids(m)) {
+    applyAsid(m, cpu, info);
     return;
   }
   const row = cpuAt(m, cpu);

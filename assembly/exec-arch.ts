@@ -1,5 +1,6 @@
 /** Micro-ops of what architectures have of their own. Only CPUs run these. */
 import * as abi from "../src/core/abi";
+import { execAsid } from "./asid";
 import { fence } from "./broadcast";
 import { execGlobal } from "./global-asid";
 import { cpuAt, hdr } from "./machine";
@@ -22,6 +23,7 @@ export function execArch<F>(
   if (op >= abi.OP_GLOBAL_HAVE && op <= abi.OP_GLOBAL_ASSIGN) {
     return execGlobal<F>(m, actor, ctx, op, imm);
   }
+  if (op >= abi.OP_ASID_LOOK) return execAsid<F>(m, actor, ctx, op, a, imm);
   if (op == abi.OP_FENCE) {
     const isCsd = (imm & abi.FENCE_CSD) != 0;
     if (isCsd ? ctx.list == 0 : cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;

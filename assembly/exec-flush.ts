@@ -1,5 +1,6 @@
 /** Micro-ops of flush requests, notifications, devices, user accesses, switches and lifetimes. */
 import * as abi from "../src/core/abi";
+import { asidOf, hasAsids } from "./asid";
 import { add32, cas32, get32, put32, sub32 } from "./atomics";
 import { requestMask } from "./batched";
 import { csdRun, csdSend, csdUnlock, csqSort, csqTake, ipiSend } from "./call-queue";
@@ -40,7 +41,8 @@ function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flag
   }
   const gen = changetype<usize>(mmAt(m, mm - 1)) + offsetof<Mm>("tlbGen");
   row.infoMm = mm;
-  row.infoGen = (flags & abi.INFO_SLOTS) != 0 ? get32<F>(gen) : add32<F>(gen, 1) + 1;
+  if (hasAsids(m)) row.infoGen = requestAsid<F>(m, ctx, flags);
+  else row.infoGen = (flags & abi.INFO_SLOTS) != 0 ? get32<F>(gen) : add32<F>(gen, 1) + 1;
   if ((ctx.gFlags & abi.GF_FREED) != 0) {
     flags |= abi.INFO_FREED;
     // Only tables: the gather never cleared a 4 KiB entry.
@@ -54,6 +56,15 @@ function flushPrep<F>(m: usize, actor: u32, ctx: Ctx, start: u64, end: u64, flag
   row.infoFlags = flags | (full ? abi.INFO_FULL : 0);
   const clock = clockAt(m, actor);
   clock.flushSince = clock.now;
+}
+
+/**
+ * The ASID that a request names. It is read when the entries are cleared already: who switches to
+ * the mm later, under another one, does not find them any more.
+ */
+function requestAsid<F>(m: usize, ctx: Ctx, flags: u32): u32 {
+  const isEarly = (flags & abi.INFO_NAMED) != 0 && ctx.r11 != 0;
+  return isEarly ? <u32>ctx.r11 : asidOf<F>(m, ctx.mm - 1);
 }
 
 /** Once a second per mm, a shootdown also visits CPUs that run something else. */

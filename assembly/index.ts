@@ -4,6 +4,7 @@
  * function takes the machine's base, and the module owns no state at all.
  */
 import * as abi from "../src/core/abi";
+import { asidsInit, hasAsids, loadAsid, takeAsid } from "./asid";
 import { get32, Plain, Shared } from "./atomics";
 import { applyBroadcast, awaitsBroadcast } from "./broadcast";
 import { flushSlot } from "./flush";
@@ -11,7 +12,7 @@ import { hashBytes } from "./hash";
 import { jobPush, jobsLeft, jobSlot, startJob } from "./jobs";
 import { newMm, setTaskMm, subscribe } from "./lifecycle";
 import {
-  asidSlot, clockAt, cpuAt, hdr, maskAt, mmAt,
+  asidSlot, clockAt, cpuAt, cpuCtxAt, hdr, maskAt, mmAt,
 } from "./machine";
 import { maskSet } from "./mask";
 import { leafPlace } from "./page-table";
@@ -34,6 +35,7 @@ export * from "./explore";
 export function machineInit(m: usize): i32 {
   initPools(m);
   deferInit(m);
+  asidsInit(m);
   for (let mm: u32 = 0; mm < hdr(m, abi.H_MMS); mm++) vmaInit(m, mm);
   if (hdr(m, abi.H_OFF_HEAP) != 0) timedInit(m);
   for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
@@ -73,6 +75,15 @@ export function machineRunTask(m: usize, cpu: u32, task: u32, mm: u32): void {
   row.loadedMm = mm;
   row.lazy = 0;
   maskSet<Plain>(maskAt(m, mm - 1), cpu);
+  if (hasAsids(m)) {
+    const ctx = cpuCtxAt(m, cpu);
+    takeAsid<Plain>(m, cpu, ctx, mm - 1, 0);
+    if (loadAsid(m, cpu, row, ctx)) flushSlot(m, cpu, row.asid);
+    ctx.flag = 0;
+    ctx.r11 = 0;
+    clockAt(m, cpu).charge = 0;
+    return;
+  }
   const slot = asidSlot(row, row.asid);
   flushSlot(m, cpu, row.asid);
   placeUser(m, cpu);

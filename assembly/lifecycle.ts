@@ -1,5 +1,6 @@
 /** Birth and death of address spaces: rows, root tables, tasks, subscriptions. */
 import * as abi from "../src/core/abi";
+import { releaseAsid } from "./asid";
 import { add32, cas32, isShared, put32 } from "./atomics";
 import { deferForget } from "./deferral";
 import { devRelease } from "./device";
@@ -57,6 +58,7 @@ export function freeMm<F>(m: usize, cpu: u32, mm: u32): i32 {
     }
   }
   releaseGlobal(m, mm);
+  releaseAsid(m, mm);
   putTable<F>(m, gone.root - 1);
   vmaReset(m, mm);
   memory.fill(maskAt(m, mm), 0, hdr(m, abi.H_MASK_WORDS) << 2);

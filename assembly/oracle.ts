@@ -14,6 +14,7 @@
  *   ver u8, at u8[K] versions of all pages when it was last written; per observer: floor u8[K].
  */
 import * as abi from "../src/core/abi";
+import { asidOf, hasAsids } from "./asid";
 import { get16, isShared, Plain, put32 } from "./atomics";
 import { condemn, entryAsid, entryCondemned, entryVpn, entryWritable } from "./cache";
 import {
@@ -118,13 +119,13 @@ function condemnCache(m: usize, base: usize, entries: u32, mm: u32, slot: u32, c
 export function condemnStale(m: usize, ctx: Ctx): void {
   if (hdr(m, abi.H_OFF_HEAP) != 0 || ctx.mm == 0) return;
   const mm: u32 = ctx.mm - 1;
-  const id = mmAt(m, mm).ctxId;
+  const id = hasAsids(m) ? asidOf<Plain>(m, mm) : mmAt(m, mm).ctxId;
   const entries = hdr(m, abi.H_TLB_SETS) * hdr(m, abi.H_TLB_WAYS);
   const global = globalOf<Plain>(m, mm);
   for (let c: u32 = 0; c < hdr(m, abi.H_CPUS); c++) {
     if (global != 0) condemnCache(m, tlbAt(m, c), entries, mm, global, ctx);
     for (let slot: u32 = 0; slot < hdr(m, abi.H_ASIDS); slot++) {
-      if (load<u32>(asidSlot(cpuAt(m, c), slot)) == id) {
+      if (id != 0 && load<u32>(asidSlot(cpuAt(m, c), slot)) == id) {
         condemnCache(m, tlbAt(m, c), entries, mm, slot, ctx);
       }
     }

@@ -6,6 +6,7 @@
  * round, a flush between the two reads neither finds this CPU nor is seen by it.
  */
 import * as abi from "../src/core/abi";
+import { hasAsids, loadAsid } from "./asid";
 import { put32 } from "./atomics";
 import { charge } from "./charge";
 import { ALL, flushSlot, genOf } from "./flush";
@@ -31,7 +32,8 @@ export function unlazy<F>(m: usize, cpu: u32): void {
   const row = cpuAt(m, cpu);
   if (row.lazy == 0) return;
   setLazy<F>(row, 0);
-  if (hasGlobals(m) && adopt<F>(m, row)) return;
+  // Broadcasts have kept its ASID fresh, which is in use here, or reserved.
+  if (hasAsids(m) || (hasGlobals(m) && adopt<F>(m, row))) return;
   const slot = asidSlot(row, row.asid);
   const want = genOf<F>(m, row.loadedMm - 1);
   if (load<u32>(slot, 4) == want) return;
@@ -80,9 +82,11 @@ export function chooseSlot<F>(m: usize, cpu: u32, ctx: Ctx, mm: u32): void {
 /** SW_CR3: loads the slot, flushing it if F. */
 export function loadSlot(m: usize, cpu: u32, ctx: Ctx, mm: u32): void {
   const row = cpuAt(m, cpu);
-  const slot = asidSlot(row, row.asid);
   const flush = ctx.flag != 0;
-  if (flush) {
+  if (hasAsids(m)) {
+    if (loadAsid(m, cpu, row, ctx)) flushSlot(m, cpu, row.asid);
+  } else if (flush) {
+    const slot = asidSlot(row, row.asid);
     flushSlot(m, cpu, row.asid);
     store<u32>(slot, mmAt(m, mm - 1).ctxId);
     store<u32>(slot, <u32>ctx.r11, 4);

@@ -322,6 +322,28 @@ const OF_SHOOTDOWNS = [
   ["cache.ts", "if ((tag & ~SOFT) != makeTag(vpn, asid, false)) return false;", ""],
 ];
 
+/** One ASID space for all CPUs. */
+const OF_ASIDS = [
+  ["asid.ts", "active != 0 ? active : load<u32>(p, RESERVED)", "active"],
+  ["asid.ts", "    store<u32>(p, now);\n    hit = true;", "    hit = true;"],
+  ["asid.ts", "    if (isReserved(m, old, now)) return now;\n", ""],
+  ["asid.ts", "    if (load<u32>(rowOf(m, mm), PINS) != 0) return now;\n", ""],
+  ["asid.ts", "  store<u32>(head, asid, NEXT);\n", ""],
+  ["asid.ts", "if (w == from >> 5) free &= <u32>0xffffffff << (from & 31);", ""],
+  ["asid.ts", "return asid <= space ? asid : 0;", "return asid;"],
+  ["asid.ts", "keepsPins ? load<u32>(pinnedOf(m) + at) : 0", "0"],
+  ["asid.ts", "    or32<F>(pendingOf(m) + ((i >> 5) << 2), 1 << (i & 31));\n", ""],
+  ["asid.ts", "  if (isPending) maskUnset<F>(pendingOf(m), cpu);\n", ""],
+  ["asid.ts", "active == 0 || !isCurrent<F>(m, id)", "!isCurrent<F>(m, id)"],
+  ["asid.ts", "active == 0 || !cas32<F>", "!cas32<F>"],
+  ["asid.ts", "return held != 0 && held != asid;", "return false;"],
+  ["asid.ts", "if (ctx.flag != 0) flushAll(m, cpu);", ""],
+  ["asid.ts", "load<u32>(head, PINNED_COUNT) < most", "load<u32>(head, PINNED_COUNT) <= most"],
+  ["asid.ts", "  if (load<u32>(rowOf(m, mm), PINS) != 0) unpin(m, mm);\n", ""],
+  ["asid.ts", "  charge(m, cpu, abi.COST_ROLLOVER, 1);\n", ""],
+  ["asid.ts", "  charge(m, cpu, abi.COST_ASID_FLUSH, 1);\n", ""],
+];
+
 /** The core's folder, its tests (one after the other, quick ones first), its mutants. */
 const SUITES = [
   ["assembly/interval-tree", "test/interval-tree", OF_INTERVAL_TREE],
@@ -332,6 +354,7 @@ const SUITES = [
     "test/kernel/tlb-prints test/kernel/bulk-unusual test/kernel/bulk.test test/kernel/shortcuts",
     OF_SHOOTDOWNS,
   ],
+  ["assembly", "test/kernel/asids test/model/asids", OF_ASIDS],
 ];
 const MUTANTS = SUITES.flatMap(([core, test, list]) =>
   list.map((mutant) => [core, test, ...mutant]),

@@ -18,6 +18,7 @@ const INDEX = {
   skipped: abi.CT_SKIPPED,
   switches: abi.CT_SWITCH,
   switchFlushes: abi.CT_SWITCH_FLUSH,
+  rollovers: abi.CT_ROLLOVER,
   stolenNs: abi.CT_STOLEN_NS,
   notifyStart: abi.CT_NOTE_START,
   notifyEnd: abi.CT_NOTE_END,

@@ -5,6 +5,7 @@
 import * as abi from "./core/abi.js";
 import type { Core } from "./core/core.js";
 import { CLOCK, CPU } from "./core/layout.js";
+import { ASID_INVARIANTS } from "./invariants/asids.js";
 import { BRACKET_INVARIANTS } from "./invariants/brackets.js";
 import { FLUSH_INVARIANTS } from "./invariants/flush.js";
 import { MEMORY_INVARIANTS } from "./invariants/memory.js";
@@ -17,6 +18,7 @@ const ALL: readonly Invariant[] = [
   ...MEMORY_INVARIANTS,
   ...FLUSH_INVARIANTS,
   ...SHARER_INVARIANTS,
+  ...ASID_INVARIANTS,
   ...BRACKET_INVARIANTS,
 ];
 

@@ -256,6 +256,8 @@ export class Machine {
   assumeSlot(cpu: number, mm: number): void {
     this.index("cpu", cpu, this.geometry.cpus);
     const id = this.core.read(MM, this.core.mm(this.liveMm(mm)), "ctxId");
+    // In one space for all CPUs it gets an ASID when it runs first, wherever that is.
+    if ((this.core.header[abi.H_ROWS] & abi.ROW_ASIDS) !== 0) return;
     const slots = (this.core.cpu(cpu) + CPU.size) >> 2;
     for (let slot = this.geometry.asids - 1; slot >= 0; slot--) {
       if (this.core.u32[slots + slot * 2] !== 0) continue;

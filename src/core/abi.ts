@@ -121,6 +121,8 @@ export const H_LIFE_RENEWS = 92; // mutant: 1: an entry that is used begins to l
 export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
+export const H_OFF_ASIDS = 100; // ROW_ASIDS: see assembly/asid.ts
+export const H_ASID_SPACE = 101; // ASIDs of the machine, from 1 on: more than CPUs
 export const H_NODE_CPUS = 104; // CPUs of a node, which copies page tables as one
 export const H_OFF_SHARERS = 105; // OPT_REPLICAS, OPT_CORE_TABLES: {tracked, copied} masks
 export const H_SHARER_STRIDE = 106; // bytes of a table's
@@ -198,6 +200,7 @@ export const OPT_GLOBAL_ASIDS = 1073741824; // mms may have an ASID that is the 
 export const OPT_TRIM = 8; // once a second per mm, tell targets that run another mm too
 
 export const ROW_LIFETIMES = 1; // TLB entries drop themselves: see assembly/lifetime.ts
+export const ROW_ASIDS = 2; // one ASID space for all CPUs: see assembly/asid.ts
 
 // ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
 export const PTE_P = 1; // present
@@ -244,6 +247,7 @@ export const INFO_NARROW = 4096; // told are the CPUs of the task's batch
 export const INFO_PARKS = 8192; // reclaim asks: its frames may be parked
 export const INFO_LEAF = 1024; // broadcast: paging-structure caches are left alone
 export const INFO_ORDERED = 2048; // broadcast: a slot that missed a request stays where it is
+export const INFO_NAMED = 16384; // mutant: it names an ASID that was read before
 export const INFO_TRIM = 8; // tell also CPUs that run another mm, so that they leave the cpumask
 export const INFO_NEWEST = 256; // mutant: its range is enough if no other one is newer
 export const INFO_SLOTS = 512; // it has no generation: targets flush, other slots are cleared
@@ -473,7 +477,17 @@ export const OP_GLOBAL_HAVE = 179; // F = the request's mm has a global ASID
 export const OP_GLOBAL_MOVING = 180; // F = not every CPU that runs it uses that
 export const OP_GLOBAL_ASSIGN = 181; // it gets one if it is active on many CPUs; imm 1: a mutant
 export const OP_FENCE = 182; // by ASID, loaded or not: own request; imm FENCE_*
-export const OP_COUNT = 184;
+export const OP_ASID_LOOK = 184; // F = mm r[a] needs the lock to be switched to; imm 1: ASID_NAME
+export const OP_ASID_SWAP = 185; // its ASID is active here; F = a rollover came in between; imm 1
+export const OP_ASID_TAKE = 186; // with the lock: … of this generation; F = flush first; imm ASID_*
+export const OP_ASID_PIN = 187; // ctx.mm keeps its ASID (imm 1), or need not (0); F = done
+export const OP_COUNT = 188;
+export const ASID_NAME = 1; // mutant: the request to come names the ASID that ctx.mm has now
+export const ASID_BLIND = 1; // imm of asid.swap, mutant: … whether or not one came
+export const ASID_XCHG = 2; // mutant: … and even if one came
+export const ASID_UNFLUSHED = 1; // mutant: nothing is flushed after a rollover
+export const ASID_UNRESERVED = 2; // mutant: a rollover reserves nothing
+export const ASID_UNPINNED = 4; // mutant: nor does it keep what is pinned
 export const FENCE_CSD = 1; // target: for the first entry
 export const FENCE_LOADED = 2; // mutant: only if the mm is the loaded one
 export const PTI_BYTES = 16; // of a CPU: {marks u64, isUser u32, othersSuspect u32}
@@ -550,6 +564,8 @@ export const COST_ACK_REMOTE = 216;
 export const COST_FLUSH_USER = 230; // per page of the user half, flushed by address
 export const COST_POLL = 231; // until an idle loop that polls sees that it is wanted
 export const COST_FIRMWARE = 232; // what a remote fence takes from a hart that carries it out
+export const COST_ASID_FLUSH = 240; // a CPU's flush of all, at its first switch after a rollover
+export const COST_ROLLOVER = 241; // a new generation of ASIDs, for the CPU that begins it
 export const COST_WORDS = 256;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────
@@ -587,6 +603,7 @@ export const CT_EARLY_FLUSH = 30; // gather batch was full
 export const CT_DEV_ZAP = 31; // device flush commands
 export const CT_BROADCAST = 32; // broadcast invalidations that found their mm here
 export const CT_SPARED = 33; // interrupts that were not sent because the target polls
+export const CT_ROLLOVER = 34; // new generations of ASIDs
 export const CT_WORDS = 40;
 
 // ── event log: 32 bytes {u64 time, u16 actor, u8 kind, u8 code, u32 task, u64 a, u64 b} ─────

@@ -92,6 +92,28 @@ const GLOBAL_ASIDS = 62;
 const GLOBAL_CPUS = 3;
 const GLOBAL_EVERY = 32;
 
+/**
+ * ASIDs of machines that have one space of them: 8 or 16 bits (arm64), without 0, and always more
+ * than CPUs. Explored machines have `asids`, or just enough.
+ */
+const ASIDS_SMALL = 255;
+const ASIDS_LARGE = 65_535;
+
+/** ROW_ASIDS: see assembly/asid.ts. */
+function planAsids(
+  header: Uint32Array,
+  g: Geometry,
+  isOn: boolean,
+  region: (word: number, bytes: number) => void,
+): void {
+  const timed = g.cpus < ASIDS_SMALL ? ASIDS_SMALL : ASIDS_LARGE;
+  const space = g.logRecords > 0 ? timed : Math.max(g.asids, g.cpus + 1);
+  const bitmaps = 2 * ((space >> 5) + 1) * 4;
+  const rows = 16 + (g.mms + g.cpus) * 8 + header[abi.H_MASK_WORDS] * 4;
+  header[abi.H_ASID_SPACE] = isOn ? space : 0;
+  region(abi.H_OFF_ASIDS, isOn ? rows + bitmaps : 0);
+}
+
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
 
@@ -218,6 +240,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number, rows
   header[abi.H_GLOBAL_CPUS] = explored ? 1 : GLOBAL_CPUS;
   header[abi.H_GLOBAL_EVERY] = explored ? 1 : GLOBAL_EVERY;
   region(abi.H_OFF_GLOBAL, (options & abi.OPT_GLOBAL_ASIDS) !== 0 ? 16 + g.mms * 12 : 0);
+  planAsids(header, g, (rows & abi.ROW_ASIDS) !== 0, region);
   region(abi.H_OFF_POLL, (options & abi.OPT_POLL) !== 0 ? g.cpus * 4 : 0);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);

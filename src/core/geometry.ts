@@ -27,7 +27,10 @@ export interface Geometry {
   readonly tlbWays: number;
   /** Paging-structure cache entries per CPU and device, 0 to 64. */
   readonly pwcEntries: number;
-  /** Dynamic ASIDs per CPU, 1 to 64 (Linux: 6). */
+  /**
+   * Dynamic ASIDs per CPU, 1 to 64 (Linux: 6). Under `asids`: those that a CPU's TLB holds at a
+   * time, and in explored machines, if they are more than CPUs, how many there are.
+   */
   readonly asids: number;
   /** VMAs an mm can have, 1 to 65,530. */
   readonly vmas: number;

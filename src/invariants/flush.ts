@@ -1,6 +1,7 @@
 /** Invariants of caches, ASID slots and call queues. */
 import * as abi from "../core/abi.js";
 import { CPU, DEVICE, MM } from "../core/layout.js";
+import { hasAsids, trustedAsids } from "./asids.js";
 import { type CachedEntry, type Invariant, listOf, type Report, type View } from "./view.js";
 
 const WRITABLE = 2;
@@ -197,6 +198,8 @@ const slotsCurrentAtRest: Invariant = {
     if ((view.header(abi.H_OPTIONS) & (known | others)) !== 0) return;
     // Entries that drop themselves tell nobody.
     if ((view.header(abi.H_ROWS) & abi.ROW_LIFETIMES) !== 0) return;
+    // Requests that name an ASID have no generation.
+    if (hasAsids(view)) return;
     for (let cpu = 0; cpu < view.cpus; cpu++) {
       const mm = runs(view, cpu);
       if (mm === null || view.isDeferred(mm)) continue;
@@ -227,6 +230,7 @@ function checkFresh(view: View, what: string, mm: number, e: CachedEntry, report
  * CPU that was spared a request flushes before it uses its slot again.
  */
 function trustedSlots(view: View, cpu: number): Map<number, number> {
+  if (hasAsids(view)) return trustedAsids(view, cpu);
   const trusted = new Map<number, number>();
   const running = runs(view, cpu);
   const tracks = abi.OPT_REPLICAS | abi.OPT_CORE_TABLES | abi.OPT_DIRECTORY;

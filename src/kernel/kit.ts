@@ -7,6 +7,7 @@ import { op, type Program, type Reg, repeat, unless, when, whilst } from "../pro
 import { Registers } from "../program/registers.js";
 import type { DeferralTrigger } from "./defers.js";
 import type { Era, Site } from "./era.js";
+import { chooseAsid, nameEarly } from "./policies/asids.js";
 import { flushLocal, send, wait } from "./policies/parts.js";
 import type { FlushPolicy } from "./policy.js";
 
@@ -92,6 +93,17 @@ export class Kit {
   get enterIdle(): Program {
     const poll = this.policy.polls === true ? [op("poll.begin", { note: "idle: poll" })] : [];
     return [op("sw.lazy", { note: "lazy TLB mode" }), poll];
+  }
+
+  /** The switch to the mm in `mm`, as switch_mm_irqs_off does it. */
+  switchMm(mm: Reg): Program {
+    const choose = op("sw.gen", { a: mm, note: "read generation, choose ASID" });
+    return [
+      op("sw.mark", { a: mm, note: "loadedMm = SWITCHING, join cpumask" }),
+      this.policy.asids === undefined ? choose : chooseAsid(mm, this.policy.asids),
+      op("sw.cr3", { a: mm, note: "write CR3" }),
+      op("sw.done", { a: mm, note: "loadedMm = next" }),
+    ];
   }
 
   /** Out of it, if the CPU was there: what it was wanted for comes first. */
@@ -351,6 +363,7 @@ export class Kit {
         imm: fullMm ? abi.GF_FULL | abi.GF_FREED : 0,
         note: "mmu_gather begins",
       }),
+      this.policy.asids === "named" ? nameEarly : [],
       body,
       op("gather.nested"),
       this.gatherFlush(fullMm && this.policy.last !== undefined ? abi.INFO_ALONE : 0),

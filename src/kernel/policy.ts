@@ -104,6 +104,17 @@ export interface FlushPolicy {
   readonly info?: number;
   /** Idle CPUs poll for work, so that nobody has to interrupt them. */
   readonly polls?: boolean;
+  /**
+   * The machine has one space of ASIDs for all CPUs, which rolls over (assembly/asid.ts). Requests
+   * name an ASID: they have to be broadcasts, also where no other CPU is in the cpumask. `flushed`:
+   * each CPU flushes before it uses an ASID of a new generation. Broken: `unflushed`, it does not;
+   * `unreserved`, what CPUs use is given away; `unpinned`, what devices use is; `blind`, a switch
+   * without the lock does not look whether a rollover came in between; `exchanged`, it does, but
+   * its ASID is the active one before it has the lock; `named`, requests name the ASID of before
+   * their entries were cleared.
+   */
+  readonly asids?:
+    "flushed" | "unflushed" | "unreserved" | "unpinned" | "blind" | "exchanged" | "named";
   /** The machine has page-table isolation: kernel and user halves (policies/isolated.ts). */
   readonly isolation?: Isolation;
   /** Pages (of the stride): longer ranges are flushed whole, unless a geometry says otherwise. */

@@ -1,5 +1,6 @@
 /** ASIDs that are the same on every CPU: who uses them, and when they are used again. */
 import { ANY, brokenAnyway, RW } from "./parts.js";
+import { ROLLOVER_SCENARIOS } from "./rollover.js";
 import type { Scenario } from "./scenario.js";
 
 const on = (name: string, vpn: number) => ({ call: name, args: { vpn } });
@@ -107,4 +108,9 @@ const away: Scenario = {
   },
 };
 
-export const ASID_SCENARIOS: readonly Scenario[] = [asidReuse, asidTransition, away];
+export const ASID_SCENARIOS: readonly Scenario[] = [
+  asidReuse,
+  asidTransition,
+  away,
+  ...ROLLOVER_SCENARIOS,
+];

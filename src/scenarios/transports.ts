@@ -7,6 +7,13 @@ import type { Scenario } from "./scenario.js";
 
 /** Nobody waits for an interrupt. */
 export const NEVER_INTERRUPTS = {
+  asids: "SAFE",
+  "asids-blind": "SAFE",
+  "asids-named": "SAFE",
+  "asids-unflushed": "SAFE",
+  "asids-unpinned": "SAFE",
+  "asids-unreserved": "SAFE",
+  "asids-xchg": "SAFE",
   broadcast: "SAFE",
   "broadcast-batched": "SAFE",
   "broadcast-issued": "SAFE",
@@ -16,6 +23,7 @@ export const NEVER_INTERRUPTS = {
   "directory-silent": "SAFE",
   "directory-tables": "SAFE",
   "local-only": "SAFE",
+  "riscv-asids": "SAFE",
   "riscv-sbi": "SAFE",
 } as const;
 

@@ -1,5 +1,6 @@
 /** Every deliberately broken part of the catalogue, for random schedules to notice. */
 import type { SampleOptions } from "../../src/index.js";
+import { ASID_MUTANTS } from "./broken-asids.js";
 
 /** A broken part, where random schedules notice it, and what is noticed. */
 export interface Row {
@@ -17,6 +18,7 @@ const mirroring = { consumer: "mirroring" };
 const earlyAck = { policy: "early-ack" };
 
 export const MUTANTS: readonly Row[] = [
+  ...ASID_MUTANTS,
   {
     kind: "eras",
     name: "defer",

@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import type { Core } from "../../src/core/core.js";
 import { hasCoreTables, tracksSharers } from "./sharers.js";
 import type { Model } from "./state.js";
+import { idWord } from "./ops-asid.js";
 import { id } from "./words.js";
 
 /** Frames of a deferral that are free. */
@@ -98,5 +99,36 @@ export function sharers(c: Rows): void {
   }
   for (const { index, told } of model.cpus) {
     c.mask(`cpus[${index}].told`, core.at(abi.H_OFF_TOLD) + index * bytes, told);
+  }
+}
+
+/** Machines with one ASID space for all CPUs. */
+export function asids(c: Rows): void {
+  const { core, model } = c;
+  const { asids: all } = model;
+  if (!all) return;
+  const head = core.at(abi.H_OFF_ASIDS);
+  c.word("asids.generation", 0, head, all.generation);
+  c.word("asids.next", 0, head + 4, all.next);
+  c.word("asids.pins", 0, head + 8, all.pinned.size);
+  let at = head + 16;
+  const pair = (path: string, index: number, one: number, other: number): void => {
+    c.word(path, index, at, one);
+    c.word(`${path}, second`, index, at + 4, other);
+    at += 8;
+  };
+  model.mms.forEach((mm, i) => pair("asids.mm", i, idWord(model, mm?.asid ?? null), mm?.pins ?? 0));
+  for (const { index, active, reserved } of model.cpus) {
+    pair("asids.cpu", index, idWord(model, active), idWord(model, reserved));
+  }
+  c.mask("asids.pending", at, all.pending);
+  at += Math.ceil(model.geometry.cpus / 32) * 4;
+  for (const set of [all.used, all.pinned]) {
+    for (let w = 0; w <= all.space >> 5; w++, at += 4) {
+      const bits = [...set]
+        .filter((n) => n >> 5 === w)
+        .reduce((word, n) => word | (1 << (n & 31)), 0);
+      c.word("asids.bitmap", w, at, bits >>> 0);
+    }
   }
 }

@@ -332,6 +332,7 @@ class Comparison {
       const at = core.at(abi.H_OFF_POLL) + index * 4;
       this.word("poll", index, at, ["no", "polls", "wanted"].indexOf(poll));
     }
+    rows.asids(this);
     rows.sharers(this);
     rows.directory(this);
     const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);

@@ -118,6 +118,10 @@ const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | 
 const FILE_RO = 1 | abi.VMA_SHARED;
 const DEFERRED_PROTS = [FILE_RO, FILE_RO, FILE_RO, FILE_RO, 3, 3 | abi.VMA_SHARED, 1];
 
+/** Processes that come and go, so that ASIDs are used up. */
+const PROCESSES = ["read", "write", "madvise", "mmap", "fork", "fork", "exit", "exec", "exec"];
+const ASIDS = [...PROCESSES, ...PROCESSES, "asid.pin", "asid.pin", "asid.unpin", "munmap", "idle"];
+
 /** What a policy treats in its own way. */
 function favouredBy(policy: FlushPolicy): readonly string[] {
   const touch = [...ACCESS, ...ACCESS];
@@ -238,6 +242,12 @@ export class Run {
     if (isDeferring && parts.geometry === undefined && random.chance(70)) {
       this.geometry = { ...this.geometry, frames: random.between(4, 6) };
     }
+    if (catalogue.policy(this.policy).asids !== undefined) {
+      const { cpus } = this.geometry;
+      const rows = { tasks: cpus + 4, mms: cpus + 5, tables: 90, frames: 60 };
+      const asids = random.between(cpus, cpus + 3);
+      this.geometry = { ...this.geometry, ...rows, asids, ...parts.geometry };
+    }
     const callsDrawn = random.chance(60);
     this.calls = callsDrawn && !this.sound && parts.operations === undefined;
     this.options =
@@ -246,17 +256,19 @@ export class Run {
       (this.calls ? abi.OPT_CALLS : 0);
     const consumers = named(catalogue.parts.consumers, this.sound);
     this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
-    this.operations = parts.operations ?? [
-      ...COMMON,
-      ...COMMON,
-      ...COMMON,
-      ...RARE,
-      ...NEW,
-      ...PUT_OFF,
-      ...favouredBy(catalogue.policy(this.policy)),
-      ...(this.sound ? [] : [...UNSOUND, ...EXTRA]),
-      ...(this.calls ? [...CALLS, ...CALLS] : []),
-    ];
+    const favoured = catalogue.policy(this.policy).asids === undefined ? undefined : ASIDS;
+    this.operations = parts.operations ??
+      favoured ?? [
+        ...COMMON,
+        ...COMMON,
+        ...COMMON,
+        ...RARE,
+        ...NEW,
+        ...PUT_OFF,
+        ...favouredBy(catalogue.policy(this.policy)),
+        ...(this.sound ? [] : [...UNSOUND, ...EXTRA]),
+        ...(this.calls ? [...CALLS, ...CALLS] : []),
+      ];
   }
 
   /** Builds both machines. */
@@ -287,13 +299,15 @@ export class Run {
       cpus: random.pick([0, 0, 1]),
       every: random.pick([1, 1, 2]),
     };
+    const asidSpace = this.core.header[abi.H_ASID_SPACE];
+    const space = asidSpace === 0 ? {} : { asidSpace };
     this.core.header[abi.H_NODE_CPUS] = nodeCpus;
     this.core.header[abi.H_DIR_SILENT] = silent ? 1 : 0;
     this.core.header[abi.H_GLOBAL_ASIDS] = globals.asids;
     this.core.header[abi.H_GLOBAL_CPUS] = globals.cpus;
     this.core.header[abi.H_GLOBAL_EVERY] = globals.every;
     const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, globals, watch };
-    this.model = new Model({ geometry: g, ...machine, ...ownOf(policy) });
+    this.model = new Model({ geometry: g, ...machine, ...ownOf(policy), ...space });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
     const mms = random.between(1, g.mms);
@@ -453,7 +467,7 @@ export class Run {
     const { task, online } = model.cpus[actor];
     // An offline CPU does nothing any more.
     if (!online) return;
-    if (task === null || random.chance(20)) {
+    if (task === null || random.chance(model.asids ? 50 : 20)) {
       this.beginSwitch(actor);
       return;
     }

@@ -93,6 +93,7 @@ const PLANTED: Readonly<Record<string, Plant>> = {
     core.u32[(entry + 8) >> 2] = table;
     core.u32[(entry + 12) >> 2] = core.read(TABLE, core.table(table), "gen") - 1;
   },
+  OneOwnerPerAsid: (r) => addTo(r, r.core.at(abi.H_OFF_ASIDS) + 16, 1),
   NothingLeftBehind: (r) => addTo(r, r.core.ctx(0) + CTX.fields.gCount.offset, 1),
   LocksFreeAtRest: (r) => addTo(r, r.core.device(0) + DEVICE.fields.lock.offset, 1),
   NoShadowInsideBracket: ({ core }) => {
@@ -112,6 +113,7 @@ const PLANTED: Readonly<Record<string, Plant>> = {
 const POLICIES: Readonly<Record<string, string>> = {
   SharersCoverCachers: "replicas",
   DirectoryInclusive: "directory",
+  OneOwnerPerAsid: "asids",
 };
 
 test("every invariant has a planted error", () => {

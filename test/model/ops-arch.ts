@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
 import { accessOf } from "./ops-cpu.js";
+import { runAsid } from "./ops-asid.js";
 import { runGlobal } from "./ops-global.js";
 import type { Context, Cpu, Info, Model } from "./state.js";
 
@@ -147,6 +148,11 @@ export function runArch(model: Model, cpu: Cpu, c: Context, i: Instruction): num
     case abi.OP_GLOBAL_MOVING:
     case abi.OP_GLOBAL_ASSIGN:
       return runGlobal(model, cpu, c, i);
+    case abi.OP_ASID_LOOK:
+    case abi.OP_ASID_SWAP:
+    case abi.OP_ASID_TAKE:
+    case abi.OP_ASID_PIN:
+      return runAsid(model, cpu, c, i);
     case abi.OP_KERNEL_ACCESS: {
       const mm = Number(c.r[i.b]) - 1;
       if (mm < 0 || mm >= model.mms.length) return abi.ST_BAD_PROGRAM;

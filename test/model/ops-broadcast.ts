@@ -77,6 +77,13 @@ function apply(model: Model, cpu: Cpu, info: Readonly<Info>): void {
     model.count(cpu.index, abi.CT_BROADCAST);
     return;
   }
+  if (model.asids) {
+    const slot = cpu.slots.findIndex(({ ctxId }) => ctxId === info.gen);
+    if (info.gen === 0 || slot < 0) return;
+    drop(model, cpu, slot, info);
+    model.count(cpu.index, abi.CT_BROADCAST);
+    return;
+  }
   cpu.slots.forEach((slot, asid) => {
     if (slot.ctxId !== mm.ctxId) return;
     drop(model, cpu, asid, info);

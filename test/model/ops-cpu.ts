@@ -9,6 +9,7 @@ import { setDirty } from "./ops-dirty.js";
 import { checkAccess } from "./oracle.js";
 import { flushSlot, takeSlot } from "./ops-flush.js";
 import { forgetDeferrals } from "./ops-deferral.js";
+import { loadAsid, numberIn, releaseAsid } from "./ops-asid.js";
 import { adopt } from "./ops-global.js";
 import { renew } from "./ops-life.js";
 import { forgetMm } from "./ops-latr.js";
@@ -78,7 +79,7 @@ export function accessOf(
 function unlazy(model: Model, cpu: Cpu): void {
   if (!cpu.lazy) return;
   cpu.lazy = false;
-  if (adopt(cpu, model.mm(cpu.loaded as number))) return;
+  if (model.asids || adopt(cpu, model.mm(cpu.loaded as number))) return;
   const slot = cpu.slots[cpu.asid];
   const { tlbGen } = model.mm(cpu.loaded as number);
   if (slot.tlbGen === tlbGen) return;
@@ -101,7 +102,9 @@ function chooseSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
 }
 
 function loadSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
-  if (c.flag) {
+  if (model.asids) {
+    loadAsid(model, cpu, numberIn(model, c.r[11]), c.flag);
+  } else if (c.flag) {
     flushSlot(model, cpu, cpu.asid);
     cpu.slots[cpu.asid] = { ctxId: model.mm(index).ctxId, tlbGen: Number(c.r[11]) };
     model.count(cpu.index, abi.CT_SWITCH_FLUSH);
@@ -129,6 +132,8 @@ export function newMm(model: Model, nowMs: number): number {
     subscribers: [],
     trimAtMs: model.has(abi.OPT_TRIM) ? nowMs + 1000 : 0,
     cpumask: new Set(),
+    asid: null,
+    pins: 0,
     globalAsid: null,
     moving: false,
     asked: 0,
@@ -147,6 +152,7 @@ function freeMm(model: Model, actor: number, c: Context): number {
     cpu.loaded = "init";
     cpu.lazy = false;
   }
+  releaseAsid(model, mm);
   if (mm.globalAsid !== null) model.freedAsids.add(mm.globalAsid);
   putTable(model, mm.root);
   model.mms[mm.index] = null;

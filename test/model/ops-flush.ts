@@ -3,6 +3,7 @@ import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
 import { distrustOthers, dropUserPages, flushHalves, flushKernel, interrupt } from "./ops-arch.js";
+import { namedAsid } from "./ops-asid.js";
 import { adopt } from "./ops-global.js";
 import { requestMask } from "./ops-batched.js";
 import { chooseSharers, isTold, leavePages, tracksSharers } from "./sharers.js";
@@ -139,7 +140,9 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   }
   const mm = model.mm(c.mm);
   let flags = i.imm;
-  if ((flags & abi.INFO_SLOTS) === 0) mm.tlbGen++;
+  // Requests that name an ASID have no generation.
+  if (!model.asids && (flags & abi.INFO_SLOTS) === 0) mm.tlbGen++;
+  const named = model.asids ? namedAsid(model, c, flags) : mm.tlbGen;
   if ((c.gather.flags & abi.GF_FREED) !== 0) {
     flags |= abi.INFO_FREED;
     if ((c.gather.flags & abi.GF_SMALL) === 0) flags |= abi.INFO_HUGE;
@@ -150,7 +153,7 @@ function prepare(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   const isFull = isAbove || (flags & abi.INFO_FULL) !== 0;
   cpu.info = {
     mm: c.mm,
-    gen: mm.tlbGen,
+    gen: named,
     start: isFull ? 0n : start,
     end: isFull ? ALL : end,
     flags: flags | (isFull ? abi.INFO_FULL : 0),

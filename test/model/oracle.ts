@@ -78,7 +78,8 @@ export function condemn(model: Model, c: Context): void {
     const global = globalOf(mm);
     if (global !== null) sweep(cpu.tlb, global);
     cpu.slots.forEach((slot, asid) => {
-      if (slot.ctxId === mm.ctxId) sweep(cpu.tlb, asid);
+      const name = model.asids ? (mm.asid?.number ?? 0) : mm.ctxId;
+      if (slot.ctxId === name && name !== 0) sweep(cpu.tlb, asid);
     });
   }
   for (const device of model.devices) if (device.mm === c.mm) sweep(device.cache, 0);

@@ -158,6 +158,9 @@ export interface Cpu {
   readonly marks: Set<number>;
   isUser: boolean;
   othersSuspect: boolean;
+  /** In machines with one ASID space. */
+  active: Asid | null;
+  reserved: Asid | null;
   /** Its idle loop polls; it polls and is wanted. */
   poll: "no" | "polls" | "wanted";
   tlb: Cache;
@@ -214,6 +217,9 @@ export interface Mm {
   subscribers: number[];
   trimAtMs: number;
   cpumask: Set<number>;
+  /** In machines with one ASID space: its own, and devices that share it. */
+  asid: Asid | null;
+  pins: number;
   /** Its ASID on every CPU; may somebody not use it yet; shootdowns since the last look. */
   globalAsid: number | null;
   moving: boolean;
@@ -263,6 +269,8 @@ export interface Context {
   taken: number[];
   kept: Kept | null;
   brackets: number;
+  /** Of a switch: the ASID that it has found the mm to have. */
+  lookedAt?: Asid | null;
 }
 
 export interface Watched {
@@ -271,6 +279,24 @@ export interface Watched {
   version: number;
   /** Versions of all watched pages when this one was written last. */
   at: number[];
+}
+
+/** An ASID of one space for all CPUs, and when it was given away. */
+export interface Asid {
+  readonly number: number;
+  readonly generation: number;
+}
+
+/** That space: ASIDs 1 to `space`. */
+export interface AsidSpace {
+  readonly space: number;
+  generation: number;
+  /** Where the search for a free one begins. */
+  next: number;
+  readonly used: Set<number>;
+  readonly pinned: Set<number>;
+  /** CPUs that have not flushed since the last rollover. */
+  readonly pending: Set<number>;
 }
 
 export interface Lifetimes {
@@ -294,6 +320,8 @@ export interface ModelOptions {
   readonly watch: readonly { readonly vpn: number; readonly mm: number }[];
   /** Ranges of more pages may leave their user half to the next exit. */
   readonly ptiPages?: number;
+  /** One ASID space for all CPUs: how many there are. */
+  readonly asidSpace?: number;
   /** Global ASIDs: how many, for mms on more CPUs than that, every how many shootdowns. */
   readonly globals?: { readonly asids: number; readonly cpus: number; readonly every: number };
 }
@@ -342,6 +370,7 @@ export class Model {
   readonly usedAsids = new Set<number>();
   readonly freedAsids = new Set<number>();
   readonly globals: { readonly asids: number; readonly cpus: number; readonly every: number };
+  readonly asids: AsidSpace | undefined;
   hazard: { code: number; actor: number; vpn: bigint; pfn: number } | null = null;
   nextCtxId = 1;
   /** By key. */
@@ -362,6 +391,14 @@ export class Model {
     this.code = from.code;
     this.handlerPc = from.handlerPc;
     this.globals = from.globals ?? { asids: 1, cpus: 1, every: 1 };
+    if (from.asidSpace !== undefined) {
+      const sets = {
+        used: new Set<number>(),
+        pinned: new Set<number>(),
+        pending: new Set<number>(),
+      };
+      this.asids = { space: from.asidSpace, generation: 1, next: 1, ...sets };
+    }
     this.ptiPages = from.ptiPages ?? 1;
     this.nodeCpus = from.nodeCpus ?? 1;
     this.silent = from.silent ?? false;
@@ -413,6 +450,8 @@ export class Model {
         marks: new Set(),
         isUser: false,
         othersSuspect: false,
+        active: null,
+        reserved: null,
         poll: "no",
         tlb: newCache(g.tlbSets, g.tlbWays),
         pwc: pwc(),

@@ -4,6 +4,7 @@ import { decode, type Instruction } from "../../src/program/disassembler.js";
 import { isLocal } from "../../src/program/ops.js";
 import { lookUp } from "./caches.js";
 import { halfOf, placeUser, runArch } from "./ops-arch.js";
+import { loadAsid, takeAsid } from "./ops-asid.js";
 import { runBatched } from "./ops-batched.js";
 import { applyBroadcast, runBroadcast } from "./ops-broadcast.js";
 import { runControl } from "./ops-control.js";
@@ -222,6 +223,11 @@ export const setUp = {
       cpu.loaded = mm;
       cpu.lazy = false;
       model.mm(mm).cpumask.add(cpuIndex);
+      if (model.asids) {
+        const flush = takeAsid(model, cpu, model.mm(mm), 0);
+        loadAsid(model, cpu, model.mm(mm).asid!.number, flush);
+        return;
+      }
       flushSlot(model, cpu, cpu.asid);
       placeUser(model, cpu);
       cpu.slots[cpu.asid] = { ctxId: model.mm(mm).ctxId, tlbGen: model.mm(mm).tlbGen };

@@ -2,7 +2,7 @@
 import { op, when } from "../../program/notation.js";
 import { NEEDS_TABLES, operation } from "../operation.js";
 import { touch } from "./fault.js";
-import { exitMmap, switchMm } from "./process.js";
+import { exitMmap } from "./process.js";
 
 /**
  * What switches of tasks would do, as one program: nothing of the thread's own is under way when
@@ -26,7 +26,7 @@ export const runChild = operation(
         op("sub", { a: one, b: childTask, c: one }),
         op("task.get", { a: mm, b: one }),
         op("irq.off"),
-        switchMm(mm),
+        kit.switchMm(mm),
         op("irq.on"),
         op("ctx.mm", { a: mm }),
       ]),
@@ -41,7 +41,7 @@ export const runChild = operation(
       when(op("mm.put"), exitMmap(kit)),
       op("ctx.mm", { a: self }),
       op("irq.off"),
-      switchMm(self),
+      kit.switchMm(self),
       op("irq.on"),
     ]),
 );

@@ -48,6 +48,7 @@ import { migrate, migrateCopyFirst } from "./migrate.js";
 import { mprotect } from "./mprotect.js";
 import { mremap, mremapKeep, mremapLateFlush } from "./mremap.js";
 import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
+import { asidPin, asidUnpin } from "./pin-asid.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
 import {
   clone,
@@ -138,5 +139,7 @@ export const OPERATIONS: readonly Operation[] = [
   kernelUnmap,
   writeFile,
   age,
+  asidPin,
+  asidUnpin,
   forkNeeded,
 ];

@@ -157,16 +157,6 @@ export const exitShared = operation(
   ],
 );
 
-/** The switch to the mm in `mm`, as switch_mm_irqs_off does it. */
-export function switchMm(mm: Reg): Program {
-  return [
-    op("sw.mark", { a: mm, note: "loadedMm = SWITCHING, join cpumask" }),
-    op("sw.gen", { a: mm, note: "read generation, choose ASID" }),
-    op("sw.cr3", { a: mm, note: "write CR3" }),
-    op("sw.done", { a: mm, note: "loadedMm = next" }),
-  ];
-}
-
 export const exec = operation(
   "exec",
   [],
@@ -184,7 +174,7 @@ export const exec = operation(
         kit.set(self, 0),
         op("irq.off"),
         op("task.mm", { a: self, b: mm }),
-        switchMm(mm),
+        kit.switchMm(mm),
         op("irq.on"),
       ]),
       op("ctx.mm", { a: old }),
@@ -211,7 +201,7 @@ export const contextSwitch = operation(
         op("cmp.eq", { a: mm, b: none }),
         [op("sw.lazy", { note: "lazy TLB mode" })],
         [
-          when(op("sw.begin", { a: mm }), switchMm(mm), [
+          when(op("sw.begin", { a: mm }), kit.switchMm(mm), [
             op("sw.unlazy", { note: "back from lazy: flush if behind" }),
           ]),
         ],
@@ -243,7 +233,7 @@ export const useMm = operation(
   (kit, { mm }) => [
     kit.leaveIdle,
     op("irq.off", { note: "interrupts off" }),
-    when(op("sw.begin", { a: mm }), switchMm(mm), [
+    when(op("sw.begin", { a: mm }), kit.switchMm(mm), [
       op("sw.unlazy", { note: "back from lazy: flush if behind" }),
     ]),
     op("irq.on", { note: "interrupts on" }),

@@ -2,6 +2,16 @@
 import type { FlushPolicy } from "../policy.js";
 import { abis, abisFlushedBefore, abisUnflushed } from "./abis.js";
 import { ackFirst } from "./ack-first.js";
+import {
+  asids,
+  asidsBlind,
+  asidsNamed,
+  asidsUnflushed,
+  asidsUnpinned,
+  asidsUnreserved,
+  asidsXchg,
+  riscvAsids,
+} from "./asids.js";
 import { batched, batchedReset, batchedUnchecked, batchedUnforced } from "./batched.js";
 import { broadcastBarrier, broadcastBatched, broadcastIssued } from "./broadcast-batched.js";
 import { broadcast, broadcastNoSync } from "./broadcast.js";
@@ -86,6 +96,8 @@ export const POLICIES: readonly FlushPolicy[] = [
   invlpgbQuiet,
   riscvSbi,
   riscvIpi,
+  asids,
+  riscvAsids,
   abis,
   cowWrite,
   selfInvalidating,
@@ -136,6 +148,12 @@ export const POLICIES: readonly FlushPolicy[] = [
   invlpgbReuse,
   invlpgbNoTransition,
   riscvLoadedOnly,
+  asidsUnflushed,
+  asidsUnreserved,
+  asidsUnpinned,
+  asidsBlind,
+  asidsXchg,
+  asidsNamed,
   abisUnflushed,
   abisFlushedBefore,
   cowUnwritten,

@@ -20,6 +20,8 @@ export const armBroadcast: CostProfile = {
     flushFixed: { ns: 250, source: `assumed: two DSBs, one a round trip of all CPUs; ${GAP}` },
     flushPage: { ns: 20, source: `assumed: one TLBI issued, not waited for; ${GAP}` },
     flushFull: { ns: 300, source: `assumed: one TLBI ASIDE1IS and its DSBs; ${GAP}` },
+    asidFlush: { ns: 300, source: `assumed: tlbi vmalle1 and a local DSB, as flushFull; ${GAP}` },
+    rollover: { ns: 2_000, source: `assumed: a cache line of every CPU, under a lock; ${GAP}` },
     switchFlush: { ns: 300, source: `assumed: as flushFull; ${GAP}` },
     ipi: { ns: 178, source: "assumed: an SGI costs its sender what an ICR write does (T1)" },
     csd: { ns: 82, source: "assumed: as haswell-2019, a cache line or two (T1)" },
