@@ -130,6 +130,7 @@ export const check = z.strictObject({
   era: name,
   policy: name,
   consumer: name,
+  interleavings: z.enum(["given", "all"]),
   exact: z.boolean(),
   completion,
   verdict,
