@@ -63,7 +63,9 @@ export function stateBytesOf(geometry: Geometry): number {
 }
 
 /** Geometry of a scenario, checked. */
-export function geometryOf(scenario: Scenario): Geometry {
+export function geometryOf(
+  scenario: Pick<Scenario, "geometry" | "threads" | "devices" | "watch">,
+): Geometry {
   return checkGeometry(
     {
       ...scenario.geometry,
