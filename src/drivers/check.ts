@@ -124,7 +124,7 @@ export function checkReduction(value: unknown): Reduction {
 }
 
 function isGiven({ interleaving }: Scenario, { interleavings = "given" }: CheckOptions): boolean {
-  return interleaving !== undefined && checkInterleavings(interleavings) === "given";
+  return checkInterleavings(interleavings) === "given" && interleaving !== undefined;
 }
 
 /** @throws ArgumentError E_TYPE */

@@ -24,6 +24,7 @@ export type KernelStep =
       readonly site?: {
         readonly row: number;
         readonly clearFlush?: boolean;
+        readonly keepsLocked?: boolean;
         readonly notifiesAtEnd?: boolean;
       };
       readonly do: readonly KernelStep[];
@@ -38,6 +39,8 @@ export type KernelStep =
   | { readonly clear: number }
   /** C F, and N if the era notifies under the lock at this site. */
   | { readonly clearFlush: number }
+  /** F under the lock, and that N. */
+  | { readonly flushLocked: Span }
   /** C G: clears an entry that is populated, into the gather. */
   | { readonly gatherPage: number }
   /** [L [C G]* U]* over a range, as zap_pte_range does it. */
@@ -80,18 +83,23 @@ const MODES: Readonly<Record<UnhookMode, number>> = {
   "leaves-inside": abi.UNHOOK_LEAVES_INSIDE,
 };
 
-const KNOWN_SITES = new Map(Object.values(sites).map((site) => [site.row, site]));
+function isSite(value: unknown): value is Site {
+  return typeof value === "object" && value !== null && "row" in value && "clearFlush" in value;
+}
 
-/** Where eras look up what a bracket of this row does. */
+/** The first of each row. */
+const KNOWN_SITES = new Map(
+  (Object.values(sites) as unknown[])
+    .filter(isSite)
+    .reverse()
+    .map((site) => [site.row, site]),
+);
+
+/** Where eras look up what a bracket of this row does; what is given goes before what is known. */
 function siteOf(step: Extract<KernelStep, { bracket: RangeEvent }>): Site {
-  const { row, clearFlush, notifiesAtEnd } = step.site ?? { row: sites.ZAP_SITE.row };
-  const known = KNOWN_SITES.get(row);
-  return {
-    name: known?.name ?? `row ${row}`,
-    row,
-    clearFlush: clearFlush ?? known?.clearFlush ?? false,
-    notifiesAtEnd: notifiesAtEnd ?? known?.notifiesAtEnd ?? false,
-  };
+  const given = step.site ?? { row: sites.ZAP_SITE.row };
+  const known = KNOWN_SITES.get(given.row);
+  return { name: `row ${given.row}`, clearFlush: false, ...known, ...given };
 }
 
 function onPage(kit: Kit, page: number, body: (vpn: Reg) => Program): Program {
@@ -183,6 +191,12 @@ function entryStep(kit: Kit, step: KernelStep, site: Site | undefined): Program 
     return onSpan(kit, [step.clearFlush, step.clearFlush + 1], (a, b) =>
       kit.clearFlush(site ?? sites.ZAP_SITE, a, b),
     );
+  }
+  if ("flushLocked" in step) {
+    return onSpan(kit, step.flushLocked, (a, b) => [
+      kit.flush(a, b),
+      kit.era.lockedNotifies(site ?? sites.ZAP_SITE) ? kit.notifySecondary(a, b) : [],
+    ]);
   }
   if ("gatherPage" in step) return onPage(kit, step.gatherPage, (a) => gatherPage(kit, a));
   if ("setHuge" in step) {
@@ -283,6 +297,7 @@ type Around = "lock" | "gather" | "bracket" | "mmapLock";
 const NEEDS: Readonly<Record<string, readonly Around[]>> = {
   clear: ["lock"],
   clearFlush: ["lock", "bracket"],
+  flushLocked: ["lock", "bracket"],
   gatherPage: ["lock", "gather"],
   zap: ["gather"],
   unhook: ["gather"],

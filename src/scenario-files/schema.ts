@@ -32,10 +32,10 @@ const label = z.string().min(1).max(200);
 const verdict = z.enum(VERDICTS);
 
 /** A number, or the name of a page of `pages`, also `NAME+1`. */
-const page = z.union([word, z.string().regex(EXPRESSION).max(64)]);
-const span = z.tuple([page, page]);
+const page = z.union([word, z.string().regex(EXPRESSION).max(64)]).meta({ id: "page" });
+const span = z.tuple([page, page]).meta({ id: "pages" });
 const protWord = z.enum(Object.keys(PROT_WORDS) as (keyof typeof PROT_WORDS)[]);
-const prot = z.union([z.int().min(0).max(31), z.array(protWord).max(5)]);
+const prot = z.union([z.int().min(0).max(31), z.array(protWord).max(5)]).meta({ id: "protection" });
 const nameOrNumber = z.union([word, name]);
 
 function operandOf(param: string): z.ZodType {

@@ -66,6 +66,7 @@ export function shapeFault(issue: Issue, value: unknown, before: Path = []): Sha
   if (issue.code === "too_small") {
     return fault(`${issue.message}`, "E_LIMIT", { limit: Number(issue.minimum) });
   }
+  if (inner === undefined) return fault("is missing", "E_TYPE");
   if (issue.code !== "invalid_union") return fault(issue.message, "E_TYPE");
   const where = String([...path].reverse().find((key) => typeof key === "string") ?? "");
   const isStep = typeof path.at(-1) === "number" && STEP_LISTS.has(where);

@@ -13,7 +13,9 @@ const KERNEL_PAGES = new Set([
   ...["lock", "second", "clear", "clearFlush", "gatherPage", "set", "setHuge", "protect", "clean"],
   ...["move", "to", "split", "table", "collect"],
 ]);
-const KERNEL_SPANS = new Set(["pages", "promise", "zap", "unhook", "flush", "notify", "vma"]);
+const KERNEL_SPANS = new Set([
+  ...["pages", "promise", "zap", "unhook", "flush", "flushLocked", "notify", "vma"],
+]);
 
 function kernelStep(context: Context, step: Keyed, path: Path): KernelStep {
   const entries = Object.entries(step).map(([key, value]): [string, unknown] => {

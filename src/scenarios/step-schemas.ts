@@ -34,7 +34,12 @@ export function kernelStepSchema({ page, span, prot }: Operands): z.ZodType {
         bracket: z.enum(EVENT_NAMES),
         pages: span,
         site: z
-          .strictObject({ row: z.int().min(1).max(34), clearFlush: flag, notifiesAtEnd: flag })
+          .strictObject({
+            row: z.int().min(1).max(34),
+            clearFlush: flag,
+            keepsLocked: flag,
+            notifiesAtEnd: flag,
+          })
           .exactOptional(),
         do: steps,
       }),
@@ -43,6 +48,7 @@ export function kernelStepSchema({ page, span, prot }: Operands): z.ZodType {
       z.strictObject({ promise: span, do: steps }),
       z.strictObject({ clear: page }),
       z.strictObject({ clearFlush: page }),
+      z.strictObject({ flushLocked: span }),
       z.strictObject({ gatherPage: page }),
       z.strictObject({ zap: span }),
       z.strictObject({
