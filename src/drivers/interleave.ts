@@ -7,6 +7,7 @@
 import * as abi from "../core/abi.js";
 import { CTX } from "../core/layout.js";
 import type { Machine } from "../machine.js";
+import { decode } from "../program/disassembler.js";
 import { opName } from "../program/ops.js";
 import { type Scenario, TURN_ALIASES, type Turn } from "../scenarios/scenario.js";
 import type { ExploreResult, ScheduleStep } from "./explore.js";
@@ -22,6 +23,10 @@ type Ending = "arrived" | "waits" | "circles" | "hazard";
 
 /** Where a turn ends, asked before each step of its actor. */
 type Arrived = (next: NextOp, taken: readonly NextOp[]) => boolean;
+
+function isNotification({ op }: { readonly op: number }): boolean {
+  return op === abi.OP_NOTIFY_BEGIN || op === abi.OP_NOTIFY_NEXT;
+}
 
 class Run {
   readonly schedule: ScheduleStep[] = [];
@@ -127,18 +132,37 @@ class Run {
     };
   }
 
-  /** Through, or up to, a micro-op; notifications that follow it directly belong to it. */
+  /**
+   * Through, or up to, a micro-op. What a bracket's beginning or a flush tells belongs to it, as
+   * does to a bracket's end what comes directly before that.
+   */
   private through(actor: number, to: string): Arrived {
     const isBefore = to.startsWith("before ");
     const [word, page] = to.replace(/^before /, "").split(" ");
     const wanted = Object.hasOwn(TURN_ALIASES, word) ? TURN_ALIASES[word] : word;
     const matches = ({ op, value }: NextOp): boolean =>
       opName(op) === wanted && (page === undefined || value === Number(page));
-    const isNotification = ({ op }: NextOp): boolean =>
-      op === abi.OP_NOTIFY_BEGIN || op === abi.OP_NOTIFY_NEXT;
-    if (isBefore) return (next) => matches(next);
-    return (next, taken) =>
-      taken.some(matches) && !isNotification(next) && !this.inHook(actor);
+    if (isBefore) {
+      const isEnd = wanted === "range.end";
+      return (next) => matches(next) || (isEnd && this.endsBracket(next));
+    }
+    const tells = wanted === "range.begin" || wanted === "flush.done";
+    return (next, taken) => {
+      if (!taken.some(matches)) return false;
+      if (this.inHook(actor)) return !tells;
+      return !tells || !isNotification(next) || this.endsBracket(next);
+    };
+  }
+
+  /** The notifications of a bracket's end belong to it. */
+  private endsBracket(next: NextOp): boolean {
+    if (next.op !== abi.OP_NOTIFY_BEGIN) return false;
+    for (let pc = next.pc; ; pc++) {
+      const { op } = decode(this.machine.image.code, pc);
+      const isLocal = op > abi.OP_JF && op <= abi.OP_LOCAL_LAST;
+      if (op === abi.OP_RANGE_END) return true;
+      if (!isLocal && !isNotification({ op })) return false;
+    }
   }
 
   turn([name, to]: Turn): void {

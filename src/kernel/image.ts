@@ -11,7 +11,7 @@ import { Registers, REGISTERS } from "../program/registers.js";
 import type { Catalogue } from "./catalogue.js";
 import type { Consumer } from "./consumer.js";
 import type { Era } from "./era.js";
-import { type KernelStep, kernelProgram } from "./kernel-steps.js";
+import { type KernelStep, kernelScript } from "./kernel-steps.js";
 import { Kit } from "./kit.js";
 import type { FlushPolicy } from "./policy.js";
 
@@ -149,8 +149,7 @@ function scriptSteps(
     if ("repeat" in step) return repeatStep(options, script, step, registers);
     if ("interrupt" in step) return interruptStep(options, step);
     if ("kernel" in step) {
-      const kit = new Kit(options.era, options.policy, registers);
-      return [kit.enter, kernelProgram(kit, step.kernel), kit.leave];
+      return kernelScript(new Kit(options.era, options.policy, registers), step.kernel);
     }
     if ("device" in step) return deviceStep(options, script, step.vpn, step.device === "write");
     if ("signal" in step) return [op("signal", { imm: signalIndex(step.signal) })];

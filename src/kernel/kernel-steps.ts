@@ -291,6 +291,33 @@ export function kernelProgram(kit: Kit, steps: readonly KernelStep[], site?: Sit
   return steps.map((step) => block(kit, step, site) ?? entryStep(kit, step, site) ?? otherStep(kit, step));
 }
 
+function promises(steps: readonly KernelStep[]): boolean {
+  return steps.some((step) => {
+    if ("promise" in step) return true;
+    return promises("gather" in step ? step.gather : "do" in step ? step.do : []);
+  });
+}
+
+/**
+ * One script step of kernel code. Stale uses of what it changes are tolerated while it runs, as with
+ * any operation; what its return means only a `promise` says.
+ */
+export function kernelScript(kit: Kit, steps: readonly KernelStep[]): Program {
+  const program = kernelProgram(kit, steps);
+  if (promises(steps)) return [kit.enter, program, kit.leave];
+  return [
+    kit.enter,
+    kit.regs.scope(["zero", "all"], (a, b) => [
+      kit.set(a, 0),
+      kit.set(b, Infinity),
+      op("mark", { a, b, imm: operationId("kernel"), note: "kernel code begins" }),
+    ]),
+    program,
+    op("unmark", { note: "kernel code ends" }),
+    kit.leave,
+  ];
+}
+
 /** What a step needs around it. */
 type Around = "lock" | "gather" | "bracket" | "mmapLock";
 
