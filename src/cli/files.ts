@@ -5,7 +5,7 @@ import { scenarioNamed } from "../drivers/check.js";
 import { ShootdownError } from "../errors.js";
 import type { CostProfile } from "../kernel/profile.js";
 import { checkProfile } from "../kernel/profile-file.js";
-import { FILE_BYTES_MOST, loadScenario } from "../scenario-files/index.js";
+import { FILE_BYTES_MOST, loadScenario, shippedScenario } from "../scenario-files/index.js";
 import type { Scenario } from "../scenarios/scenario.js";
 import { checkScenario } from "../scenarios/validate.js";
 
@@ -42,10 +42,14 @@ async function readScenarioText(path: string): Promise<string> {
   }
 }
 
-/** A built-in scenario by name, or one from a file whose name ends in .yaml, .yml or .json. */
+/**
+ * A scenario by name, built in or from the package's scenario files, or one from a file whose name
+ * ends in .yaml, .yml or .json.
+ */
 export async function scenarioFrom(name: string): Promise<Scenario> {
   if (/\.ya?ml$/.test(name)) return loadScenario(await readScenarioText(name), { file: name });
-  return name.endsWith(".json") ? checkScenario(await readJson(name)) : scenarioNamed(name);
+  if (name.endsWith(".json")) return checkScenario(await readJson(name));
+  return (await shippedScenario(name)) ?? scenarioNamed(name);
 }
 
 /**

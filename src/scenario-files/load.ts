@@ -198,6 +198,17 @@ function parsed(text: string, file: string): YamlValue {
   }
 }
 
+const schemas = new WeakMap<Catalogue, ReturnType<typeof scenarioFileSchema>>();
+
+/** Made once: it has every operation in it. */
+function schemaOf(catalogue: Catalogue): ReturnType<typeof scenarioFileSchema> {
+  const known = schemas.get(catalogue);
+  if (known !== undefined) return known;
+  const schema = scenarioFileSchema(catalogue.parts.operations);
+  schemas.set(catalogue, schema);
+  return schema;
+}
+
 /**
  * The scenario that a file's text describes.
  * @throws ShootdownError E_PARSE for what is not YAML; ArgumentError E_TYPE for a wrong shape, E_NOENT
@@ -208,7 +219,7 @@ export function loadScenario(text: string, options: LoadOptions = {}): Scenario 
   const catalogue = options.catalogue ?? Catalogue.standard;
   const name = options.file ?? "scenario";
   const yaml = parsed(text, name);
-  const result = scenarioFileSchema(catalogue.parts.operations).safeParse(yaml.value);
+  const result = schemaOf(catalogue).safeParse(yaml.value);
   if (!result.success) {
     const { path, says, code, more } = shapeFault(result.error.issues[0], yaml.value);
     failAt(yaml, name, path, says, code, more);

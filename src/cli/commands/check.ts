@@ -18,7 +18,7 @@ import { formatSteps, switchesOf } from "../../drivers/step-table.js";
 import { ArgumentError } from "../../errors.js";
 import { Catalogue } from "../../kernel/catalogue.js";
 import type { Scenario } from "../../scenarios/scenario.js";
-import { writeScenario } from "../../scenario-files/index.js";
+import { shippedScenarios, writeScenario } from "../../scenario-files/index.js";
 import { readJson, save, scenarioFrom } from "../files.js";
 import { gapPrinter } from "../gaps.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
@@ -41,7 +41,8 @@ interface Options extends CommonOptions {
 }
 
 async function list(options: Options): Promise<number> {
-  const scenarios = listScenarios().map(({ name, title, source, expect }) => ({
+  const all = [...listScenarios(), ...(await shippedScenarios())];
+  const scenarios = all.map(({ name, title, source, expect }) => ({
     name,
     title,
     source,
@@ -124,6 +125,8 @@ function formatMatrix({ cells, unexpected }: MatrixResult): string {
 async function runAll(options: Options): Promise<number> {
   const progress = new Progress(options.quiet === true);
   const result = await checkMatrix({
+    scenarios: [...listScenarios(), ...(await shippedScenarios())],
+    interleavings: checkInterleavings(options.interleavings),
     eras: names("--era", options.era, "eras"),
     policies: names("--policy", options.policy, "policies"),
     consumers: names("--consumer", options.consumer, "consumers"),
@@ -171,7 +174,7 @@ async function run(name: string | undefined, options: Options): Promise<number> 
     },
   });
   progress.done();
-  if (options.save !== undefined && result.schedule.length > 0) {
+  if (options.save !== undefined && result.schedule.length > 0 && result.verdict !== "SAFE") {
     const file = await makeReplayFile(result, scenario);
     await save(options.save, `${JSON.stringify(file, null, 2)}\n`);
   }
