@@ -51,7 +51,9 @@ export function allNames(
 export async function checkMatrix(options: MatrixOptions = {}): Promise<MatrixResult> {
   const { scenarios, eras, policies, consumers, onCell, ...rest } = options;
   const catalogue = options.catalogue ?? Catalogue.standard;
-  const chosen = scenarios?.map((each) => (typeof each === "string" ? scenarioNamed(each) : each)) ?? listScenarios();
+  const chosen =
+    scenarios?.map((each) => (typeof each === "string" ? scenarioNamed(each) : each)) ??
+    listScenarios();
   const cells = chosen.flatMap((scenario) =>
     (eras ?? ["coupled"]).flatMap((era) =>
       (policies ?? ["concurrent"]).flatMap((policy) =>

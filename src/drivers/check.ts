@@ -169,9 +169,7 @@ function assumptionsOf(
       : []),
     `bounds: ${geometry.cpus} CPUs, ${geometry.devices} devices, ${geometry.frames} frames, ` +
       `${geometry.tlbSets} x ${geometry.tlbWays} TLB entries, at most ${maxStates} states`,
-    ...(isOne
-      ? []
-      : [exact ? "whole states compared" : "64-bit fingerprints: see collisionBound"]),
+    ...(isOne ? [] : [exact ? "whole states compared" : "64-bit fingerprints: see collisionBound"]),
   ];
 }
 

@@ -86,11 +86,14 @@ function describeNext(machine: Machine, { actor, choice }: ScheduleStep): string
   if (choice >= 2 + geometry.watch) return `NMI reads watched page ${choice - 2 - geometry.watch}`;
   if (choice >= 2) return `speculative walk of watched page ${choice - 2}`;
   const ctx = choice === 1 ? geometry.tasks + actor : contextOf(machine, actor);
-  const instruction = nextOp(machine, ctx, choice === 1 ? core.header[abi.H_HANDLER_PC] : undefined);
+  const instruction = nextOp(
+    machine,
+    ctx,
+    choice === 1 ? core.header[abi.H_HANDLER_PC] : undefined,
+  );
   const note = machine.image.notes.get(instruction.pc);
   const pages = /^(pte|ptl|cpu|dev|vma|gather\.add|table\.alloc)/.test(instruction.name);
-  const where =
-    pages && !BARE_DEVICE.test(instruction.name) ? ` [page ${instruction.value}]` : "";
+  const where = pages && !BARE_DEVICE.test(instruction.name) ? ` [page ${instruction.value}]` : "";
   return `${choice === 1 ? "IRQ: " : ""}${note ?? describe(instruction)}${where}`;
 }
 

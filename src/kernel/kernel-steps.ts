@@ -107,7 +107,11 @@ function onPage(kit: Kit, page: number, body: (vpn: Reg) => Program): Program {
 }
 
 function onSpan(kit: Kit, [start, end]: Span, body: (a: Reg, b: Reg) => Program): Program {
-  return kit.regs.scope(["start", "end"], (a, b) => [kit.set(a, start), kit.set(b, end), body(a, b)]);
+  return kit.regs.scope(["start", "end"], (a, b) => [
+    kit.set(a, start),
+    kit.set(b, end),
+    body(a, b),
+  ]);
 }
 
 /** In a batch that is full there is no room: it is flushed and freed, under the lock. */
@@ -140,16 +144,19 @@ function lockBlock(
   const hasTwo = second !== undefined;
   return [
     hasTwo ? onPage(kit, other, (vpn) => [op("table.alloc", { a: vpn })]) : [],
-    when(onPage(kit, lock, (vpn) => [op("ptl.lock", { a: vpn, note: "lock page table" })]), [
-      hasTwo
-        ? onPage(kit, other, (vpn) => [
-            op("ptl.lock", { a: vpn, slot: 1, note: "lock second page table" }),
-          ])
-        : [],
-      body,
-      hasTwo ? op("ptl.unlock", { slot: 1, note: "unlock second page table" }) : [],
-      op("ptl.unlock", { note: "unlock page table" }),
-    ]),
+    when(
+      onPage(kit, lock, (vpn) => [op("ptl.lock", { a: vpn, note: "lock page table" })]),
+      [
+        hasTwo
+          ? onPage(kit, other, (vpn) => [
+              op("ptl.lock", { a: vpn, slot: 1, note: "lock second page table" }),
+            ])
+          : [],
+        body,
+        hasTwo ? op("ptl.unlock", { slot: 1, note: "unlock second page table" }) : [],
+        op("ptl.unlock", { note: "unlock page table" }),
+      ],
+    ),
   ];
 }
 
@@ -223,9 +230,11 @@ function entryStep(kit: Kit, step: KernelStep, site: Site | undefined): Program 
   if ("set" in step || "protect" in step) return rightsStep(kit, step);
   if ("put" in step) {
     return [
-      when(op("pte.bits", { imm: abi.PTE_P }), [op("frame.put", { note: "drop page" })], [
-        op("pte.forget"),
-      ]),
+      when(
+        op("pte.bits", { imm: abi.PTE_P }),
+        [op("frame.put", { note: "drop page" })],
+        [op("pte.forget")],
+      ),
     ];
   }
   return null;
@@ -255,7 +264,9 @@ function rightsStep(
 function otherStep(kit: Kit, step: KernelStep): Program {
   if ("zap" in step) return onSpan(kit, step.zap, (a, b) => kit.zap(a, b));
   if ("unhook" in step) {
-    return onSpan(kit, step.unhook, (a, b) => kit.unhookTables(a, b, MODES[step.mode ?? "by-vmas"]));
+    return onSpan(kit, step.unhook, (a, b) =>
+      kit.unhookTables(a, b, MODES[step.mode ?? "by-vmas"]),
+    );
   }
   if ("flush" in step) {
     const info = step.freed === true ? abi.INFO_FREED : 0;
@@ -288,7 +299,9 @@ function otherStep(kit: Kit, step: KernelStep): Program {
 
 /** The program of such a list; `site` is that of the bracket around it. */
 export function kernelProgram(kit: Kit, steps: readonly KernelStep[], site?: Site): Program {
-  return steps.map((step) => block(kit, step, site) ?? entryStep(kit, step, site) ?? otherStep(kit, step));
+  return steps.map(
+    (step) => block(kit, step, site) ?? entryStep(kit, step, site) ?? otherStep(kit, step),
+  );
 }
 
 function promises(steps: readonly KernelStep[]): boolean {

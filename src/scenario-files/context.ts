@@ -28,7 +28,8 @@ export class Context {
 
   /** @throws ArgumentError with the field, its line and its column. */
   fail(path: Path, says: string, code: ErrorCode, more: Record<string, unknown> = {}): never {
-    return failAt(this.yaml, this.file, path, says, code, more);
+    // What is said of a name that is a key is said where the key is.
+    return failAt(this.yaml, this.file, path, says, code, more, more["value"] === path.at(-1));
   }
 
   page(text: PageText, path: Path): number {
@@ -112,8 +113,9 @@ export function failAt(
   says: string,
   code: ErrorCode,
   more: Record<string, unknown> = {},
+  isKey = false,
 ): never {
-  const { line, column } = yaml.placeOf(path);
+  const { line, column } = isKey ? yaml.placeOfKey(path) : yaml.placeOf(path);
   const field = pathText(path) || "file";
   throw new ArgumentError(code, `${file}:${line}:${column}: ${field}: ${says}`, {
     argument: field,

@@ -168,7 +168,9 @@ function scenarioOf(context: Context, file: ScenarioFile): Scenario {
     actors: actorsOf(context, file.programs, "programs", 0),
     ...(interleaving === undefined
       ? {}
-      : { interleaving: interleaving.map((turn, i) => turnOf(context, turn, ["interleaving", i])) }),
+      : {
+          interleaving: interleaving.map((turn, i) => turnOf(context, turn, ["interleaving", i])),
+        }),
     ...(file.assume === undefined ? {} : { assume: file.assume }),
     expect: expectation(context, file),
     ...(expectPolicy === undefined ? {} : { expectPolicy }),
@@ -221,8 +223,13 @@ export function loadScenario(text: string, options: LoadOptions = {}): Scenario 
   const yaml = parsed(text, name);
   const result = schemaOf(catalogue).safeParse(yaml.value);
   if (!result.success) {
-    const { path, says, code, more } = shapeFault(result.error.issues[0], yaml.value);
-    failAt(yaml, name, path, says, code, more);
+    const { path, says, code, more, isKey } = shapeFault(result.error.issues[0], yaml.value);
+    const operation = catalogue.parts.operations.find((each) => each.name === path.at(-1));
+    const takes =
+      operation !== undefined && says.startsWith("cannot be")
+        ? `; it takes ${operation.params.join(", ")}`
+        : "";
+    failAt(yaml, name, path, says + takes, code, more, isKey === true);
   }
   const file = result.data as unknown as ScenarioFile;
   const context = new Context(yaml, catalogue, new Map(Object.entries(file.pages ?? {})), name);

@@ -93,13 +93,18 @@ class Converter {
     this.values.set(pathText(path), place);
     if (node === null || node === undefined) return null;
     if (isAlias(node)) return this.alias(node, path, place);
-    if (node.tag !== undefined && !/^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/.test(node.tag)) {
+    if (
+      node.tag !== undefined &&
+      !/^tag:yaml\.org,2002:(map|seq|str|int|float|bool|null)$/.test(node.tag)
+    ) {
       refuse("E_PARSE", `tag ${node.tag} is not known here`, place);
     }
     if (isScalar(node)) return this.scalar(node.value, place);
     if (this.open.has(node)) refuse("E_PARSE", "an alias of something it is itself part of", place);
     this.open.add(node);
-    const value = isSeq(node) ? this.list(node.items as Node[], path) : this.mapping(node, path, place);
+    const value = isSeq(node)
+      ? this.list(node.items as Node[], path)
+      : this.mapping(node, path, place);
     this.open.delete(node);
     return value;
   }
@@ -112,7 +117,7 @@ class Converter {
   private alias(node: Node, path: Path, place: Place): unknown {
     const target = isAlias(node) ? node.resolve(this.doc) : undefined;
     if (target === undefined) refuse("E_PARSE", "an alias of no anchor", place);
-    return this.convert(target as Node, path, place);
+    return this.convert(target, path, place);
   }
 
   private list(items: readonly Node[], path: Path): unknown[] {
@@ -148,7 +153,8 @@ function parse(text: string, lines: LineCounter): Document.Parsed<ParsedNode> {
       uniqueKeys: true,
       prettyErrors: false,
       stringKeys: false,
-      logLevel: "silent",
+      // "silent" would keep quiet about a second document.
+      logLevel: "error",
     });
   } catch (cause) {
     // The parser descends by recursion: that deep nothing of ours is nested.
@@ -199,7 +205,9 @@ export function readYaml(text: string): YamlValue {
   const nearest = (from: ReadonlyMap<string, Place>, path: Path): Place => {
     const found = from.get(pathText(path));
     if (found !== undefined) return found;
-    return path.length === 0 ? { line: 1, column: 1 } : nearest(converter.values, path.slice(0, -1));
+    return path.length === 0
+      ? { line: 1, column: 1 }
+      : nearest(converter.values, path.slice(0, -1));
   };
   return {
     value,

@@ -120,7 +120,10 @@ export function scenarioFileSchema(operations: readonly Operation[]) {
       .exactOptional(),
     setup: z.array(program).exactOptional(),
     programs: z.array(program).min(1),
-    interleaving: z.array(z.tuple([label, label])).max(TURNS_MOST).exactOptional(),
+    interleaving: z
+      .array(z.tuple([label, label]))
+      .max(TURNS_MOST)
+      .exactOptional(),
     assume: z
       .strictObject({
         delayedIpi: flag,

@@ -11,6 +11,8 @@ export interface ShapeFault {
   readonly says: string;
   readonly code: ErrorCode;
   readonly more: Record<string, unknown>;
+  /** It is the key that is wrong, not its value. */
+  readonly isKey?: true;
 }
 
 function firstKey(value: unknown): string | null {
@@ -50,7 +52,11 @@ function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
 export function shapeFault(issue: Issue, value: unknown, before: Path = []): ShapeFault {
   const path = wholePath(before, issue);
   const inner = valueAt(value, issue.path);
-  const fault = (says: string, code: ErrorCode, more: Record<string, unknown> = {}): ShapeFault => ({
+  const fault = (
+    says: string,
+    code: ErrorCode,
+    more: Record<string, unknown> = {},
+  ): ShapeFault => ({
     path,
     says,
     code,
@@ -58,7 +64,8 @@ export function shapeFault(issue: Issue, value: unknown, before: Path = []): Sha
   });
   if (issue.code === "unrecognized_keys") {
     const [key] = issue.keys;
-    return { ...fault(`unknown key ${key}`, "E_TYPE", { value: key }), path: [...path, key] };
+    const unknown = fault(`unknown key ${key}`, "E_TYPE", { value: key });
+    return { ...unknown, path: [...path, key], isKey: true };
   }
   if (issue.code === "too_big") {
     return fault(`${issue.message}`, "E_LIMIT", { limit: Number(issue.maximum) });
@@ -75,13 +82,16 @@ export function shapeFault(issue: Issue, value: unknown, before: Path = []): Sha
     return fault(`no step is called ${inner}, or it has parameters`, "E_NOENT", { value: inner });
   }
   if (key === null || !isStep) {
-    const [first] = [...issue.errors].sort((a, b) => deepest(b) - deepest(a)).map((list) => list[0]);
+    const [first] = [...issue.errors]
+      .sort((a, b) => deepest(b) - deepest(a))
+      .map((list) => list[0]);
     const isDeeper = first !== undefined && (first.path.length > 0 || key !== null);
     return isDeeper ? shapeFault(first, inner, path) : fault(operandText(inner), "E_TYPE");
   }
   const [best] = formsFor(issue.errors, key);
   if (best === undefined) {
-    return { ...fault(`no step is called ${key}`, "E_NOENT", { value: key }), path: [...path, key] };
+    const unknown = fault(`no step is called ${key}`, "E_NOENT", { value: key });
+    return { ...unknown, path: [...path, key], isKey: true };
   }
   return shapeFault(best[0], inner, path);
 }

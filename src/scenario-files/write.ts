@@ -14,7 +14,10 @@ const FLOW_MOST = 76;
 const ASSUMPTIONS = ["delayedIpi", "speculativeWalks", "nmi", "preempt", "dirty"];
 
 /** The same fields in the same order, whoever wrote them: equal scenarios, equal files. */
-function inOrder<T>(value: Readonly<Record<string, T>>, keys: readonly string[]): Record<string, T> {
+function inOrder<T>(
+  value: Readonly<Record<string, T>>,
+  keys: readonly string[],
+): Record<string, T> {
   const present = keys.filter((key) => value[key] !== undefined);
   return Object.fromEntries(present.map((key) => [key, value[key]]));
 }
@@ -119,7 +122,9 @@ function fileOf(scenario: Scenario, catalogue: Catalogue): ScenarioFile {
     setup: programs(setup),
     programs: programs(scenario.actors),
     ...(interleaving === undefined ? {} : { interleaving }),
-    ...(assume === undefined ? {} : { assume: inOrder(assume as Record<string, boolean>, ASSUMPTIONS) }),
+    ...(assume === undefined
+      ? {}
+      : { assume: inOrder(assume as Record<string, boolean>, ASSUMPTIONS) }),
     expect: expectText(scenario.expect),
     ...(expectPolicy === undefined ? {} : { expectPolicy: { ...expectPolicy } }),
   };
@@ -133,7 +138,8 @@ export function writeScenario(scenario: Scenario, catalogue = Catalogue.standard
       const isTop = path.length === 1;
       if (isTop || JSON.stringify(node.toJSON()).length > FLOW_MOST) return;
       const parent = path.at(-1);
-      const hasOwnLine = !isPair(parent) || isMap(node) || node.items.every((i) => !isCollection(i));
+      const hasOwnLine =
+        !isPair(parent) || isMap(node) || node.items.every((i) => !isCollection(i));
       node.flow = hasOwnLine;
     },
   });

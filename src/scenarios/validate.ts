@@ -69,7 +69,10 @@ export const scenarioSchema = z.strictObject({
   watch: z.array(z.strictObject({ mm: z.int().min(0), vpn: word })).exactOptional(),
   setup: z.array(actor),
   actors: z.array(actor).min(1),
-  interleaving: z.array(z.tuple([name, name])).max(TURNS_MOST).exactOptional(),
+  interleaving: z
+    .array(z.tuple([name, name]))
+    .max(TURNS_MOST)
+    .exactOptional(),
   assume: z
     .strictObject({
       delayedIpi: z.boolean().exactOptional(),

@@ -8,7 +8,10 @@ const STATES = 3_000;
 
 /** Names of set-up programs are not part of a file, and no arguments may be left out. */
 function essence(scenario: Scenario): unknown {
-  const text = JSON.stringify({ ...scenario, setup: scenario.setup.map((s) => ({ ...s, name: "" })) });
+  const text = JSON.stringify({
+    ...scenario,
+    setup: scenario.setup.map((s) => ({ ...s, name: "" })),
+  });
   return JSON.parse(text.replaceAll(',"args":{}', ""));
 }
 

@@ -23,7 +23,9 @@ function consumersOf({ expect: expected }: Scenario): string[] {
 
 describe("scenario files of the package", () => {
   test("are called what their files are called, and are listed in the documentation", async () => {
-    const files = readdirSync(folder).map((file) => file.replace(/\.yaml$/, "")).sort();
+    const files = readdirSync(folder)
+      .map((file) => file.replace(/\.yaml$/, ""))
+      .sort();
     expect(files).toEqual(all.map(({ name }) => name));
     expect(await shippedNames()).toEqual(all.map(({ name }) => name));
     for (const { name } of all) expect(page).toContain(`\`${name}\``);
@@ -61,7 +63,10 @@ describe("scenario files of the package", () => {
       const text = writeScenario(scenario);
       const back = loadScenario(text);
       expect(writeScenario(back)).toBe(text);
-      const named = { ...back, setup: back.setup.map((s, i) => ({ ...s, name: scenario.setup[i].name })) };
+      const named = {
+        ...back,
+        setup: back.setup.map((s, i) => ({ ...s, name: scenario.setup[i].name })),
+      };
       expect(named).toEqual(scenario);
     },
   );
