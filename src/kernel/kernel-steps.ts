@@ -39,7 +39,7 @@ export type KernelStep =
   | { readonly clear: number }
   /** C F, and N if the era notifies under the lock at this site. */
   | { readonly clearFlush: number }
-  /** F under the lock, and that N. */
+  /** F under a lock, and that N. */
   | { readonly flushLocked: Span }
   /** C G: clears an entry that is populated, into the gather. */
   | { readonly gatherPage: number }
@@ -337,7 +337,7 @@ type Around = "lock" | "gather" | "bracket" | "mmapLock";
 const NEEDS: Readonly<Record<string, readonly Around[]>> = {
   clear: ["lock"],
   clearFlush: ["lock", "bracket"],
-  flushLocked: ["lock", "bracket"],
+  flushLocked: ["bracket"],
   gatherPage: ["lock", "gather"],
   zap: ["gather"],
   unhook: ["gather"],
