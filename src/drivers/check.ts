@@ -38,7 +38,7 @@ export interface CheckOptions extends ExploreOptions {
    * shortest interleaving is then looked for without the reduction.
    */
   readonly reduction?: Reduction;
-  /** `given` by default: a scenario with an exact interleaving is not explored, that is followed. */
+  /** `given` by default: where a scenario has an exact interleaving, that is followed. */
   readonly interleavings?: Interleavings;
   /** Called before anything runs, if a policy gives less than an operation needs. */
   readonly onGaps?: (gaps: readonly CompletionGap[]) => void;

@@ -312,8 +312,8 @@ function promises(steps: readonly KernelStep[]): boolean {
 }
 
 /**
- * One script step of kernel code. Stale uses of what it changes are tolerated while it runs, as with
- * any operation; what its return means only a `promise` says.
+ * One script step of kernel code. Stale uses of what it changes are tolerated while it runs, as
+ * with any operation; what its return means only a `promise` says.
  */
 export function kernelScript(kit: Kit, steps: readonly KernelStep[]): Program {
   const program = kernelProgram(kit, steps);

@@ -173,7 +173,7 @@ describe("what comes of an interleaving", () => {
   });
 
   test("a device that retries for a bracket that never ends: NOPROG", async () => {
-    const actors = [
+    const actors: Scenario["actors"] = [
       {
         name: "T0",
         cpu: 0,

@@ -222,7 +222,7 @@ describe("nesting", () => {
     [[{ vma: [0, 1], prot: 3 }], [0, "vma"], "outside of mmapLock"],
     [[{ free: "gathered" }], [0, "free"], "outside of gather"],
   ] as const)("%j", (steps, path, says) => {
-    const fault = nestingFault(steps as unknown as KernelStep[]);
+    const fault = nestingFault(steps);
     expect(fault?.path).toEqual(path);
     expect(fault?.says).toContain(says);
   });

@@ -379,7 +379,8 @@ describe("files that chance has damaged", () => {
       try {
         loadScenario(text, { file: "mine.yaml" });
       } catch (error) {
-        const again = `SHOOTDOWN_SEED=${seed} npx vitest run test/scenario-files/bad-input, case ${i}`;
+        const run = "npx vitest run test/scenario-files/bad-input";
+        const again = `SHOOTDOWN_SEED=${seed} ${run}, case ${i}`;
         if (!isShootdownError(error)) throw new Error(`${again}\n${text}`, { cause: error });
         expect(error.details, again).toMatchObject({
           line: expect.any(Number) as number,

@@ -63,8 +63,10 @@ function faultOf(value: unknown): string | null {
 }
 
 /** What the shape cannot say: names, numbers in relation to others, and where steps may stand. */
-const BEYOND =
-  /^(E_NOENT|E_DUP|E_ADDR_RANGE|E_INVERTED|E_ALIGN|E_LIMIT) |^E_TYPE .*(stands (in|out)side of|a device reads|must be a whole number|must have either)/;
+const BEYOND = new RegExp(
+  "^(E_NOENT|E_DUP|E_ADDR_RANGE|E_INVERTED|E_ALIGN|E_LIMIT) |" +
+    "^E_TYPE .*(stands (in|out)side of|a device reads|must be a whole number|must have either)",
+);
 
 describe("the JSON Schema of scenario files", () => {
   test("has every file that is written, and every one of the package", () => {

@@ -1,4 +1,4 @@
-/** The scenario files of the package: each does what it says, in every era and for every consumer. */
+/** The scenario files of the package: each does what it says, in every era, for its consumers. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { Catalogue, check, expectedVerdict, type Scenario } from "../../src/index.js";
