@@ -187,7 +187,7 @@ function checkBrackets(text: string): void {
  * for what is too large or too deep; `details` has the line and the column
  */
 export function readYaml(text: string): YamlValue {
-  const bytes = Buffer.byteLength(text);
+  const bytes = new TextEncoder().encode(text).length;
   if (bytes > FILE_BYTES_MOST) {
     const says = `a scenario file has at most ${FILE_BYTES_MOST} bytes, this one ${bytes}`;
     refuse("E_LIMIT", says, { line: 1, column: 1 }, { limit: FILE_BYTES_MOST, bytes });
