@@ -200,8 +200,8 @@ class Run {
 
 /**
  * Follows the scenario's interleaving from the machine's present state. The schedule is all that
- * was done, whatever came of it; the first hazard ends it. NOPROG: somebody goes round in circles, and
- * nothing that is left to happen ends that; DEADLOCK: they wait.
+ * was done, whatever came of it; the first hazard ends it. NOPROG: somebody goes round in circles,
+ * and nothing that is left to happen ends that; DEADLOCK: they wait.
  */
 export function followTurns(machine: Machine, scenario: Scenario): ExploreResult {
   const run = new Run(machine, scenario);

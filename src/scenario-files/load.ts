@@ -214,8 +214,9 @@ function schemaOf(catalogue: Catalogue): ReturnType<typeof scenarioFileSchema> {
 /**
  * The scenario that a file's text describes.
  * @throws ShootdownError E_PARSE for what is not YAML; ArgumentError E_TYPE for a wrong shape,
- * E_NOENT for a name that nothing has, E_DUP for one that two have, E_ADDR_RANGE, E_INVERTED, E_ALIGN and
- * E_LIMIT for numbers; `details` has `argument` (the field), `line`, `column`, and the limit if any
+ * E_NOENT for a name that nothing has, E_DUP for one that two have, E_ADDR_RANGE, E_INVERTED,
+ * E_ALIGN and E_LIMIT for numbers; `details` has `argument` (the field), `line`, `column`, and the
+ * limit if any
  */
 export function loadScenario(text: string, options: LoadOptions = {}): Scenario {
   const catalogue = options.catalogue ?? Catalogue.standard;
