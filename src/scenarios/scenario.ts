@@ -36,8 +36,8 @@ export interface ScenarioActor {
 /**
  * One turn of an exact interleaving: an actor's name, and how far it goes: through the next
  * micro-op of that name (or alias: see {@link TURN_ALIASES}), also of one page (`clear 1`);
- * `before` it; `step`: through one step of its program; `end`: all of it; `irq`: a pending interrupt, handler
- * and all; `walk PAGE` and `nmi PAGE` of a watched page, `broadcast`, `preempt`.
+ * `before` it; `step`: through one step of its program; `end`: all of it; `irq`: a pending
+ * interrupt, handler and all; `walk PAGE` and `nmi PAGE` of a watched page, `broadcast`, `preempt`.
  */
 export type Turn = readonly [actor: string, to: string];
 
