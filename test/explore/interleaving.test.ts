@@ -208,6 +208,14 @@ describe("what comes of an interleaving", () => {
     expect(every.interleavings).toBe("all");
   });
 
+  test("set-up may wait for other CPUs by any road, broadcasts included", async () => {
+    const more = { name: "T0", cpu: 0, steps: [{ call: "madvise", args: { start: 0, end: 1 } }] };
+    const dropped = { ...base, setup: [...base.setup, more] };
+    for (const policy of ["concurrent", "broadcast", "directory", "riscv-sbi"]) {
+      expect((await check(dropped, { policy })).verdict).toBe("SAFE");
+    }
+  });
+
   test("a consumer of its own goes before the one that is chosen", async () => {
     const fixed: Scenario = { ...base, consumers: ["mirroring"] };
     const one = await check(fixed, { consumer: "sharing" });
