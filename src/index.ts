@@ -4,6 +4,7 @@ export { Catalogue, type Parts } from "./kernel/catalogue.js";
 export type { Consumer } from "./kernel/consumer.js";
 export type { Era, Site } from "./kernel/era.js";
 export type { Script, ScriptStep } from "./kernel/image.js";
+export type { KernelStep, Span, UnhookMode } from "./kernel/kernel-steps.js";
 export { Kit, type RangeEvent } from "./kernel/kit.js";
 export { operation, type Operation } from "./kernel/operation.js";
 export type { FlushPolicy, Isolation } from "./kernel/policy.js";
@@ -43,6 +44,8 @@ export {
   type Expectation,
   type Scenario,
   type ScenarioActor,
+  TURN_ALIASES,
+  type Turn,
   type Verdict,
   VERDICTS,
 } from "./scenarios/scenario.js";
@@ -53,6 +56,8 @@ export {
   type CheckOptions,
   type CheckResult,
   expectedVerdict,
+  type Interleavings,
+  INTERLEAVINGS,
   listScenarios,
   type Reduction,
   REDUCTIONS,

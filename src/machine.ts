@@ -24,6 +24,7 @@ import { type CostProfile, costTable } from "./kernel/profile.js";
 import { type Counters, readCounters } from "./counters.js";
 import { EventReader, type MachineEvent } from "./machine-events.js";
 import type { Image } from "./program/assembler.js";
+import { settleMachine } from "./settle.js";
 
 /** What a machine is made from; everything has a default. */
 export interface MachineOptions {
@@ -574,14 +575,6 @@ export class Machine {
 
   /** Steps all actors round robin until nobody can move: for set-up phases. */
   settle(): void {
-    const actors = this.geometry.cpus + this.geometry.devices;
-    for (let moved = true; moved;) {
-      moved = false;
-      for (let actor = 0; actor < actors; actor++) {
-        for (const choice of [1, 0]) {
-          while (this.step(actor, choice) === abi.ST_OK) moved = true;
-        }
-      }
-    }
+    settleMachine(this);
   }
 }

@@ -1,11 +1,11 @@
 /** checkMatrix(): many scenarios under many eras, policies and consumers, each explored. */
-import type { Verdict } from "../scenarios/scenario.js";
+import type { Scenario, Verdict } from "../scenarios/scenario.js";
 import { Catalogue } from "../kernel/catalogue.js";
 import { check, type CheckOptions, listScenarios, scenarioNamed } from "./check.js";
 
 /** What to explore; a list, or everything that comes with the library. */
 export interface MatrixOptions extends Omit<CheckOptions, "era" | "policy" | "consumer"> {
-  readonly scenarios?: readonly string[];
+  readonly scenarios?: readonly (string | Scenario)[];
   /** `coupled` by default. */
   readonly eras?: readonly string[];
   /** `concurrent` by default. */
@@ -51,7 +51,9 @@ export function allNames(
 export async function checkMatrix(options: MatrixOptions = {}): Promise<MatrixResult> {
   const { scenarios, eras, policies, consumers, onCell, ...rest } = options;
   const catalogue = options.catalogue ?? Catalogue.standard;
-  const chosen = scenarios?.map(scenarioNamed) ?? listScenarios();
+  const chosen =
+    scenarios?.map((each) => (typeof each === "string" ? scenarioNamed(each) : each)) ??
+    listScenarios();
   const cells = chosen.flatMap((scenario) =>
     (eras ?? ["coupled"]).flatMap((era) =>
       (policies ?? ["concurrent"]).flatMap((policy) =>
@@ -69,7 +71,7 @@ export async function checkMatrix(options: MatrixOptions = {}): Promise<MatrixRe
     onCell?.(i, cells.length);
     const result = await check(scenario, { ...rest, era, policy, consumer });
     const { verdict, expected, states, schedule } = result;
-    const steps = schedule.length;
+    const steps = verdict === "SAFE" ? 0 : schedule.length;
     results.push({
       scenario: scenario.name,
       era,

@@ -20,6 +20,7 @@ import {
   stateBytesOf,
   tableSizes,
 } from "./explored-machine.js";
+import { followTurns } from "./interleave.js";
 import { exploreReduced, reductionBytes } from "./reduced.js";
 
 /** What to check a scenario under. */
@@ -37,6 +38,8 @@ export interface CheckOptions extends ExploreOptions {
    * shortest interleaving is then looked for without the reduction.
    */
   readonly reduction?: Reduction;
+  /** `given` by default: where a scenario has an exact interleaving, that is followed. */
+  readonly interleavings?: Interleavings;
   /** Called before anything runs, if a policy gives less than an operation needs. */
   readonly onGaps?: (gaps: readonly CompletionGap[]) => void;
 }
@@ -47,6 +50,12 @@ export const REDUCTIONS = ["none", "partial-order"] as const;
 /** One of {@link REDUCTIONS}. */
 export type Reduction = (typeof REDUCTIONS)[number];
 
+/** Which orders of a scenario are looked at: all of them, or the one that it gives, if it does. */
+export const INTERLEAVINGS = ["given", "all"] as const;
+
+/** One of {@link INTERLEAVINGS}. */
+export type Interleavings = (typeof INTERLEAVINGS)[number];
+
 /** Verdict, how it was reached, and what it rests on. */
 export interface CheckResult extends ExploreResult {
   readonly scenario: string;
@@ -55,6 +64,8 @@ export interface CheckResult extends ExploreResult {
   readonly era: string;
   readonly policy: string;
   readonly consumer: string;
+  /** `given`: the schedule is that of the scenario's own interleaving, the only one looked at. */
+  readonly interleavings: Interleavings;
   readonly exact: boolean;
   /** Operations of the scenario that need more than the policy gives; known beforehand. */
   readonly completion: readonly CompletionGap[];
@@ -112,16 +123,30 @@ export function checkReduction(value: unknown): Reduction {
   throw new ArgumentError("E_TYPE", message, { argument: "reduction" });
 }
 
+function isGiven({ interleaving }: Scenario, { interleavings = "given" }: CheckOptions): boolean {
+  return checkInterleavings(interleavings) === "given" && interleaving !== undefined;
+}
+
+/** @throws ArgumentError E_TYPE */
+export function checkInterleavings(value: unknown): Interleavings {
+  const found = INTERLEAVINGS.find((each) => each === value);
+  if (found !== undefined) return found;
+  const message = `interleavings must be ${INTERLEAVINGS.join(" or ")}, got ${String(value)}`;
+  throw new ArgumentError("E_TYPE", message, { argument: "interleavings" });
+}
+
 function assumptionsOf(
   scenario: Scenario,
   exact: boolean,
   maxStates: number,
   isReduced: boolean,
+  isOne: boolean,
 ): string[] {
   const geometry = geometryOf(scenario);
   const delayed = scenario.assume?.delayedIpi !== false;
   const speculative = scenario.assume?.speculativeWalks === true;
   return [
+    ...(isOne ? ["one interleaving: the order that the scenario gives, and no other"] : []),
     delayed
       ? "delayed IPI: a pending interrupt may be taken any number of steps later"
       : "prompt IPI: an interrupt is taken before the target's next micro-op",
@@ -144,7 +169,7 @@ function assumptionsOf(
       : []),
     `bounds: ${geometry.cpus} CPUs, ${geometry.devices} devices, ${geometry.frames} frames, ` +
       `${geometry.tlbSets} x ${geometry.tlbWays} TLB entries, at most ${maxStates} states`,
-    exact ? "whole states compared" : "64-bit fingerprints: see collisionBound",
+    ...(isOne ? [] : [exact ? "whole states compared" : "64-bit fingerprints: see collisionBound"]),
   ];
 }
 
@@ -168,6 +193,10 @@ async function explored(
 ): Promise<ExploreResult> {
   const geometry = geometryOf(scenario);
   const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
+  if (isGiven(scenario, options)) {
+    using machine = await exploredMachine(scenario, parts, catalogue, 0);
+    return followTurns(machine, scenario);
+  }
   const stateBytes = stateBytesOf(geometry);
   const sizes = tableSizes(stateBytes, maxStates, options.exact === true);
   let reduced: ExploreResult | null = null;
@@ -209,16 +238,21 @@ export async function check(
   if (completion.length > 0) options.onGaps?.(completion);
   const maxStates = checkMaxStates(options.maxStates ?? DEFAULT_MAX_STATES);
   const exact = options.exact === true;
+  const isOne = isGiven(chosen, options);
   const result = await explored(chosen, parts, catalogue, options);
+  const isReduced = result.reduction !== null;
+  const expects = isOne || chosen.interleaving === undefined;
   return {
     scenario: chosen.name,
     title: chosen.title,
     source: chosen.source,
     ...parts,
+    interleavings: isOne ? "given" : "all",
     exact,
     completion,
     ...result,
-    assumptions: assumptionsOf(chosen, exact, maxStates, result.reduction !== null),
-    expected: expectedOf(chosen, parts, catalogue),
+    assumptions: assumptionsOf(chosen, exact, maxStates, isReduced, isOne),
+    // What an exact interleaving comes to says nothing about the others.
+    expected: expects ? expectedOf(chosen, parts, catalogue) : null,
   };
 }

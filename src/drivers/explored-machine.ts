@@ -63,7 +63,9 @@ export function stateBytesOf(geometry: Geometry): number {
 }
 
 /** Geometry of a scenario, checked. */
-export function geometryOf(scenario: Scenario): Geometry {
+export function geometryOf(
+  scenario: Pick<Scenario, "geometry" | "threads" | "devices" | "watch">,
+): Geometry {
   return checkGeometry(
     {
       ...scenario.geometry,
@@ -87,12 +89,26 @@ export function optionsOf(scenario: Scenario): number {
   return options;
 }
 
-function actorIndex(scenario: Scenario, actor: ScenarioActor): number {
+/** Its number in a schedule: CPUs first, then devices. */
+export function actorIndex(scenario: Scenario, actor: ScenarioActor): number {
   return actor.cpu ?? scenario.threads.length + (actor.device ?? 0);
 }
 
-function scriptsOf(kind: string, actors: readonly ScenarioActor[], consumer: string): Script[] {
-  return actors.map((actor, i) => ({ name: `${kind}.${i}`, consumer, steps: actor.steps }));
+/** What is behind a device: its own consumer, or the one that was chosen. */
+function consumerOf(scenario: Scenario, device: number, chosen: string): string {
+  return scenario.consumers?.[device] ?? chosen;
+}
+
+function scriptsOf(
+  kind: string,
+  scenario: Scenario,
+  actors: readonly ScenarioActor[],
+  chosen: string,
+): Script[] {
+  return actors.map(({ device, steps }, i) => {
+    const consumer = consumerOf(scenario, device ?? -1, chosen);
+    return { name: `${kind}.${i}`, consumer, steps };
+  });
 }
 
 /** Builds the machine, runs the set-up, and starts every actor's script. */
@@ -107,13 +123,15 @@ export async function exploredMachine(
     catalogue,
     era: parts.era,
     policy: parts.policy,
-    consumers: [parts.consumer],
+    consumers: [...new Set([parts.consumer, ...(scenario.consumers ?? [])])].filter(
+      (name) => name !== null,
+    ),
     geometry: geometryOf(scenario),
     baseGeometry: EXPLORED_GEOMETRY,
     options: optionsOf(scenario),
     scripts: [
-      ...scriptsOf("setup", scenario.setup, parts.consumer),
-      ...scriptsOf("actor", scenario.actors, parts.consumer),
+      ...scriptsOf("setup", scenario, scenario.setup, parts.consumer),
+      ...scriptsOf("actor", scenario, scenario.actors, parts.consumer),
     ],
     scriptsOnly: true,
     extraBytes,
@@ -126,7 +144,9 @@ export async function exploredMachine(
   scenario.threads.forEach((mm, cpu) => {
     machine.place(cpu, machine.newTask(mm));
   });
-  for (const mm of scenario.devices) machine.attach(parts.consumer, mm);
+  scenario.devices.forEach((mm, device) => {
+    machine.attach(consumerOf(scenario, device, parts.consumer), mm);
+  });
   scenario.watch?.forEach(({ mm, vpn }, k) => {
     machine.watch(k, mm, vpn);
   });

@@ -5,8 +5,7 @@
 import { ShootdownError } from "../errors.js";
 import { Catalogue } from "../kernel/catalogue.js";
 import type { Image } from "../program/assembler.js";
-import { decode, describe } from "../program/disassembler.js";
-import { CTX } from "../core/layout.js";
+import { describe } from "../program/disassembler.js";
 import * as abi from "../core/abi.js";
 import type { Machine } from "../machine.js";
 import { SCENARIOS } from "../scenarios/built-in.js";
@@ -15,6 +14,7 @@ import { checkScenario } from "../scenarios/validate.js";
 import { type CheckResult, scenarioNamed } from "./check.js";
 import { hazardName, type ScheduleStep } from "./explore.js";
 import { actorNames, exploredMachine, type Parts } from "./explored-machine.js";
+import { contextOf, nextOp } from "./next-op.js";
 
 /** Version of the file format. */
 export const REPLAY_VERSION = 1;
@@ -85,25 +85,15 @@ function describeNext(machine: Machine, { actor, choice }: ScheduleStep): string
   if (choice === 2 + 2 * geometry.watch) return "broadcast invalidation arrives";
   if (choice >= 2 + geometry.watch) return `NMI reads watched page ${choice - 2 - geometry.watch}`;
   if (choice >= 2) return `speculative walk of watched page ${choice - 2}`;
-  const own = geometry.tasks + actor;
-  const running = (ctx: number): boolean => core.read(CTX, core.ctx(ctx), "running") !== 0;
-  let ctx = own;
-  if (choice !== 1 && actor < geometry.cpus && !running(own)) ctx = machine.taskOn(actor);
-  let pc = choice === 1 ? core.header[abi.H_HANDLER_PC] : core.read(CTX, core.ctx(ctx), "pc");
-  // Local micro-ops run first in the same step: show the visible one that follows them.
-  for (let i = 0; i < 64; i++) {
-    const { op, imm } = decode(machine.image.code, pc);
-    if (op === abi.OP_JMP) pc = imm;
-    else if (op <= abi.OP_LOCAL_LAST && op !== abi.OP_END && op > abi.OP_JF) pc++;
-    else break;
-  }
-  const instruction = decode(machine.image.code, pc);
-  const note = machine.image.notes.get(pc);
-  const value = (reg: number): number =>
-    core.readU64(core.ctx(ctx) + CTX.fields.r0.offset + reg * 8);
+  const ctx = choice === 1 ? geometry.tasks + actor : contextOf(machine, actor);
+  const instruction = nextOp(
+    machine,
+    ctx,
+    choice === 1 ? core.header[abi.H_HANDLER_PC] : undefined,
+  );
+  const note = machine.image.notes.get(instruction.pc);
   const pages = /^(pte|ptl|cpu|dev|vma|gather\.add|table\.alloc)/.test(instruction.name);
-  const where =
-    pages && !BARE_DEVICE.test(instruction.name) ? ` [page ${value(instruction.a)}]` : "";
+  const where = pages && !BARE_DEVICE.test(instruction.name) ? ` [page ${instruction.value}]` : "";
   return `${choice === 1 ? "IRQ: " : ""}${note ?? describe(instruction)}${where}`;
 }
 
@@ -265,6 +255,8 @@ export async function replay(
       actual: imageHash(machine.image),
     });
   }
-  if (verdict === "SAFE" && value.verdict === "DEADLOCK") verdict = "DEADLOCK";
+  // Nobody commits these two: the file says that nothing comes after its last step.
+  const { verdict: told } = value;
+  if (verdict === "SAFE" && (told === "DEADLOCK" || told === "NOPROG")) verdict = told;
   return { file: value, steps, verdict };
 }

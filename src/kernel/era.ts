@@ -11,7 +11,15 @@ export interface Site {
   readonly row: number;
   /** Its pages are flushed one by one under the page-table lock (`*_clear_flush`). */
   readonly clearFlush: boolean;
-  /** Its bracket's end notifies, too, where ends are otherwise left out for such sites. */
+  /**
+   * Of those: the notification under the lock was kept when others were dropped (4.15). True by
+   * default.
+   */
+  readonly keepsLocked?: boolean;
+  /**
+   * Its bracket's end notifies where ends are left out for what was notified under the lock (4.15).
+   * By default what is not flushed under the lock does.
+   */
   readonly notifiesAtEnd?: boolean;
 }
 

@@ -11,6 +11,7 @@ import { Registers, REGISTERS } from "../program/registers.js";
 import type { Catalogue } from "./catalogue.js";
 import type { Consumer } from "./consumer.js";
 import type { Era } from "./era.js";
+import { type KernelStep, kernelScript } from "./kernel-steps.js";
 import { Kit } from "./kit.js";
 import type { FlushPolicy } from "./policy.js";
 
@@ -28,6 +29,8 @@ export type ScriptStep =
       /** Its csd is asynchronous; synchronous by default. */
       readonly async?: boolean;
     }
+  /** Kernel code of the scenario's own, in smaller steps than an operation. */
+  | { readonly kernel: readonly KernelStep[] }
   /** The steps, `repeat` times over; 1 to 2^32 - 1. */
   | { readonly repeat: number; readonly steps: readonly ScriptStep[] };
 
@@ -145,6 +148,9 @@ function scriptSteps(
     if ("call" in step) return callStep(options, step.call, step.args ?? {}, registers);
     if ("repeat" in step) return repeatStep(options, script, step, registers);
     if ("interrupt" in step) return interruptStep(options, step);
+    if ("kernel" in step) {
+      return kernelScript(new Kit(options.era, options.policy, registers), step.kernel);
+    }
     if ("device" in step) return deviceStep(options, script, step.vpn, step.device === "write");
     if ("signal" in step) return [op("signal", { imm: signalIndex(step.signal) })];
     return [op("await", { imm: signalIndex(step.await), slot: step.count })];

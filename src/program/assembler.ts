@@ -14,6 +14,8 @@ export interface Image {
   readonly code: Uint32Array;
   /** pc of each program. */
   readonly entries: ReadonlyMap<string, number>;
+  /** pc of each node of a program's own list, and behind the last. */
+  readonly parts: ReadonlyMap<string, readonly number[]>;
   /** What a step table prints for an instruction, by pc. */
   readonly notes: ReadonlyMap<number, string>;
 }
@@ -27,6 +29,7 @@ interface Open {
 export class Assembler {
   private readonly words: number[] = [0, 0];
   private readonly entries = new Map<string, number>();
+  private readonly parts = new Map<string, readonly number[]>();
   private readonly notes = new Map<number, string>();
 
   /** Adds a program under a name; `last` ends it (`end`, or `ret` for a hook). */
@@ -36,7 +39,12 @@ export class Assembler {
     }
     const pc = this.pc;
     this.entries.set(name, pc);
-    this.emitAll(program, undefined);
+    const parts = program.map((node) => {
+      const start = this.pc;
+      this.emitNode(node, undefined);
+      return start;
+    });
+    this.parts.set(name, [...parts, this.pc]);
     this.emit(OP_NAMES[last], 0, 0, 0, 0);
     if (this.pc > CODE_CAPACITY) {
       throw new ProgramError("E_LIMIT", `an image holds ${CODE_CAPACITY} instructions`, {
@@ -48,7 +56,8 @@ export class Assembler {
   }
 
   image(): Image {
-    return { code: Uint32Array.from(this.words), entries: this.entries, notes: this.notes };
+    const { entries, parts, notes } = this;
+    return { code: Uint32Array.from(this.words), entries, parts, notes };
   }
 
   private get pc(): number {

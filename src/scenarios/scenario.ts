@@ -33,6 +33,29 @@ export interface ScenarioActor {
   readonly steps: readonly ScriptStep[];
 }
 
+/**
+ * One turn of an exact interleaving: an actor's name, and how far it goes: through the next
+ * micro-op of that name (or alias: see {@link TURN_ALIASES}), also of one page (`clear 1`);
+ * `before` it; `step`: through one step of its program; `end`: all of it; `irq`: a pending
+ * interrupt, handler and all; `walk PAGE` and `nmi PAGE` of a watched page, `broadcast`, `preempt`.
+ */
+export type Turn = readonly [actor: string, to: string];
+
+/** Words of the spec's step tables for micro-ops. */
+export const TURN_ALIASES: Readonly<Record<string, string>> = {
+  range_start: "range.begin",
+  range_end: "range.end",
+  lock: "ptl.lock",
+  unlock: "ptl.unlock",
+  clear: "pte.clear",
+  flush: "flush.done",
+  notify: "notify.begin",
+  gather: "gather.begin",
+  finish: "gather.end",
+  free: "gather.free",
+  returns: "unmark",
+};
+
 /** Expected verdicts, by consumer, then by era; `*` stands for every other name. */
 export type Expectation = Readonly<Record<string, Readonly<Record<string, Verdict>>>>;
 
@@ -58,11 +81,15 @@ export interface Scenario {
   readonly threads: readonly (number | null)[];
   /** mm each device is attached to; its consumer is chosen when the scenario is checked. */
   readonly devices: readonly number[];
+  /** Consumer of each device that has one of its own, whatever is chosen; null: what is chosen. */
+  readonly consumers?: readonly (string | null)[];
   /** Pages whose values the ORDER oracle follows, and that may be walked speculatively. */
   readonly watch?: readonly { readonly mm: number; readonly vpn: number }[];
   /** Runs to its end, one actor after the other, before the exploration starts. */
   readonly setup: readonly ScenarioActor[];
   readonly actors: readonly ScenarioActor[];
+  /** One order instead of all: these turns, and then each actor to its end. */
+  readonly interleaving?: readonly Turn[];
   /** Interrupts may be delayed (default), CPUs and devices may walk at any time (default not). */
   readonly assume?: {
     readonly delayedIpi?: boolean;

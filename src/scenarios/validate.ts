@@ -6,10 +6,15 @@ import { z } from "zod";
 import { checkGeometry, EXPLORED_GEOMETRY, pagesOf } from "../core/geometry.js";
 import { ArgumentError } from "../errors.js";
 import type { ScriptStep } from "../kernel/image.js";
-import { type Scenario, VERDICTS } from "./scenario.js";
+import { type KernelStep, nestingFault } from "../kernel/kernel-steps.js";
+import { OP_NAMES } from "../program/ops.js";
+import { type Scenario, TURN_ALIASES, type Turn, VERDICTS } from "./scenario.js";
+import { kernelStep, pagesOfKernelStep } from "./step-schemas.js";
 
 /** Deepest nesting of arrays and objects; a scenario needs 8, loops in loops a few more. */
 const DEPTH_MOST = 32;
+/** Turns of an exact interleaving. */
+export const TURNS_MOST = 1_000;
 const PAGE_PARAMS = new Set(["start", "vpn", "target"]);
 
 const word = z.int().min(0).max(0xffff_ffff);
@@ -33,6 +38,7 @@ const step: z.ZodType<ScriptStep> = z.lazy(() =>
       async: z.boolean().exactOptional(),
     }),
     z.strictObject({ repeat: word.min(1), steps: z.array(step) }),
+    z.strictObject({ kernel: z.array(kernelStep) }),
   ]),
 );
 
@@ -59,9 +65,14 @@ export const scenarioSchema = z.strictObject({
   ),
   threads: z.array(z.int().min(0).nullable()).min(1),
   devices: z.array(z.int().min(0)),
+  consumers: z.array(name.nullable()).exactOptional(),
   watch: z.array(z.strictObject({ mm: z.int().min(0), vpn: word })).exactOptional(),
   setup: z.array(actor),
   actors: z.array(actor).min(1),
+  interleaving: z
+    .array(z.tuple([name, name]))
+    .max(TURNS_MOST)
+    .exactOptional(),
   assume: z
     .strictObject({
       delayedIpi: z.boolean().exactOptional(),
@@ -75,7 +86,9 @@ export const scenarioSchema = z.strictObject({
   expectPolicy: z.record(z.string(), verdict).exactOptional(),
 });
 
-function fail(path: string, says: string, code: "E_TYPE" | "E_LIMIT" | "E_ADDR_RANGE"): never {
+type FaultCode = "E_TYPE" | "E_LIMIT" | "E_ADDR_RANGE" | "E_NOENT" | "E_DUP";
+
+function fail(path: string, says: string, code: FaultCode): never {
   throw new ArgumentError(code, `scenario${path}: ${says}`, { argument: `scenario${path}` });
 }
 
@@ -105,11 +118,59 @@ function checkPages(steps: readonly ScriptStep[], pages: number, path: string): 
     };
     if ("steps" in one) checkPages(one.steps, pages, `${at}.steps`);
     if ("device" in one || "interrupt" in one) page("vpn", one.vpn, pages - 1);
+    if ("kernel" in one) checkKernel(one.kernel, pages, `${at}.kernel`);
     if (!("call" in one)) return;
     for (const [key, value] of Object.entries(one.args ?? {})) {
       if (PAGE_PARAMS.has(key)) page(`args.${key}`, value, pages - 1);
       if (key === "end") page(`args.${key}`, value, pages);
     }
+  });
+}
+
+/** Pages of kernel steps, blocks included. */
+function checkKernelPages(steps: readonly KernelStep[], pages: number, path: string): void {
+  steps.forEach((one, i) => {
+    for (const { key, page, most } of pagesOfKernelStep(one)) {
+      const last = pages - 1 + most;
+      const says = `must be 0 to ${last}, got ${page}`;
+      if (page > last) fail(`${path}[${i}].${key}`, says, "E_ADDR_RANGE");
+    }
+    if ("do" in one) checkKernelPages(one.do, pages, `${path}[${i}].do`);
+    if ("gather" in one) checkKernelPages(one.gather, pages, `${path}[${i}].gather`);
+  });
+}
+
+function checkKernel(steps: readonly KernelStep[], pages: number, path: string): void {
+  const fault = nestingFault(steps);
+  if (fault !== null) fail(`${path}${pathOf(fault.path)}`, fault.says, "E_TYPE");
+  checkKernelPages(steps, pages, path);
+}
+
+const BY_THEMSELVES = ["step", "end", "irq", "broadcast", "preempt"];
+
+/** Why `to` is no place to go to; null: it is one. */
+export function turnFault(to: string, watched: readonly number[]): string | null {
+  if (BY_THEMSELVES.includes(to)) return null;
+  const choice = /^(walk|nmi) (\d+)$/.exec(to);
+  if (choice) {
+    return watched.includes(Number(choice[2])) ? null : `page ${choice[2]} is not watched`;
+  }
+  const [, word] = /^(?:before )?(\S+)(?: \d+)?$/.exec(to) ?? [];
+  if (word === undefined) return `"${to}" is no place in a program`;
+  if (Object.hasOwn(TURN_ALIASES, word) || Object.hasOwn(OP_NAMES, word)) return null;
+  return `no micro-op is called ${word}; there are ${Object.keys(TURN_ALIASES).join(", ")}, …`;
+}
+
+function checkTurns(turns: readonly Turn[], scenario: Scenario): void {
+  const names = scenario.actors.map(({ name: actor }) => actor);
+  const watched = scenario.watch?.map(({ vpn }) => vpn) ?? [];
+  turns.forEach(([actor, to], i) => {
+    const at = `.interleaving[${i}]`;
+    const found = names.filter((known) => known === actor).length;
+    if (found === 0) fail(`${at}[0]`, `no actor is called ${actor}`, "E_NOENT");
+    if (found > 1) fail(`${at}[0]`, `${found} actors are called ${actor}`, "E_DUP");
+    const fault = turnFault(to, watched);
+    if (fault !== null) fail(`${at}[1]`, fault, "E_NOENT");
   });
 }
 
@@ -146,7 +207,8 @@ function checkActors(scenario: Scenario, which: "setup" | "actors", pages: numbe
 
 /**
  * Checks a scenario given as data.
- * @throws ArgumentError E_TYPE for a wrong shape, E_LIMIT and E_ADDR_RANGE for what does not exist;
+ * @throws ArgumentError E_TYPE for a wrong shape, E_LIMIT, E_ADDR_RANGE and E_NOENT for what does
+ * not exist, E_DUP for an actor that a turn cannot tell from another;
  * `details.argument` is the path of the field.
  */
 export function checkScenario(value: unknown): Scenario {
@@ -178,5 +240,10 @@ export function checkScenario(value: unknown): Scenario {
   });
   checkActors(scenario, "setup", pages);
   checkActors(scenario, "actors", pages);
+  const { consumers = [], devices } = scenario;
+  if (consumers.length > devices.length) {
+    fail(".consumers", `there are ${devices.length} devices, got ${consumers.length}`, "E_LIMIT");
+  }
+  if (scenario.interleaving !== undefined) checkTurns(scenario.interleaving, scenario);
   return scenario;
 }

@@ -4,6 +4,8 @@
  */
 import { z } from "zod";
 import { profileSchema } from "../kernel/profile-file.js";
+import { OPERATIONS } from "../kernel/operations/index.js";
+import { scenarioFileSchema } from "../scenario-files/schema.js";
 import { scenarioSchema } from "../scenarios/validate.js";
 import { COMPLETION } from "../kernel/completion.js";
 import { VERDICTS } from "../scenarios/scenario.js";
@@ -130,6 +132,7 @@ export const check = z.strictObject({
   era: name,
   policy: name,
   consumer: name,
+  interleavings: z.enum(["given", "all"]),
   exact: z.boolean(),
   completion,
   verdict,
@@ -394,4 +397,5 @@ export const DOCUMENTS = {
   record,
   error,
   scenario: scenarioSchema,
+  "scenario-file": scenarioFileSchema(OPERATIONS),
 };

@@ -53,6 +53,8 @@ describe("the packed tarball", () => {
     "dist/drivers/worker.js",
     "dist/drivers/worker.d.ts",
     "dist/cli/main.js",
+    "dist/schemas/scenario-file.json",
+    "scenarios/mremap-steps.yaml",
     "src/core/abi.ts",
     "assembly/index.ts",
     "LICENSE",
@@ -62,8 +64,9 @@ describe("the packed tarball", () => {
   });
 
   test("contains no tests, no build leftovers and no source that dist/ does not need", () => {
-    const allowed =
-      /^(dist|src|assembly|traces|examples)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE)$/;
+    const folders = "(dist|src|assembly|traces|examples|scenarios)/";
+    const single = "(package\\.json|README\\.md|CHANGELOG\\.md|LICENSE)$";
+    const allowed = new RegExp(`^${folders}|^${single}`);
     expect(packed.files.map((file) => file.path).filter((path) => !allowed.test(path))).toEqual([]);
   });
 

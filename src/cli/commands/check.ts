@@ -1,6 +1,12 @@
 import type { Command } from "commander";
 import { allNames, checkMatrix, type MatrixResult } from "../../drivers/check-matrix.js";
-import { check, type CheckResult, checkReduction, listScenarios } from "../../drivers/check.js";
+import {
+  check,
+  checkInterleavings,
+  type CheckResult,
+  checkReduction,
+  listScenarios,
+} from "../../drivers/check.js";
 import {
   formatSchedule,
   makeReplayFile,
@@ -12,6 +18,7 @@ import { formatSteps, switchesOf } from "../../drivers/step-table.js";
 import { ArgumentError } from "../../errors.js";
 import { Catalogue } from "../../kernel/catalogue.js";
 import type { Scenario } from "../../scenarios/scenario.js";
+import { shippedScenarios, writeScenario } from "../../scenario-files/index.js";
 import { readJson, save, scenarioFrom } from "../files.js";
 import { gapPrinter } from "../gaps.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
@@ -27,12 +34,15 @@ interface Options extends CommonOptions {
   readonly maxStates: string;
   readonly reduction: string;
   readonly list?: boolean;
+  readonly yaml?: boolean;
+  readonly interleavings: string;
   readonly save?: string;
   readonly replay?: string;
 }
 
 async function list(options: Options): Promise<number> {
-  const scenarios = listScenarios().map(({ name, title, source, expect }) => ({
+  const all = [...listScenarios(), ...(await shippedScenarios())];
+  const scenarios = all.map(({ name, title, source, expect }) => ({
     name,
     title,
     source,
@@ -75,7 +85,8 @@ async function formatCheck(result: CheckResult, scenario: Scenario): Promise<str
   const assumes = result.assumptions.map((assumption) => `  ${assumption}`).join("\n");
   if (result.schedule.length === 0) return `${head}${reduced}\nassumes:\n${assumes}\n`;
   const steps = await stepsOf(result, scenario);
-  const which = result.isShortest ? "shortest interleaving" : "an interleaving, not the shortest";
+  const found = result.isShortest ? "shortest interleaving" : "an interleaving, not the shortest";
+  const which = result.interleavings === "given" ? "the interleaving it gives" : found;
   return (
     `${head}${reduced}\n${which}: ${steps.length} steps, ${switchesOf(steps)} switches\n\n` +
     `${formatSteps(scenario, steps)}\n\nassumes:\n${assumes}\n`
@@ -114,6 +125,8 @@ function formatMatrix({ cells, unexpected }: MatrixResult): string {
 async function runAll(options: Options): Promise<number> {
   const progress = new Progress(options.quiet === true);
   const result = await checkMatrix({
+    scenarios: [...listScenarios(), ...(await shippedScenarios())],
+    interleavings: checkInterleavings(options.interleavings),
     eras: names("--era", options.era, "eras"),
     policies: names("--policy", options.policy, "policies"),
     consumers: names("--consumer", options.consumer, "consumers"),
@@ -141,6 +154,10 @@ async function run(name: string | undefined, options: Options): Promise<number> 
   }
   if (name === "all") return runAll(options);
   const scenario = await scenarioFrom(name);
+  if (options.yaml === true) {
+    await print(writeScenario(scenario));
+    return EXIT_OK;
+  }
   const progress = new Progress(options.quiet === true);
   const result = await check(scenario, {
     era: options.era,
@@ -150,13 +167,14 @@ async function run(name: string | undefined, options: Options): Promise<number> 
     maxStates: wholeNumber("--max-states", options.maxStates, 1, 2 ** 27),
     seed: seedOf(options),
     reduction: checkReduction(options.reduction),
+    interleavings: checkInterleavings(options.interleavings),
     onGaps: gapPrinter(options.json),
     onProgress: (states) => {
       progress.update(`${states.toLocaleString("en-US")} states`);
     },
   });
   progress.done();
-  if (options.save !== undefined && result.schedule.length > 0) {
+  if (options.save !== undefined && result.schedule.length > 0 && result.verdict !== "SAFE") {
     const file = await makeReplayFile(result, scenario);
     await save(options.save, `${JSON.stringify(file, null, 2)}\n`);
   }
@@ -182,6 +200,8 @@ export function addCheck(program: Command, finish: (code: number) => void): void
     .option("--exact", "compare whole states instead of 64-bit fingerprints")
     .option("--max-states <n>", "give up (inconclusive) after this many", "4000000")
     .option("--reduction <kind>", "none, or partial-order: far fewer states, same verdict", "none")
+    .option("--interleavings <which>", "given: only the one a scenario gives, if any; all", "given")
+    .option("--yaml", "print the scenario as a file instead of checking it")
     .option("--save <file>", "write the counterexample as a replay file")
     .option("--replay <file>", "run a replay file again, checking every state")
     .addHelpText(
@@ -189,11 +209,13 @@ export function addCheck(program: Command, finish: (code: number) => void): void
       `
 SCENARIO is a name from --list, or all (then --era, --policy and --consumer may be lists, or
 all, too, and the exit code tells whether every verdict is the expected one), or a file that ends
-in .json (schema: shootdown/schemas/scenario).
+in .yaml or .yml (docs/scenarios.md, schema: shootdown/schemas/scenario-file) or .json (schema:
+shootdown/schemas/scenario).
 Examples:
   shootdown check --list
   shootdown check cow-order --era defer
   shootdown check mremap --era double --save trail.json
+  shootdown check mremap --yaml > mine.yaml && shootdown check mine.yaml --era double
   shootdown check mremap-cpu --reduction partial-order
   shootdown check --replay trail.json
   shootdown check all --policy all --era double,deduplicated
