@@ -559,15 +559,29 @@ export class Machine {
   busyActors(): number[] {
     this.alive();
     const { core, geometry } = this;
-    const isRunning = (ctx: number): boolean => core.read(CTX, core.ctx(ctx), "running") !== 0;
     const busy: number[] = [];
     for (let actor = 0; actor < geometry.cpus + geometry.devices; actor++) {
-      const own = isRunning(geometry.tasks + actor);
-      const task = actor < geometry.cpus ? this.taskOn(actor) : -1;
       const pending = actor < geometry.cpus && core.read(CPU, core.cpu(actor), "ipiPending") !== 0;
-      if (own || pending || (task >= 0 && isRunning(task))) busy.push(actor);
+      if (pending || this.isRunning(actor)) busy.push(actor);
     }
     return busy;
+  }
+
+  /** Is an actor in the middle of a program, or are jobs queued for it? */
+  isBusy(actor: number): boolean {
+    this.index("actor", actor, this.geometry.cpus + this.geometry.devices);
+    const { core } = this;
+    const clock = core.clock(actor);
+    const isQueued = core.read(CLOCK, clock, "jobHead") !== core.read(CLOCK, clock, "jobTail");
+    return isQueued || this.isRunning(actor);
+  }
+
+  /** Its own context, or that of the task on it. */
+  private isRunning(actor: number): boolean {
+    const { core, geometry } = this;
+    const running = (ctx: number): boolean => core.read(CTX, core.ctx(ctx), "running") !== 0;
+    const task = actor < geometry.cpus ? this.taskOn(actor) : -1;
+    return running(geometry.tasks + actor) || (task >= 0 && running(task));
   }
 
   /** Steps all actors round robin until nobody can move: for set-up phases. */

@@ -191,6 +191,7 @@ export const COST_NAMES = {
   flushFull: abi.COST_FLUSH_FULL,
   flushUser: abi.COST_FLUSH_USER,
   poll: abi.COST_POLL,
+  post: abi.COST_POST,
   firmware: abi.COST_FIRMWARE,
   freePage: abi.COST_FREE_PAGE,
   walk: abi.COST_WALK,

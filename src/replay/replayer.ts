@@ -15,7 +15,7 @@ import type {
   TraceEvent,
 } from "../traces/events.js";
 import { hasWrittenShared, isGatherer, isWriter } from "./advice.js";
-import { Calls, isPartial, type OpenCall } from "./calls.js";
+import { Calls, isPartial, type OpenCall, rangeOf } from "./calls.js";
 import { replayFault } from "./faults.js";
 import { type Ahead, DEEDS } from "./look-ahead.js";
 import { Residency } from "./residency.js";
@@ -59,8 +59,8 @@ export class Replayer {
   private readonly clones = new Map<number, PendingClone>();
   /** Threads that are exiting and still use their mm. */
   private readonly leaving = new Set<number>();
-  /** A call that was performed, and how often the machine had flushed before. */
-  private gathering: { readonly call: OpenCall; readonly flushes: number } | null = null;
+  /** Calls that are being performed, by CPU, and how often it had flushed before. */
+  private readonly gathering = new Map<number, { readonly call: OpenCall; flushes: number }>();
   /** The recording shows context switches. */
   private switches = false;
   /** What stands in for the faults of a recording that has none; else null. */
@@ -92,7 +92,9 @@ export class Replayer {
 
   /** The next event. Deeds are passed over. */
   take({ event, exit, waits, next }: Ahead): void {
-    this.meanwhile(event, next);
+    if (DEEDS.has(event.kind)) return;
+    this.stage.comes(event, next === null ? null : next.timeNs);
+    this.gathered();
     const running = this.stage.tidOn[event.cpu];
     if (running !== event.tid && this.leaving.has(running)) this.leave(running, event);
     switch (event.kind) {
@@ -121,18 +123,6 @@ export class Replayer {
       default:
         return;
     }
-  }
-
-  /** Who waits for other CPUs goes on waiting while those switch, and for no other event. */
-  private meanwhile(event: TraceEvent, next: TraceEvent | null): void {
-    const { stage } = this;
-    if (DEEDS.has(event.kind)) return;
-    if (event.kind !== "schedSwitch" || event.cpu === stage.flyingCpu) {
-      stage.land();
-      this.gathered();
-    }
-    const lets = next?.kind === "schedSwitch" && (next.cpu !== event.cpu || stage.isFlying);
-    stage.horizon = lets ? stage.at(next.timeNs) : Infinity;
   }
 
   private where(event: { cpu: number; tid: number; timeNs: number }, cause: string): Where {
@@ -222,21 +212,25 @@ export class Replayer {
 
   /** Runs a call's effect; a DONTNEED then stays open until its exit line. */
   private perform(call: OpenCall, space: Space, where: Where): void {
+    const { cpu } = where;
+    const { start, end } = rangeOf(call.enter);
+    this.stage.settleOthers(cpu, space, start, end);
     this.touch(call, space, where);
-    this.gathering = { call, flushes: this.stage.flushes };
+    this.gathering.set(cpu, { call, flushes: this.stage.flushesOn(cpu) });
     call.performed = true;
     this.calls.apply(call, space, where);
-    if (!this.stage.isFlying) this.gathered();
+    this.gathered();
   }
 
-  /** Did the call that was performed last flush, and is it still open? */
+  /** Have the calls that were performed last flushed, and are they still open? */
   private gathered(): void {
-    const { gathering } = this;
-    this.gathering = null;
-    if (gathering === null || this.stage.flushes === gathering.flushes) return;
-    // What is performed at its exit line is over before its flush is.
-    const { call } = gathering;
-    if (this.open.get(call.enter.tid) === call) this.hold(call);
+    for (const [cpu, { call, flushes }] of this.gathering) {
+      if (this.stage.isFlying(cpu)) continue;
+      this.gathering.delete(cpu);
+      if (this.stage.flushesOn(cpu) === flushes) continue;
+      // What is performed at its exit line is over before its flush is.
+      if (this.open.get(call.enter.tid) === call) this.hold(call);
+    }
   }
 
   /** A thread that slept for a lock runs again. The last time it has what it waited for. */
@@ -290,6 +284,7 @@ export class Replayer {
   private copy(space: Space, where: Where): PendingClone {
     const row = this.stage.spareRow();
     this.stage.run("fork.needed", { childTask: row + 1 }, where);
+    this.stage.settle(where.cpu);
     const child = this.stage.space(this.stage.machine.mmOf(row) ?? 0, space.before);
     child.forked = space.forked = true;
     child.touched = new Set(space.touched);
@@ -374,6 +369,7 @@ export class Replayer {
     const old = thread.space;
     this.leaveAll(old, event);
     this.stage.run("exec", {}, where);
+    this.stage.settle(where.cpu);
     if (--old.threads <= 0) old.leave();
     const space = this.stage.space(this.stage.machine.mmOf(thread.row) ?? 0, false);
     space.threads = 1;

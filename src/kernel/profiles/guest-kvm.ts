@@ -3,6 +3,10 @@ import { topologyPrices } from "./topology.js";
 
 const T10 = "shootdown.md 3.1 and T10: measured in a 2-vCPU KVM guest on AMD EPYC, Linux 6.18";
 
+const POSTED =
+  "measured on the same machine (docs/profiles.md): of two CPUs that send within 2 us of each " +
+  "other both take the other's interrupt before they go on, beyond that only the later one";
+
 /** A virtual machine: sending an interrupt is an exit, and delivery is dear. */
 export const guestKvm: CostProfile = {
   name: "guest-kvm",
@@ -11,6 +15,7 @@ export const guestKvm: CostProfile = {
   prices: {
     ipi: { ns: 12_000, source: `${T10}: enqueue to own flush start, p50 13 us` },
     csd: { ns: 1_000, source: `${T10}: enqueue to ipi_send, p50 1.0 us` },
+    post: { ns: 10_000, source: POSTED },
     deliver: { ns: 6_000, source: `${T10}: enqueue to remote csd entry, p50 19 us` },
     "csq.take": { ns: 200, source: `${T10}: remote csd entry to exit, at most 1 us` },
     "csd.unlock": { ns: 100, source: T10 },
