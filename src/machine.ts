@@ -473,16 +473,33 @@ export class Machine {
     }
   }
 
+  /**
+   * Advances simulated time until an actor has no job left: others come as far as they do by then.
+   * What an actor's job has asked of others may still be on its way if it did not wait for it.
+   * @throws as {@link Machine.advance}
+   */
+  finish(actor: number, onEvent?: (event: MachineEvent) => void): AdvanceResult {
+    if (!this.isBusy(actor)) return "time";
+    this.notAdvancing();
+    this.advancing = true;
+    try {
+      return this.run(2 ** 53, onEvent, Infinity, actor);
+    } finally {
+      this.advancing = false;
+    }
+  }
+
   private run(
     until: number,
     onEvent: ((event: MachineEvent) => void) | undefined,
     budget: number,
+    stop = -1,
   ): AdvanceResult {
     let left = budget;
     this.reader.drain(onEvent);
     for (;;) {
       const slice = Math.min(SLICE, left);
-      const status = this.core.x.timedAdvance(BASE, until, slice);
+      const status = this.core.x.timedAdvance(BASE, until, slice, stop);
       const told = this.reader.drain(onEvent);
       if (status < 0) throw errorOf(status, { ...this.geometry });
       if (status === abi.ST_BUDGET) {
@@ -490,7 +507,7 @@ export class Machine {
         if (left <= 0) return "budget";
       }
       // Whoever was told of an event may have queued a job.
-      if (told) continue;
+      if (told && (stop < 0 || this.isBusy(stop))) continue;
       if (status === abi.ST_DONE) return "idle";
       if (status === abi.ST_TIME) return "time";
       if (status === abi.ST_DEADLOCK) return "deadlock";

@@ -5,7 +5,7 @@
  */
 import * as abi from "../core/abi.js";
 import { ProgramError } from "../errors.js";
-import type { Machine } from "../machine.js";
+import type { AdvanceResult, Machine } from "../machine.js";
 import type { MachineEvent } from "../machine-events.js";
 
 /** What a job is for: its place and time, and the line that caused it. */
@@ -27,9 +27,6 @@ export interface Job {
   readonly start: number;
   readonly end: number;
 }
-
-/** Steps of the machine between two looks at whether a CPU has come to its end. */
-const STRIDE = 8;
 
 /** See the file comment. */
 export class Flight {
@@ -75,7 +72,7 @@ export class Flight {
 
   /** Brings the job of `cpu` to its end; others come as far as they do in that time. */
   settle(cpu: number): void {
-    while (this.flying.has(cpu)) this.run(Infinity, STRIDE);
+    if (this.flying.has(cpu)) this.came(this.machine.finish(cpu, this.take));
   }
 
   /** Ends jobs of other CPUs that work on a page of [start, end) of `mm`. */
@@ -92,8 +89,11 @@ export class Flight {
     this.run(Infinity);
   }
 
-  private run(until: number, budget?: number): void {
-    const result = this.machine.advance(until, this.take, budget);
+  private run(until: number): void {
+    this.came(this.machine.advance(until, this.take));
+  }
+
+  private came(result: AdvanceResult): void {
     if (result === "deadlock") {
       throw new ProgramError("E_PROGRAM", "deadlock: some CPU waits, and none can go on", {
         policy: this.machine.policy.name,
