@@ -17,12 +17,16 @@ import type {
 import { hasWrittenShared, isGatherer, isWriter } from "./advice.js";
 import { Calls, isPartial, type OpenCall, rangeOf } from "./calls.js";
 import { replayFault } from "./faults.js";
-import { type Ahead, DEEDS } from "./look-ahead.js";
+import { type Ahead, isDeed } from "./look-ahead.js";
 import { Residency } from "./residency.js";
 import { Space, vmaFlags } from "./spaces.js";
 import { type Deed, type RecordingFacts, Stage, type Thread, type Where } from "./stage.js";
 
 const CLONE_VM = 0x100;
+/** From the call that wakes an idle CPU up until it has another thread, ns: a median. */
+const WAKE_NS = 4_000;
+/** In such a time, a thread that was woken up so has left another line. */
+const HEARD_NS = 20_000_000;
 /** Kernel code that faults on the new stack or data of a program that is being executed. */
 const EXEC_COPIES = /elf|clear_user|padzero|copy_to_user|put_user/;
 /** exec moves the stack from the top of user space to where it belongs, in another gigabyte. */
@@ -61,6 +65,8 @@ export class Replayer {
   private readonly leaving = new Set<number>();
   /** Calls that are being performed, by CPU, and how often it had flushed before. */
   private readonly gathering = new Map<number, { readonly call: OpenCall; flushes: number }>();
+  /** Who was sent to each CPU, until that switches. */
+  private readonly expected: (number | undefined)[] = [];
   /** The recording shows context switches. */
   private switches = false;
   /** What stands in for the faults of a recording that has none; else null. */
@@ -91,10 +97,11 @@ export class Replayer {
   }
 
   /** The next event. Deeds are passed over. */
-  take({ event, exit, waits, next }: Ahead): void {
-    if (DEEDS.has(event.kind)) return;
+  take({ event, exit, waits, next, wakes }: Ahead): void {
+    if (isDeed(event)) return;
     this.stage.comes(event, next === null ? null : next.timeNs);
     this.gathered();
+    if (wakes !== null) this.wake(event, wakes);
     const running = this.stage.tidOn[event.cpu];
     if (running !== event.tid && this.leaving.has(running)) this.leave(running, event);
     switch (event.kind) {
@@ -111,6 +118,9 @@ export class Replayer {
       case "schedSwitch":
         this.switch(event);
         return;
+      case "schedMigrateTask":
+        this.expected[event.toCpu] = event.taskTid;
+        return;
       case "schedProcessFork":
         this.born(event);
         return;
@@ -123,6 +133,20 @@ export class Replayer {
       default:
         return;
     }
+  }
+
+  /** An idle CPU was told to run the thread of `next`, whose switch-in is not in the recording. */
+  private wake({ cpu, timeNs }: TraceEvent, next: TraceEvent): void {
+    const { stage } = this;
+    const thread = stage.threads.get(next.tid);
+    if (stage.tidOn[cpu] !== 0 || thread === undefined || thread.space === null) return;
+    // Or was it somebody else who woke up there, and left no line?
+    const expected = this.expected[cpu] ?? next.tid;
+    if (expected !== next.tid || stage.tidOn.includes(next.tid)) return;
+    if (next.timeNs > timeNs + HEARD_NS) return;
+    const at = Math.min(timeNs + WAKE_NS, next.timeNs);
+    const user = thread as Thread & { space: Space };
+    stage.wake(user, { cpu, tid: next.tid, timeNs: at, cause: "" });
   }
 
   private where(event: { cpu: number; tid: number; timeNs: number }, cause: string): Where {
@@ -471,6 +495,7 @@ export class Replayer {
     const { stage } = this;
     const { cpu } = event;
     this.switches = true;
+    this.expected[cpu] = undefined;
     if (this.leaving.has(event.prevTid) && /^[XZ]/.test(event.prevState)) {
       this.leave(event.prevTid, event);
     }

@@ -131,7 +131,8 @@ export class Stage {
     this.flight.settle(cpu);
     this.flight.begin({ where, muted, ...this.reach(cpu, name, args) }, name, args, at);
     this.jobs++;
-    if (muted || name === "switch") this.flight.settle(cpu);
+    const isAhead = at > this.horizon;
+    if ((muted || name === "switch") && !isAhead) this.flight.settle(cpu);
     else this.flight.advance(this.horizon);
   }
 
@@ -352,6 +353,12 @@ export class Stage {
     const { core } = this.machine;
     const row = core.cpu(cpu);
     return { mm: core.read(CPU, row, "loadedMm") - 1, lazy: core.read(CPU, row, "lazy") !== 0 };
+  }
+
+  /** An idle CPU will switch to a user thread, silently, at a time that is still to come. */
+  wake(thread: Thread & { space: Space }, where: Where): void {
+    this.tidOn[where.cpu] = thread.tid;
+    this.enter(where.cpu, thread, where, true);
   }
 
   /** Switches `cpu` to a user thread. */
