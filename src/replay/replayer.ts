@@ -205,7 +205,9 @@ export class Replayer {
     if (waits > 0) return space.threads > 1;
     if (!isWriter(enter)) return false;
     for (const [other, known] of this.open) {
-      if (other !== enter.tid && known.space === space && known.writer) return true;
+      // Who is still to sleep for the lock does not have it.
+      if (other === enter.tid || known.space !== space || known.waits > 0) continue;
+      if (known.writer) return true;
     }
     return false;
   }
