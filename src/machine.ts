@@ -4,53 +4,34 @@
  * The embedder is in charge: it submits jobs (kernel operations, accesses) with the earliest time
  * each may start, and advances the clock. Same calls, same results, on any host.
  */
-import { checkIndex, checkOperands, checkPage, checkRange, checkTime } from "./arguments.js";
+import {
+  checkAdvance,
+  checkIndex,
+  checkOperands,
+  checkPage,
+  checkRange,
+  checkTime,
+} from "./arguments.js";
 import * as abi from "./core/abi.js";
 import { BASE, Core } from "./core/core.js";
 import { checkGeometry, type Geometry, TIMED_GEOMETRY } from "./core/geometry.js";
 import { CLOCK, CPU, CTX, DEVICE, MM, SYS, TASK } from "./core/layout.js";
-import type { WasmSource } from "./core/loader.js";
 import { errorOf } from "./core/status.js";
 import { ArgumentError, DisposedError, ShootdownError } from "./errors.js";
 import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
-import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
-import { buildImage, entryOf, type Script } from "./kernel/image.js";
+import { buildImage, entryOf } from "./kernel/image.js";
 import { optionsOf, shortcutsOf } from "./kernel/image-options.js";
 import { rowsOf, writeOwnWords } from "./kernel/own-rows.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import { type CostProfile, costTable } from "./kernel/profile.js";
 import { type Counters, readCounters } from "./counters.js";
 import { EventReader, type MachineEvent } from "./machine-events.js";
+import type { MachineOptions } from "./machine-options.js";
 import type { Image } from "./program/assembler.js";
 
-/** What a machine is made from; everything has a default. */
-export interface MachineOptions {
-  readonly geometry?: Partial<Geometry>;
-  /** Sizes that `geometry` changes; the timed ones by default. */
-  readonly baseGeometry?: Geometry;
-  /** Name or definition; `coupled` by default. */
-  readonly era?: string | Era;
-  /** Name or definition; `concurrent` by default. */
-  readonly policy?: string | FlushPolicy;
-  /** Consumers that may be attached; `sharing` and `mirroring` by default. */
-  readonly consumers?: readonly (string | Consumer)[];
-  /** Prices; `haswell-2019` by default. */
-  readonly profile?: string | CostProfile;
-  readonly catalogue?: Catalogue;
-  /** Scripts to assemble, for {@link Machine.startScript}. */
-  readonly scripts?: readonly Script[];
-  /** Assemble the scripts only. */
-  readonly scriptsOnly?: boolean;
-  /** OPT_* bits; lazy CPUs are skipped by default. */
-  readonly options?: number;
-  /** Kinds of events to record, as EV_* numbers; none by default. */
-  readonly record?: readonly number[];
-  /** Bytes wanted behind the machine, for a driver's own tables. */
-  readonly extraBytes?: number;
-  readonly wasm?: WasmSource;
-}
+export type { MachineOptions } from "./machine-options.js";
 
 /** Why {@link Machine.advance} returned. */
 export type AdvanceResult = "idle" | "time" | "budget" | "deadlock";
@@ -67,6 +48,9 @@ const JOB_BYTES_BEFORE_REGISTERS = 16;
 const JOB_REGISTERS = 6;
 /** Steps between two looks at the log. */
 const SLICE = 1 << 22;
+
+/** As the actor to stop for. */
+const NOBODY = -1;
 
 let machines = 0;
 
@@ -448,29 +432,8 @@ export class Machine {
     budget = Infinity,
   ): AdvanceResult {
     this.alive();
-    this.notAdvancing();
-    if (typeof until !== "number" || !(until >= 0)) {
-      throw new ArgumentError("E_TIME", `until must be 0 or later, got ${String(until)}`, {
-        argument: "until",
-      });
-    }
-    if (budget !== Infinity && !(Number.isInteger(budget) && budget >= 1)) {
-      throw new ArgumentError("E_LIMIT", `budget must be at least 1, got ${String(budget)}`, {
-        argument: "budget",
-        least: 1,
-      });
-    }
-    if (this.geometry.logRecords === 0) {
-      throw new ArgumentError("E_LIMIT", "geometry.logRecords is 0: there is no simulated time", {
-        argument: "logRecords",
-      });
-    }
-    this.advancing = true;
-    try {
-      return this.run(Math.min(until, 2 ** 53), onEvent, budget);
-    } finally {
-      this.advancing = false;
-    }
+    checkAdvance(until, budget);
+    return this.run(until, onEvent, budget, NOBODY);
   }
 
   /**
@@ -479,21 +442,34 @@ export class Machine {
    * @throws as {@link Machine.advance}
    */
   finish(actor: number, onEvent?: (event: MachineEvent) => void): AdvanceResult {
-    if (!this.isBusy(actor)) return "time";
-    this.notAdvancing();
-    this.advancing = true;
-    try {
-      return this.run(2 ** 53, onEvent, Infinity, actor);
-    } finally {
-      this.advancing = false;
-    }
+    return this.isBusy(actor) ? this.run(Infinity, onEvent, Infinity, actor) : "time";
   }
 
   private run(
     until: number,
     onEvent: ((event: MachineEvent) => void) | undefined,
     budget: number,
-    stop = -1,
+    stop: number,
+  ): AdvanceResult {
+    this.notAdvancing();
+    if (this.geometry.logRecords === 0) {
+      throw new ArgumentError("E_LIMIT", "geometry.logRecords is 0: there is no simulated time", {
+        argument: "logRecords",
+      });
+    }
+    this.advancing = true;
+    try {
+      return this.steps(Math.min(until, 2 ** 53), onEvent, budget, stop);
+    } finally {
+      this.advancing = false;
+    }
+  }
+
+  private steps(
+    until: number,
+    onEvent: ((event: MachineEvent) => void) | undefined,
+    budget: number,
+    stop: number,
   ): AdvanceResult {
     let left = budget;
     this.reader.drain(onEvent);
@@ -507,7 +483,7 @@ export class Machine {
         if (left <= 0) return "budget";
       }
       // Whoever was told of an event may have queued a job.
-      if (told && (stop < 0 || this.isBusy(stop))) continue;
+      if (told && (stop === NOBODY || this.isBusy(stop))) continue;
       if (status === abi.ST_DONE) return "idle";
       if (status === abi.ST_TIME) return "time";
       if (status === abi.ST_DEADLOCK) return "deadlock";

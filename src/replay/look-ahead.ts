@@ -8,6 +8,9 @@ import type { SyscallEnter, SyscallExit, TraceEvent } from "../traces/events.js"
 /** Events between a call's entry and the place up to which its exit is looked for. */
 export const LOOK_AHEAD = 8192;
 
+/** The queued call that hands a CPU threads which were woken up elsewhere. */
+const WAKE_UP = "sched_ttwu_pending";
+
 /** An event, and for an entry the exit that belongs to it, if it came in time. */
 export interface Ahead {
   readonly event: TraceEvent;
@@ -22,9 +25,6 @@ export interface Ahead {
    */
   readonly wakes: TraceEvent | null;
 }
-
-/** The queued call that hands a CPU threads which were woken up elsewhere. */
-const WAKE_UP = "sched_ttwu_pending";
 
 /** What the kernel did: see docs/replay.md. */
 const DEEDS: ReadonlySet<string> = new Set<TraceEvent["kind"]>([

@@ -21,9 +21,12 @@ describe("where a recording begins", () => {
   const before = line(7, "sys_execve(filename: 0x1)") + exec(70) + line(9, "tlb_flush: pages:0");
   const after = line(7, "sys_execve -> 0x0") + exec(7) + line(7, "sys_brk(brk: 0)");
 
-  it.each([1, 13, 1 << 20])("behind the first program of its thread, in pieces of %i", async (n) => {
-    expect(await kept(HEAD + before + exec(7) + after, n)).toBe(HEAD + after);
-  });
+  it.each([1, 13, 1 << 20])(
+    "behind the first program of its thread, in pieces of %i",
+    async (n) => {
+      expect(await kept(HEAD + before + exec(7) + after, n)).toBe(HEAD + after);
+    },
+  );
 
   it.each([1, 13, 1 << 20])("everything, if there is no such line, in pieces of %i", async (n) => {
     const text = `${HEAD}${before}${line(7, "sys_brk -> 0x1")}no newline`;

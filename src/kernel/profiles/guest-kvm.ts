@@ -3,9 +3,7 @@ import { topologyPrices } from "./topology.js";
 
 const T10 = "shootdown.md 3.1 and T10: measured in a 2-vCPU KVM guest on AMD EPYC, Linux 6.18";
 
-const POSTED =
-  "measured on the same machine (docs/profiles.md): of two CPUs that send within 2 us of each " +
-  "other both take the other's interrupt before they go on, beyond that only the later one";
+const POSTED = `${T10}; docs/profiles.md: who sends within 2 us of another CPU is interrupted first`;
 
 /** A virtual machine: sending an interrupt is an exit, and delivery is dear. */
 export const guestKvm: CostProfile = {
