@@ -27,7 +27,7 @@ import { isTold } from "./sharers";
 import { surcharge } from "./sockets";
 import { cpuAccess } from "./user-access";
 import { marked } from "./vcpu";
-import { acked, after, blocked, unlocked, wakeByIpi } from "./wake";
+import { acked, after, blocked, leaveGuest, takenAt, unlocked, wakeByIpi } from "./wake";
 
 /** Payload of a wide csd. */
 const CSD_MM: usize = 8;
@@ -235,6 +235,8 @@ export function ipiSend<F>(m: usize, self: u32, ctx: Ctx, blind: bool): void {
   const price = cost(m, abi.COST_IPI);
   const clock = clockAt(m, self);
   const arrival = after(m, self, abi.COST_DELIVER) + price;
+  const posted = after(m, self, abi.COST_POST);
+  const exits = cost(m, abi.COST_POST) != 0;
   let n: u32 = 0;
   for (; next >= 0; next = maskNext<u32>(set, words, <u32>next + 1)) {
     if (wants<F>(m, ctx, next, blind)) {
@@ -244,12 +246,14 @@ export function ipiSend<F>(m: usize, self: u32, ctx: Ctx, blind: bool): void {
     }
     put32<F>(word(cpuAt(m, next), offsetof<Cpu>("ipiPending")), 1);
     const crossing = near ? 0 : surcharge(m, self, <u32>next, abi.COST_DELIVER_REMOTE);
-    wakeByIpi<F>(m, next, arrival + crossing);
+    const kicked = arrival + crossing;
+    wakeByIpi<F>(m, next, exits ? takenAt<F>(m, next, posted, kicked) : kicked);
     n++;
   }
   for (let w: u32 = 0; w < words; w++) store<u32>(set + (w << 2), 0);
   if (n == 0) return;
   clock.charge += price;
+  if (exits) leaveGuest<F>(m, self, clock.now + clock.charge);
   count(m, self, abi.CT_IPI, n);
   logEvent(m, self, abi.EV_IPI, 0, n, 0);
 }
@@ -315,6 +319,7 @@ export function csdRun<F>(m: usize, cpu: u32, ctx: Ctx): void {
   const owner = load<u32>(csd, 4);
   // A pointer payload. Under a mutant that does not wait, the request may be over before its target
   // reads it.
+  if ((owner & abi.CSD_CALL) == 0) logEvent(m, cpu, abi.EV_CSD_RUN, 0, initiatorOf(csd), 0);
   if ((owner & abi.CSD_CALL) == 0 && (hdr(m, abi.H_OPTIONS) & abi.OPT_INLINE) == 0) {
     flushFunc<F>(m, cpu, cpuAt(m, initiatorOf(csd)), false);
   } else if ((owner & abi.CSD_CALL) != 0) {
@@ -332,6 +337,7 @@ export function csdRun<F>(m: usize, cpu: u32, ctx: Ctx): void {
 export function csdReach(m: usize, cpu: u32, ctx: Ctx): void {
   const csd = csdAt(m, ctx.list - 1);
   const call = (load<u32>(csd, 4) & abi.CSD_CALL) != 0;
+  if (!call) logEvent(m, cpu, abi.EV_CSD_RUN, 0, initiatorOf(csd), 0);
   if (!call && (hdr(m, abi.H_OPTIONS) & abi.OPT_INLINE) == 0) {
     ctx.r0 = <u64>(initiatorOf(csd) + 1);
   } else {

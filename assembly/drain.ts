@@ -23,7 +23,7 @@ import { acked } from "./wake";
 /** Visible micro-ops of the handler: what it takes from the budget. */
 const STEPS: u32 = 3;
 /** Events it would log: who records these wants every instruction executed. */
-const LOGGED: u32 = (1 << abi.EV_FLUSH_REMOTE) | (1 << abi.EV_IRQ);
+const LOGGED: u32 = (1 << abi.EV_FLUSH_REMOTE) | (1 << abi.EV_IRQ) | (1 << abi.EV_CSD_RUN);
 
 /**
  * Takes the interrupt of CPU `cpu` at `time`, if it is the usual one and is over before `horizon`.

@@ -95,6 +95,7 @@ function flushDone(m: usize, actor: u32): void {
   count(m, actor, abi.CT_FLUSHES, 1);
   count(m, actor, abi.CT_LATENCY_NS, ns);
   forgetTold(m, actor);
+  clock.exitEnd = 0;
   row.infoMm = 0;
   row.infoGen = 0;
   row.infoStart = 0;

@@ -183,8 +183,9 @@ export function timedRearm(m: usize): void {
   timedArm(m);
 }
 
-export function timedAdvance(m: usize, until: f64, budget: u32): i32 {
-  return timedRun(m, until >= 9007199254740991.0 ? (<u64>1 << 53) - 1 : <u64>until, budget);
+/** `stop`: the actor whose last job ends it, or -1. */
+export function timedAdvance(m: usize, until: f64, budget: u32, stop: i32): i32 {
+  return timedRun(m, until >= 9007199254740991.0 ? (<u64>1 << 53) - 1 : <u64>until, budget, stop);
 }
 
 /**

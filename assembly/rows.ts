@@ -181,7 +181,7 @@ export class Clock {
   queuedAt: u64; // its place in the run queue; NOT_QUEUED if it has none
   flushSince: u64; // when the running flush request began
   opSince: u64;
-  pad0: u64;
+  exitEnd: u64; // when it is back in its guest, if it has left to send an interrupt; else 0
   pad1: u64;
   pad2: u64;
   pad3: u64;

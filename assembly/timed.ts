@@ -148,8 +148,11 @@ function runTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
   return status == abi.ST_WAIT ? abi.ST_OK : status;
 }
 
-/** Runs until the next step would start at or after `until`, at most `budget` steps. */
-export function timedRun(m: usize, until: u64, budget: u32): i32 {
+/**
+ * Runs until the next step would start at or after `until`, at most `budget` steps; ST_TIME, too,
+ * after the turn that leaves actor `stop` without anything to do.
+ */
+export function timedRun(m: usize, until: u64, budget: u32, stop: i32): i32 {
   const room = hdr(m, abi.H_LOG_CAP) - LOG_SLACK;
   setHdr(m, abi.H_BUDGET, budget);
   prepareWhole(m);
@@ -176,7 +179,11 @@ export function timedRun(m: usize, until: u64, budget: u32): i32 {
     } else {
       takeToRun(m);
       const next = min<u64>(timeOf(nextToRun(m)), irqAt);
-      status = runTurn(m, actorOf(run), runAt, min<u64>(min<u64>(next, tick), until));
+      const actor = actorOf(run);
+      status = runTurn(m, actor, runAt, min<u64>(min<u64>(next, tick), until));
+      if (<i32>actor == stop && status == abi.ST_OK) {
+        if (!isBusy(clockAt(m, actor), currentCtx(m, actor))) return abi.ST_TIME;
+      }
     }
     if (status < 0) return status;
   }

@@ -5,7 +5,7 @@
  */
 import * as abi from "../src/core/abi";
 import { isShared } from "./atomics";
-import { clockAt, cost, hdr, setHdr } from "./machine";
+import { clockAt, cost, cpuAt, hdr, setHdr } from "./machine";
 import { queueActor, queueIrq } from "./queue";
 import { Clock } from "./rows";
 
@@ -62,6 +62,26 @@ export function wakeByIpi<F>(m: usize, target: u32, time: u64): void {
   const clock = clockAt(m, target);
   clock.ipiAt = time;
   queueIrq(m, target, later(clock.now, time));
+}
+
+/**
+ * A virtual CPU writes the ICR: it leaves its guest until `end`. Whatever has been posted to it by
+ * then is taken before its next instruction.
+ */
+export function leaveGuest<F>(m: usize, self: u32, end: u64): void {
+  if (isShared<F>() || hdr(m, abi.H_OFF_HEAP) == 0) return;
+  const clock = clockAt(m, self);
+  clock.exitEnd = end;
+  if (cpuAt(m, self).ipiPending == 0 || clock.ipiAt <= end) return;
+  const kick = cost(m, abi.COST_IPI) + cost(m, abi.COST_DELIVER) - cost(m, abi.COST_POST);
+  if (clock.ipiAt - kick <= end) wakeByIpi<F>(m, self, end);
+}
+
+/** When an interrupt posted at `posted` is taken: at `arrival`, or as its target enters its guest. */
+export function takenAt<F>(m: usize, target: u32, posted: u64, arrival: u64): u64 {
+  if (isShared<F>() || hdr(m, abi.H_OFF_HEAP) == 0) return arrival;
+  const end = clockAt(m, target).exitEnd;
+  return posted <= end && end < arrival ? end : arrival;
 }
 
 /** Wakes everybody who waits for the word at `key` (its offset in the machine). */

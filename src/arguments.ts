@@ -113,3 +113,17 @@ export function checkOperands(
   }
   return values;
 }
+
+/** How far a machine is to advance: ns, steps. */
+export function checkAdvance(until: unknown, budget: unknown): void {
+  if (typeof until !== "number" || !(until >= 0)) {
+    throw new ArgumentError("E_TIME", `until must be 0 or later, got ${String(until)}`, {
+      argument: "until",
+    });
+  }
+  if (budget === Infinity || (Number.isInteger(budget) && (budget as number) >= 1)) return;
+  throw new ArgumentError("E_LIMIT", `budget must be at least 1, got ${String(budget)}`, {
+    argument: "budget",
+    least: 1,
+  });
+}

@@ -4,54 +4,35 @@
  * The embedder is in charge: it submits jobs (kernel operations, accesses) with the earliest time
  * each may start, and advances the clock. Same calls, same results, on any host.
  */
-import { checkIndex, checkOperands, checkPage, checkRange, checkTime } from "./arguments.js";
+import {
+  checkAdvance,
+  checkIndex,
+  checkOperands,
+  checkPage,
+  checkRange,
+  checkTime,
+} from "./arguments.js";
 import * as abi from "./core/abi.js";
 import { BASE, Core } from "./core/core.js";
 import { checkGeometry, type Geometry, TIMED_GEOMETRY } from "./core/geometry.js";
 import { CLOCK, CPU, CTX, DEVICE, MM, SYS, TASK } from "./core/layout.js";
-import type { WasmSource } from "./core/loader.js";
 import { errorOf } from "./core/status.js";
 import { ArgumentError, DisposedError, ShootdownError } from "./errors.js";
 import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
-import type { Consumer } from "./kernel/consumer.js";
 import type { Era } from "./kernel/era.js";
-import { buildImage, entryOf, type Script } from "./kernel/image.js";
+import { buildImage, entryOf } from "./kernel/image.js";
 import { optionsOf, shortcutsOf } from "./kernel/image-options.js";
 import { rowsOf, writeOwnWords } from "./kernel/own-rows.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import { type CostProfile, costTable } from "./kernel/profile.js";
 import { type Counters, readCounters } from "./counters.js";
 import { EventReader, type MachineEvent } from "./machine-events.js";
+import type { MachineOptions } from "./machine-options.js";
 import type { Image } from "./program/assembler.js";
 import { settleMachine } from "./settle.js";
 
-/** What a machine is made from; everything has a default. */
-export interface MachineOptions {
-  readonly geometry?: Partial<Geometry>;
-  /** Sizes that `geometry` changes; the timed ones by default. */
-  readonly baseGeometry?: Geometry;
-  /** Name or definition; `coupled` by default. */
-  readonly era?: string | Era;
-  /** Name or definition; `concurrent` by default. */
-  readonly policy?: string | FlushPolicy;
-  /** Consumers that may be attached; `sharing` and `mirroring` by default. */
-  readonly consumers?: readonly (string | Consumer)[];
-  /** Prices; `haswell-2019` by default. */
-  readonly profile?: string | CostProfile;
-  readonly catalogue?: Catalogue;
-  /** Scripts to assemble, for {@link Machine.startScript}. */
-  readonly scripts?: readonly Script[];
-  /** Assemble the scripts only. */
-  readonly scriptsOnly?: boolean;
-  /** OPT_* bits; lazy CPUs are skipped by default. */
-  readonly options?: number;
-  /** Kinds of events to record, as EV_* numbers; none by default. */
-  readonly record?: readonly number[];
-  /** Bytes wanted behind the machine, for a driver's own tables. */
-  readonly extraBytes?: number;
-  readonly wasm?: WasmSource;
-}
+export type { MachineOptions } from "./machine-options.js";
 
 /** Why {@link Machine.advance} returned. */
 export type AdvanceResult = "idle" | "time" | "budget" | "deadlock";
@@ -68,6 +49,9 @@ const JOB_BYTES_BEFORE_REGISTERS = 16;
 const JOB_REGISTERS = 6;
 /** Steps between two looks at the log. */
 const SLICE = 1 << 22;
+
+/** As the actor to stop for. */
+const NOBODY = -1;
 
 let machines = 0;
 
@@ -451,18 +435,26 @@ export class Machine {
     budget = Infinity,
   ): AdvanceResult {
     this.alive();
+    checkAdvance(until, budget);
+    return this.run(until, onEvent, budget, NOBODY);
+  }
+
+  /**
+   * Advances simulated time until an actor has no job left: others come as far as they do by then.
+   * What an actor's job has asked of others may still be on its way if it did not wait for it.
+   * @throws as {@link Machine.advance}
+   */
+  finish(actor: number, onEvent?: (event: MachineEvent) => void): AdvanceResult {
+    return this.isBusy(actor) ? this.run(Infinity, onEvent, Infinity, actor) : "time";
+  }
+
+  private run(
+    until: number,
+    onEvent: ((event: MachineEvent) => void) | undefined,
+    budget: number,
+    stop: number,
+  ): AdvanceResult {
     this.notAdvancing();
-    if (typeof until !== "number" || !(until >= 0)) {
-      throw new ArgumentError("E_TIME", `until must be 0 or later, got ${String(until)}`, {
-        argument: "until",
-      });
-    }
-    if (budget !== Infinity && !(Number.isInteger(budget) && budget >= 1)) {
-      throw new ArgumentError("E_LIMIT", `budget must be at least 1, got ${String(budget)}`, {
-        argument: "budget",
-        least: 1,
-      });
-    }
     if (this.geometry.logRecords === 0) {
       throw new ArgumentError("E_LIMIT", "geometry.logRecords is 0: there is no simulated time", {
         argument: "logRecords",
@@ -470,22 +462,23 @@ export class Machine {
     }
     this.advancing = true;
     try {
-      return this.run(Math.min(until, 2 ** 53), onEvent, budget);
+      return this.steps(Math.min(until, 2 ** 53), onEvent, budget, stop);
     } finally {
       this.advancing = false;
     }
   }
 
-  private run(
+  private steps(
     until: number,
     onEvent: ((event: MachineEvent) => void) | undefined,
     budget: number,
+    stop: number,
   ): AdvanceResult {
     let left = budget;
     this.reader.drain(onEvent);
     for (;;) {
       const slice = Math.min(SLICE, left);
-      const status = this.core.x.timedAdvance(BASE, until, slice);
+      const status = this.core.x.timedAdvance(BASE, until, slice, stop);
       const told = this.reader.drain(onEvent);
       if (status < 0) throw errorOf(status, { ...this.geometry });
       if (status === abi.ST_BUDGET) {
@@ -493,7 +486,7 @@ export class Machine {
         if (left <= 0) return "budget";
       }
       // Whoever was told of an event may have queued a job.
-      if (told) continue;
+      if (told && (stop === NOBODY || this.isBusy(stop))) continue;
       if (status === abi.ST_DONE) return "idle";
       if (status === abi.ST_TIME) return "time";
       if (status === abi.ST_DEADLOCK) return "deadlock";
@@ -562,15 +555,29 @@ export class Machine {
   busyActors(): number[] {
     this.alive();
     const { core, geometry } = this;
-    const isRunning = (ctx: number): boolean => core.read(CTX, core.ctx(ctx), "running") !== 0;
     const busy: number[] = [];
     for (let actor = 0; actor < geometry.cpus + geometry.devices; actor++) {
-      const own = isRunning(geometry.tasks + actor);
-      const task = actor < geometry.cpus ? this.taskOn(actor) : -1;
       const pending = actor < geometry.cpus && core.read(CPU, core.cpu(actor), "ipiPending") !== 0;
-      if (own || pending || (task >= 0 && isRunning(task))) busy.push(actor);
+      if (pending || this.isRunning(actor)) busy.push(actor);
     }
     return busy;
+  }
+
+  /** Is an actor in the middle of a program, or are jobs queued for it? */
+  isBusy(actor: number): boolean {
+    this.index("actor", actor, this.geometry.cpus + this.geometry.devices);
+    const { core } = this;
+    const clock = core.clock(actor);
+    const isQueued = core.read(CLOCK, clock, "jobHead") !== core.read(CLOCK, clock, "jobTail");
+    return isQueued || this.isRunning(actor);
+  }
+
+  /** Its own context, or that of the task on it. */
+  private isRunning(actor: number): boolean {
+    const { core, geometry } = this;
+    const running = (ctx: number): boolean => core.read(CTX, core.ctx(ctx), "running") !== 0;
+    const task = actor < geometry.cpus ? this.taskOn(actor) : -1;
+    return running(geometry.tasks + actor) || (task >= 0 && running(task));
   }
 
   /** Steps all actors round robin until nobody can move: for set-up phases. */

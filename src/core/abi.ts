@@ -564,6 +564,8 @@ export const COST_ACK_REMOTE = 216;
 export const COST_FLUSH_USER = 230; // per page of the user half, flushed by address
 export const COST_POLL = 231; // until an idle loop that polls sees that it is wanted
 export const COST_FIRMWARE = 232; // what a remote fence takes from a hart that carries it out
+// Into the sender's ICR write until the interrupt is posted; 0: CPUs never leave a guest for it.
+export const COST_POST = 233;
 export const COST_ASID_FLUSH = 240; // a CPU's flush of all, at its first switch after a rollover
 export const COST_ROLLOVER = 241; // a new generation of ASIDs, for the CPU that begins it
 export const COST_WORDS = 256;
@@ -620,6 +622,7 @@ export const EV_BRACKET = 9; // code = event, a = start, b = end
 export const EV_SECONDARY = 10; // a = start, b = end
 export const EV_HAZARD = 11; // code = HZ_*, a = vpn, b = pfn
 export const EV_IRQ = 12; // a = ns the interrupt took from this CPU
+export const EV_CSD_RUN = 13; // a = initiator whose request the target turns to
 export const EV_BYTES = 32;
 
 // ── explorer header words (u32 index from its base) ─────────────────────────────────────────

@@ -22,7 +22,7 @@ export interface CoreExports {
   jobCommit(m: number, actor: number): void;
   jobCount(m: number, actor: number): number;
   timedRearm(m: number): void;
-  timedAdvance(m: number, until: number, budget: number): number;
+  timedAdvance(m: number, until: number, budget: number, stop: number): number;
   parallelRun(m: number, first: number, last: number, budget: number, patience: number): number;
   parallelLeft(m: number, first: number, last: number): number;
   /** Tracked build only, as the rest of reduce*. */

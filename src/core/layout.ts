@@ -195,7 +195,7 @@ export const CLOCK = row([
   ["queuedAt", 8],
   ["flushSince", 8],
   ["opSince", 8],
-  ["pad0", 8],
+  ["exitEnd", 8],
   ["pad1", 8],
   ["pad2", 8],
   ["pad3", 8],

@@ -69,7 +69,7 @@ const CONSOLIDATED: readonly (readonly [price: number, part: number])[] = [
  * The core's cost table of a profile; with `consolidates` as if lazy mark and queue head, csd and
  * flush info were one cache line each.
  * @throws ArgumentError E_TYPE for an unknown name, or a remote price without `cpusPerSocket`;
- * E_LIMIT for a price outside 0 to 10^9 ns, or sockets outside 1 to 1,024 CPUs.
+ * E_LIMIT for a price outside 0 to 10^9 ns, `post` above `ipi`, or sockets outside 1 to 1,024 CPUs.
  */
 export function costTable(profile: CostProfile, consolidates = false): Uint32Array {
   checkSockets(profile);
@@ -93,6 +93,11 @@ export function costTable(profile: CostProfile, consolidates = false): Uint32Arr
       );
     }
     table[at] = ns;
+  }
+  if (table[abi.COST_POST] > table[abi.COST_IPI]) {
+    const most = table[abi.COST_IPI];
+    const message = `profile ${profile.name}: post must be 0 to ${most} ns, as ipi is`;
+    throw new ArgumentError("E_LIMIT", message, { argument: "post", least: 0, most });
   }
   for (const [price, part] of consolidates ? CONSOLIDATED : []) {
     table[price] = Math.max(0, table[price] - table[part]);

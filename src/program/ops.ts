@@ -195,6 +195,7 @@ export const COST_NAMES = {
   flushFull: abi.COST_FLUSH_FULL,
   flushUser: abi.COST_FLUSH_USER,
   poll: abi.COST_POLL,
+  post: abi.COST_POST,
   firmware: abi.COST_FIRMWARE,
   asidFlush: abi.COST_ASID_FLUSH,
   rollover: abi.COST_ROLLOVER,

@@ -12,8 +12,11 @@ export interface Ended {
   readonly signal: string | null;
 }
 
-/** The shell waits for a line on descriptor 3, then becomes the command. */
-const GATE = 'read -r go <&3 && exec 3<&- && exec "$@"';
+/**
+ * The shell waits for a line on descriptor 3, then becomes another one that becomes the command at
+ * once: see beginning.ts.
+ */
+const GATE = `read -r go <&3 && exec 3<&- && exec /bin/sh -c 'exec "$@"' sh "$@"`;
 
 /** `PF_KTHREAD` of the kernel's task flags. */
 const KERNEL_THREAD = 0x0020_0000;

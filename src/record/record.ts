@@ -6,6 +6,7 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { type Ended, findProgram, GatedCommand, kernelThreads } from "./command.js";
 import { type CpuStats, TraceInstance } from "./instance.js";
+import { begun } from "./beginning.js";
 import { chosen, TreeFilter } from "./tree-filter.js";
 import { openTracefs, type Tracefs } from "./tracefs.js";
 
@@ -136,7 +137,8 @@ async function* said(
 ): AsyncGenerator<Uint8Array> {
   const encoder = new TextEncoder();
   if (root !== null) yield encoder.encode(`# recorded: only the threads descended from ${root}\n`);
-  yield* filter === null ? instance.text() : chosen(instance.text(), filter);
+  const text = filter === null ? instance.text() : chosen(instance.text(), filter);
+  yield* root === null ? text : begun(text, root);
 }
 
 /** Writes the text, compressed if the name says so; how many lines it has. */

@@ -73,6 +73,13 @@ export function isPartial(enter: SyscallEnter, errno: number): boolean {
   return errno === ENOMEM && (enter.call === "madvise" || enter.call === "mprotect");
 }
 
+/** Half-open range of pages a call works on, as far as its arguments say: else everything. */
+export function rangeOf(enter: SyscallEnter): { start: number; end: number } {
+  if (!("vpn" in enter)) return { start: 0, end: Infinity };
+  const pages = "pages" in enter ? enter.pages : "oldPages" in enter ? enter.oldPages : Infinity;
+  return { start: enter.vpn, end: enter.vpn + pages };
+}
+
 /** System calls on one stage. */
 export class Calls {
   private tags = 0;
@@ -234,7 +241,7 @@ export class Calls {
       // It must have been mapped, or the call would have failed.
       this.stage.inferred.vmas++;
       const flags = PROT_DATA | VMA_KNOWN | VMA_INFERRED;
-      this.stage.machine.mapNow(space.row, first, last, flags);
+      space.assume({ start: first, end: last, prot: flags });
       parts = [{ start: first, end: last, prot: flags }];
     }
     // VMAs that have these rights already are passed over.
@@ -291,7 +298,7 @@ export class Calls {
         this.vacate(target, target + newPages, space, where);
       }
       if (kept > 0) {
-        if (old === null) this.stage.machine.mapNow(space.row, start, start + kept, prot);
+        if (old === null) space.assume({ start, end: start + kept, prot });
         settleBatch(this.stage, space, { start, end: start + kept }, where);
         const keeps = (flags & MREMAP_DONTUNMAP) !== 0;
         const end = start + kept;

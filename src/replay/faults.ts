@@ -41,6 +41,9 @@ class Fault {
   }
 
   serve(): void {
+    const { vpn, space, event } = this;
+    // Both are served under the page table's lock: the other first.
+    this.stage.settleOthers(event.cpu, space, vpn, vpn + 1);
     const vma = this.vma();
     if (vma === null) return;
     if (this.isWrite) this.stage.written(vma, this.where);
@@ -68,7 +71,7 @@ class Fault {
 
   private map(prot: number): VmaView {
     const { vpn } = this;
-    this.stage.machine.mapNow(this.space.row, vpn, vpn + 1, prot);
+    this.space.assume({ start: vpn, end: vpn + 1, prot });
     return { start: vpn, end: vpn + 1, prot };
   }
 

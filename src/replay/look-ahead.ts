@@ -8,6 +8,9 @@ import type { SyscallEnter, SyscallExit, TraceEvent } from "../traces/events.js"
 /** Events between a call's entry and the place up to which its exit is looked for. */
 export const LOOK_AHEAD = 8192;
 
+/** The queued call that hands a CPU threads which were woken up elsewhere. */
+const WAKE_UP = "sched_ttwu_pending";
+
 /** An event, and for an entry the exit that belongs to it, if it came in time. */
 export interface Ahead {
   readonly event: TraceEvent;
@@ -16,10 +19,15 @@ export interface Ahead {
   readonly waits: number;
   /** The next event that is no deed, if it is known. */
   readonly next: TraceEvent | null;
+  /**
+   * The event wakes an idle CPU up, whose switch to this thread is not in the recording: its next
+   * event there is.
+   */
+  readonly wakes: TraceEvent | null;
 }
 
 /** What the kernel did: see docs/replay.md. */
-export const DEEDS: ReadonlySet<string> = new Set<TraceEvent["kind"]>([
+const DEEDS: ReadonlySet<string> = new Set<TraceEvent["kind"]>([
   "tlbFlush",
   "csdQueueCpu",
   "csdFunctionEntry",
@@ -29,6 +37,26 @@ export const DEEDS: ReadonlySet<string> = new Set<TraceEvent["kind"]>([
   "callInterruptEntry",
   "callInterruptExit",
 ]);
+
+/** Is it something the kernel did about a cause? */
+export function isDeed(event: TraceEvent): boolean {
+  return DEEDS.has(event.kind) && !isWakeUp(event);
+}
+
+function isWakeUp(event: TraceEvent): boolean {
+  return event.kind === "csdFunctionEntry" && event.func === WAKE_UP && event.tid === 0;
+}
+
+/** See {@link Ahead.wakes}. */
+function wokenBy(event: TraceEvent, queue: readonly TraceEvent[], from: number): TraceEvent | null {
+  if (!isWakeUp(event)) return null;
+  for (let at = from; at < queue.length; at++) {
+    const next = queue[at];
+    if (next.cpu !== event.cpu || DEEDS.has(next.kind)) continue;
+    return next.tid === 0 ? null : next;
+  }
+  return null;
+}
 
 /** Feeds `take` with every event of `batches`, {@link LOOK_AHEAD} events behind the reader. */
 export async function withExits(
@@ -54,13 +82,14 @@ export async function withExits(
         waiting.delete(event);
         if (open.get(event.tid) === event) open.delete(event.tid);
       }
-      if (DEEDS.has(event.kind)) {
-        take({ event, exit, waits, next: null });
+      if (isDeed(event)) {
+        take({ event, exit, waits, next: null, wakes: null });
         continue;
       }
       if (ahead < head) ahead = head;
-      while (ahead < queue.length && DEEDS.has(queue[ahead].kind)) ahead++;
-      take({ event, exit, waits, next: queue[ahead] ?? null });
+      while (ahead < queue.length && isDeed(queue[ahead])) ahead++;
+      const wakes = wokenBy(event, queue, head);
+      take({ event, exit, waits, next: queue[ahead] ?? null, wakes });
     }
     if (head > LOOK_AHEAD) {
       queue = queue.slice(head);

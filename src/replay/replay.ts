@@ -159,6 +159,8 @@ const FLUSH_EVENTS = [
   abi.EV_CSD_QUEUE,
   abi.EV_IPI,
   abi.EV_SWITCH_FLUSH,
+  abi.EV_CSD_RUN,
+  abi.EV_IRQ,
 ];
 
 /**

@@ -15,14 +15,18 @@ import type {
   TraceEvent,
 } from "../traces/events.js";
 import { hasWrittenShared, isGatherer, isWriter } from "./advice.js";
-import { Calls, isPartial, type OpenCall } from "./calls.js";
+import { Calls, isPartial, type OpenCall, rangeOf } from "./calls.js";
 import { replayFault } from "./faults.js";
-import { type Ahead, DEEDS } from "./look-ahead.js";
+import { type Ahead, isDeed } from "./look-ahead.js";
 import { Residency } from "./residency.js";
 import { Space, vmaFlags } from "./spaces.js";
 import { type Deed, type RecordingFacts, Stage, type Thread, type Where } from "./stage.js";
 
 const CLONE_VM = 0x100;
+/** From the call that wakes an idle CPU up until it has another thread, ns: a median. */
+const WAKE_NS = 4_000;
+/** In such a time, a thread that was woken up so has left another line. */
+const HEARD_NS = 20_000_000;
 /** Kernel code that faults on the new stack or data of a program that is being executed. */
 const EXEC_COPIES = /elf|clear_user|padzero|copy_to_user|put_user/;
 /** exec moves the stack from the top of user space to where it belongs, in another gigabyte. */
@@ -59,8 +63,10 @@ export class Replayer {
   private readonly clones = new Map<number, PendingClone>();
   /** Threads that are exiting and still use their mm. */
   private readonly leaving = new Set<number>();
-  /** A call that was performed, and how often the machine had flushed before. */
-  private gathering: { readonly call: OpenCall; readonly flushes: number } | null = null;
+  /** Calls that are being performed, by CPU, and how often it had flushed before. */
+  private readonly gathering = new Map<number, { readonly call: OpenCall; flushes: number }>();
+  /** Who was sent to each CPU, until that switches. */
+  private readonly expected: (number | undefined)[] = [];
   /** The recording shows context switches. */
   private switches = false;
   /** What stands in for the faults of a recording that has none; else null. */
@@ -91,8 +97,11 @@ export class Replayer {
   }
 
   /** The next event. Deeds are passed over. */
-  take({ event, exit, waits, next }: Ahead): void {
-    this.meanwhile(event, next);
+  take({ event, exit, waits, next, wakes }: Ahead): void {
+    if (isDeed(event)) return;
+    this.stage.comes(event, next === null ? null : next.timeNs);
+    this.gathered();
+    if (wakes !== null) this.wake(event, wakes);
     const running = this.stage.tidOn[event.cpu];
     if (running !== event.tid && this.leaving.has(running)) this.leave(running, event);
     switch (event.kind) {
@@ -109,6 +118,9 @@ export class Replayer {
       case "schedSwitch":
         this.switch(event);
         return;
+      case "schedMigrateTask":
+        this.expected[event.toCpu] = event.taskTid;
+        return;
       case "schedProcessFork":
         this.born(event);
         return;
@@ -123,16 +135,18 @@ export class Replayer {
     }
   }
 
-  /** Who waits for other CPUs goes on waiting while those switch, and for no other event. */
-  private meanwhile(event: TraceEvent, next: TraceEvent | null): void {
+  /** An idle CPU was told to run the thread of `next`, whose switch-in is not in the recording. */
+  private wake({ cpu, timeNs }: TraceEvent, next: TraceEvent): void {
     const { stage } = this;
-    if (DEEDS.has(event.kind)) return;
-    if (event.kind !== "schedSwitch" || event.cpu === stage.flyingCpu) {
-      stage.land();
-      this.gathered();
-    }
-    const lets = next?.kind === "schedSwitch" && (next.cpu !== event.cpu || stage.isFlying);
-    stage.horizon = lets ? stage.at(next.timeNs) : Infinity;
+    const thread = stage.threads.get(next.tid);
+    if (stage.tidOn[cpu] !== 0 || thread === undefined || thread.space === null) return;
+    // Or was it somebody else who woke up there, and left no line?
+    const expected = this.expected[cpu] ?? next.tid;
+    if (expected !== next.tid || stage.tidOn.includes(next.tid)) return;
+    if (next.timeNs > timeNs + HEARD_NS) return;
+    const at = Math.min(timeNs + WAKE_NS, next.timeNs);
+    const user = thread as Thread & { space: Space };
+    stage.wake(user, { cpu, tid: next.tid, timeNs: at, cause: "" });
   }
 
   private where(event: { cpu: number; tid: number; timeNs: number }, cause: string): Where {
@@ -191,7 +205,9 @@ export class Replayer {
     if (waits > 0) return space.threads > 1;
     if (!isWriter(enter)) return false;
     for (const [other, known] of this.open) {
-      if (other !== enter.tid && known.space === space && known.writer) return true;
+      // Who is still to sleep for the lock does not have it.
+      if (other === enter.tid || known.space !== space || known.waits > 0) continue;
+      if (known.writer) return true;
     }
     return false;
   }
@@ -222,21 +238,25 @@ export class Replayer {
 
   /** Runs a call's effect; a DONTNEED then stays open until its exit line. */
   private perform(call: OpenCall, space: Space, where: Where): void {
+    const { cpu } = where;
+    const { start, end } = rangeOf(call.enter);
+    this.stage.settleOthers(cpu, space, start, end);
     this.touch(call, space, where);
-    this.gathering = { call, flushes: this.stage.flushes };
+    this.gathering.set(cpu, { call, flushes: this.stage.flushesOn(cpu) });
     call.performed = true;
     this.calls.apply(call, space, where);
-    if (!this.stage.isFlying) this.gathered();
+    this.gathered();
   }
 
-  /** Did the call that was performed last flush, and is it still open? */
+  /** Have the calls that were performed last flushed, and are they still open? */
   private gathered(): void {
-    const { gathering } = this;
-    this.gathering = null;
-    if (gathering === null || this.stage.flushes === gathering.flushes) return;
-    // What is performed at its exit line is over before its flush is.
-    const { call } = gathering;
-    if (this.open.get(call.enter.tid) === call) this.hold(call);
+    for (const [cpu, { call, flushes }] of this.gathering) {
+      if (this.stage.isFlying(cpu)) continue;
+      this.gathering.delete(cpu);
+      if (this.stage.flushesOn(cpu) === flushes) continue;
+      // What is performed at its exit line is over before its flush is.
+      if (this.open.get(call.enter.tid) === call) this.hold(call);
+    }
   }
 
   /** A thread that slept for a lock runs again. The last time it has what it waited for. */
@@ -290,6 +310,7 @@ export class Replayer {
   private copy(space: Space, where: Where): PendingClone {
     const row = this.stage.spareRow();
     this.stage.run("fork.needed", { childTask: row + 1 }, where);
+    this.stage.settle(where.cpu);
     const child = this.stage.space(this.stage.machine.mmOf(row) ?? 0, space.before);
     child.forked = space.forked = true;
     child.touched = new Set(space.touched);
@@ -374,6 +395,7 @@ export class Replayer {
     const old = thread.space;
     this.leaveAll(old, event);
     this.stage.run("exec", {}, where);
+    this.stage.settle(where.cpu);
     if (--old.threads <= 0) old.leave();
     const space = this.stage.space(this.stage.machine.mmOf(thread.row) ?? 0, false);
     space.threads = 1;
@@ -475,6 +497,7 @@ export class Replayer {
     const { stage } = this;
     const { cpu } = event;
     this.switches = true;
+    this.expected[cpu] = undefined;
     if (this.leaving.has(event.prevTid) && /^[XZ]/.test(event.prevState)) {
       this.leave(event.prevTid, event);
     }

@@ -89,7 +89,7 @@ export class Residency {
     if (space.vmas(start, end).length > 0) return;
     this.stage.inferred.vmas++;
     const prot = abi.PROT_READ | abi.PROT_WRITE | VMA_KNOWN | VMA_INFERRED;
-    this.stage.machine.mapNow(space.row, start, end, prot);
+    space.assume({ start, end, prot });
   }
 
   /** The part of a mapping that is in use: half-open. */

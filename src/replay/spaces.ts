@@ -53,21 +53,26 @@ export class Space {
    * @param row - the machine's mm
    * @param ordinal - how many were born before it: its identity, the same in every run
    * @param before - it was there before the recording began
+   * @param settle - ends what the CPU of the line that is replayed has under way: what is read here
+   * is what that CPU finds after it
    */
   constructor(
     private readonly machine: Machine,
     readonly row: number,
     readonly ordinal: number,
     readonly before: boolean,
+    private readonly settle: () => void,
   ) {}
 
   /** PTE_* flags of a page, 0 if there is no entry. */
   entry(vpn: number): number {
+    this.settle();
     return this.machine.entryFlags(this.row, vpn);
   }
 
   /** References to the frame that a page is mapped to, 0 for the zero page or no page. */
   refs(vpn: number): number {
+    this.settle();
     const { core } = this.machine;
     const pfn = Math.floor(core.x.machineEntry(BASE, this.row, vpn) / 2 ** abi.PTE_SHIFT);
     return pfn === 0 ? 0 : core.read(FRAME, core.frame(pfn), "refs");
@@ -75,6 +80,7 @@ export class Space {
 
   /** Does the cpumask hold a CPU other than `cpu`? */
   isElsewhere(cpu: number): boolean {
+    this.settle();
     const { core } = this.machine;
     const words = core.header[abi.H_MASK_WORDS];
     const mask = (core.at(abi.H_OFF_MASK) >> 2) + this.row * words;
@@ -110,12 +116,14 @@ export class Space {
 
   /** The VMA that holds `vpn`, or null. */
   vma(vpn: number): VmaView | null {
+    this.settle();
     const view = this.machine.core.vmaNext(this.row, vpn);
     return view !== null && view.start <= vpn ? view : null;
   }
 
   /** The parts of VMAs inside [start, end). */
   vmas(start: number, end: number): VmaView[] {
+    this.settle();
     const parts: VmaView[] = [];
     for (let at = start; at < end;) {
       const view = this.machine.core.vmaNext(this.row, at);
@@ -128,6 +136,12 @@ export class Space {
       at = view.end;
     }
     return parts;
+  }
+
+  /** Pages [start, end) are mapped, and have been, although nobody saw it. */
+  assume({ start, end, prot }: VmaView): void {
+    this.settle();
+    this.machine.mapNow(this.row, start, end, prot);
   }
 
   /** A page appeared now, by the fault of `tid`. */

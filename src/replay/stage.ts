@@ -1,13 +1,16 @@
 /**
- * The stage: a timed machine, and which thread of the recording stands on which row of it. Jobs run
- * to their end at their line, so the machine is idle between two events of the recording.
+ * The stage: a timed machine, and which thread of the recording stands on which row of it. What
+ * is under way on it between two lines of the recording: see flight.ts.
  */
 import * as abi from "../core/abi.js";
 import { CPU } from "../core/layout.js";
-import { CapacityError, ProgramError } from "../errors.js";
+import { CapacityError } from "../errors.js";
 import type { Machine } from "../machine.js";
 import type { MachineEvent } from "../machine-events.js";
+import { Flight, type Job, type Where } from "./flight.js";
 import { Space, type VmaView } from "./spaces.js";
+
+export type { Where } from "./flight.js";
 
 /** A thread of the recording. */
 export interface Thread {
@@ -26,21 +29,6 @@ export interface Deed {
   readonly cpu: number;
   readonly tid: number;
   readonly cause: string;
-}
-
-/** What a job is for: its place and time, and the line that caused it. */
-export interface Where {
-  readonly cpu: number;
-  readonly tid: number;
-  readonly timeNs: number;
-  readonly cause: string;
-}
-
-/** A job under way, and whom its events belong to. */
-interface Job {
-  readonly where: Where;
-  /** It stands for something the recording does not show: it predicts nothing. */
-  readonly muted: boolean;
 }
 
 /** State that had to be guessed. */
@@ -79,16 +67,15 @@ export class Stage {
   readonly inferred: Inferred = { mms: 0, vmas: 0, pages: 0, switches: 0 };
   /** Thread id on each CPU, as last seen. */
   readonly tidOn: number[];
-  /** Requests the machine flushed for. */
-  flushes = 0;
   /** Jobs that were run. */
   jobs = 0;
-  /** When the machine must let the next line of the recording in, ns of simulated time. */
-  horizon = Infinity;
-  /** A job that waits for other CPUs, while context switches happen on them. */
-  private flying: Job | null = null;
-  /** A context switch while `flying` waits. */
-  private switching: Job | null = null;
+  /** When the next line of the recording comes, ns of simulated time. */
+  private horizon = Infinity;
+  /** CPU of the line that is replayed. */
+  private cpu = 0;
+  private readonly flight: Flight;
+  /** Flushes and requests for them that each CPU's jobs have made. */
+  private readonly flushed: number[];
   private readonly kernelRows: number[];
   private readonly freeRows: number[] = [];
   /** Rows of threads that died, by the CPU that still stands on them. */
@@ -111,6 +98,8 @@ export class Stage {
   ) {
     this.startNs = startNs;
     this.tidOn = new Array<number>(cpus).fill(0);
+    this.flushed = new Array<number>(cpus).fill(0);
+    this.flight = new Flight(machine, cpus, this.take);
     this.leaving = Array.from({ length: cpus }, () => []);
     this.kernelRows = [];
     for (let cpu = 0; cpu < cpus; cpu++) {
@@ -126,8 +115,9 @@ export class Stage {
   }
 
   /**
-   * Runs an operation on `cpu`: to its end, or as far as it comes before {@link Stage.horizon}. An
-   * interrupt takes so long to arrive that its target may have switched to another thread by then.
+   * Runs an operation on `cpu`, as far as it comes before the next line of the recording: other
+   * CPUs' lines come in their time, in the middle of it. What stands for something the recording
+   * does not show is `muted`: it predicts nothing, and is over when this returns.
    */
   run(
     name: string,
@@ -135,30 +125,62 @@ export class Stage {
     where: Where,
     options: { muted?: boolean } = {},
   ): void {
-    const job = { where, muted: options.muted ?? false };
-    const { flying } = this;
-    if (flying !== null && (name !== "switch" || flying.where.cpu === where.cpu)) this.land();
+    const muted = options.muted ?? false;
+    const { cpu } = where;
+    const at = this.at(where.timeNs);
+    this.flight.settle(cpu);
+    this.flight.begin({ where, muted, ...this.reach(cpu, name, args) }, name, args, at);
     this.jobs++;
-    this.machine.submit(where.cpu, name, args, { at: this.at(where.timeNs) });
-    if (this.flying === null) this.flying = job;
-    else this.switching = job;
-    this.advance(job.muted && this.switching === null ? Infinity : this.horizon);
-    this.switching = null;
+    const isAhead = at > this.horizon;
+    if ((muted || name === "switch") && !isAhead) this.flight.settle(cpu);
+    else this.flight.advance(this.horizon);
   }
+
+  /** What a job on `cpu` works on. */
+  private reach(
+    cpu: number,
+    name: string,
+    { vpn, start, end }: Readonly<Record<string, number>>,
+  ): Pick<Job, "mm" | "start" | "end"> {
+    const task = this.machine.taskOn(cpu);
+    const mm = task < 0 || name.startsWith("switch") ? null : this.machine.mmOf(task);
+    if (vpn !== undefined) return { mm, start: vpn, end: vpn + 1 };
+    return { mm, start: start ?? 0, end: end ?? Infinity };
+  }
+
+  /** A line comes, and after it one at `next` ns of the recording, or none. */
+  comes(event: { cpu: number; timeNs: number }, next: number | null): void {
+    this.flight.advance(this.at(event.timeNs));
+    this.cpu = event.cpu;
+    this.settle(event.cpu);
+    this.horizon = next === null ? Infinity : this.at(next);
+  }
+
+  /** Ends what other CPUs do to a page of [start, end) of the mm that `cpu` works on. */
+  settleOthers(cpu: number, space: Space, start: number, end: number): void {
+    this.flight.settleOthers(cpu, space.row, start, end);
+  }
+
+  /** Ends what `cpu` does. */
+  settle(cpu: number): void {
+    this.flight.settle(cpu);
+  }
+
+  private readonly settleHere = (): void => this.settle(this.cpu);
 
   /** Ends what is under way. */
   land(): void {
-    if (this.flying !== null) this.advance(Infinity);
+    this.flight.land();
   }
 
-  /** Is a job under way, of which more may be heard? */
-  get isFlying(): boolean {
-    return this.flying !== null;
+  /** Is the last job of `cpu` not over? */
+  isFlying(cpu: number): boolean {
+    return this.flight.isFlying(cpu);
   }
 
-  /** The CPU of that job, or -1. */
-  get flyingCpu(): number {
-    return this.flying?.where.cpu ?? -1;
+  /** Flushes that jobs on `cpu` have made or asked for so far. */
+  flushesOn(cpu: number): number {
+    return this.flushed[cpu];
   }
 
   /** Gives [start, end) of the mm that the CPU has loaded another protection, and nothing else. */
@@ -172,27 +194,11 @@ export class Stage {
     this.revise({ ...vma, prot: vma.prot - abi.VMA_UNWRITTEN }, where);
   }
 
-  private advance(until: number): void {
-    const result = this.machine.advance(until, this.take);
-    if (result === "deadlock") {
-      throw new ProgramError("E_PROGRAM", "deadlock: some CPU waits, and none can go on", {
-        policy: this.machine.policy.name,
-      });
-    }
-    if (result === "idle") this.flying = null;
-  }
-
-  private readonly take = (event: MachineEvent): void => {
-    const { switching } = this;
-    // What a CPU flushes while it switches is the switch's, all else that of the job that waits.
-    const isSwitch =
-      switching !== null &&
-      event.actor === switching.where.cpu &&
-      event.kind === abi.EV_SWITCH_FLUSH;
-    const job = isSwitch ? switching : this.flying;
-    if (job === null || (job.muted && event.kind !== abi.EV_HAZARD)) return;
-    if (event.kind === abi.EV_FLUSH_LOCAL || event.kind === abi.EV_FLUSH_SEND) this.flushes++;
-    const { cpu, tid, cause } = job.where;
+  private readonly take = (event: MachineEvent, job: Job | null): void => {
+    if (job?.muted === true && event.kind !== abi.EV_HAZARD) return;
+    const { cpu, tid, cause } = job?.where ?? { cpu: -1, tid: 0, cause: "" };
+    const isFlush = event.kind === abi.EV_FLUSH_LOCAL || event.kind === abi.EV_FLUSH_SEND;
+    if (isFlush && cpu >= 0) this.flushed[cpu]++;
     if (event.actor !== cpu && event.kind !== abi.EV_HAZARD && this.isUnseen(event.actor)) return;
     this.onDeed({ event, cpu, tid, cause });
   };
@@ -241,7 +247,7 @@ export class Stage {
 
   /** A new address space, as the replay sees it; `row` is the machine's. */
   space(row: number, before: boolean): Space {
-    const space = new Space(this.machine, row, this.births++, before);
+    const space = new Space(this.machine, row, this.births++, before, this.settleHere);
     this.onBirth(space);
     return space;
   }
@@ -347,6 +353,12 @@ export class Stage {
     const { core } = this.machine;
     const row = core.cpu(cpu);
     return { mm: core.read(CPU, row, "loadedMm") - 1, lazy: core.read(CPU, row, "lazy") !== 0 };
+  }
+
+  /** An idle CPU will switch to a user thread, silently, at a time that is still to come. */
+  wake(thread: Thread & { space: Space }, where: Where): void {
+    this.tidOn[where.cpu] = thread.tid;
+    this.enter(where.cpu, thread, where, true);
   }
 
   /** Switches `cpu` to a user thread. */

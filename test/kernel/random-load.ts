@@ -165,13 +165,16 @@ export class RandomLoad {
     const free = new Set(["jmp", "jt", "jf"]);
     const most = this.oneOf([3, 40, 400]);
     const priced = names.filter((name) => !free.has(name) && !this.chance(4));
+    const prices = Object.fromEntries(
+      priced.map((name) => [name, { ns: this.random.below(most) * this.factor(), source }]),
+    );
+    const ns = (name: string): number => prices[name]?.ns ?? 0;
     return {
       name: "random",
       title: "random prices",
       source,
-      prices: Object.fromEntries(
-        priced.map((name) => [name, { ns: this.random.below(most) * this.factor(), source }]),
-      ),
+      // An interrupt is posted before the write that sends it is over.
+      prices: { ...prices, post: { ns: Math.min(ns("post"), ns("ipi")), source } },
     };
   }
 

@@ -8,7 +8,8 @@ const path = (name: string): string =>
   fileURLToPath(new URL(`../../traces/${name}.ftrace.gz`, import.meta.url));
 
 const FLOORS = { "madvise-2threads": 0.99, "node-gc": 0.96, "redis-bgsave": 0.97 };
-const DEEDS = /: (tlb_flush|csd_queue_cpu|csd_function_entry|csd_function_exit|ipi_send_cpu)/;
+const DEEDS =
+  /: (tlb_flush|csd_queue_cpu|csd_function_(entry|exit): func=flush_tlb_func|ipi_send_cpu)/;
 
 /** A recording of one thread on CPU 0, a line each 10 us. */
 function recording(...lines: string[]): Uint8Array {

@@ -259,6 +259,7 @@ describe("delivery", () => {
         .write(0, APP, A, A + 9)
         .mark()
         .line(1, OTHER, "sys_mprotect(start: 0x7f009000, len: 0x1000, prot: 1)")
+        .later(50)
         .line(0, APP, enter);
     const locals = async (r: Recording): Promise<string[]> =>
       (await r.predict({ tids: true })).flushes.filter((flush) => flush.startsWith("local"));
@@ -274,7 +275,7 @@ describe("delivery", () => {
     const r = twoThreads()
       .write(0, APP, A, A + 1)
       .mark();
-    r.line(0, APP, "sys_madvise(start: 0x7f000000, len_in: 0x1000, behavior: 4)");
+    r.line(0, APP, "sys_madvise(start: 0x7f000000, len_in: 0x1000, behavior: 4)").later(50);
     r.madvise(1, OTHER, A + 1, 1)
       .line(0, APP, "sys_madvise -> 0x0")
       .write(0, APP, A);
