@@ -182,3 +182,9 @@ export {
   type SubscriberHandle,
 } from "./notifiers/types.js";
 export { IOTLB_INVARIANTS, validateIotlb } from "./iotlb-validator.js";
+export {
+  countSites,
+  type CountSitesOptions,
+  type SiteCounts,
+  type SiteRow,
+} from "./sites/count.js";

@@ -87,6 +87,41 @@ const NEW = [
   "write.file",
   "age",
 ];
+/** Call sites of page tables' own: by chance they meet what they are for. */
+const SITES = [
+  "oom.reap",
+  "uprobe",
+  "numa.protect",
+  "numa.protect",
+  "clear.refs",
+  "wp.shared",
+  "dax.writeback",
+  "fault.upgrade",
+  "age.young",
+  "fault.huge.zero",
+  "fault.huge.write",
+  "fault.hugetlb.write",
+  "split.huge.file",
+  "split.huge.zero",
+  "split.huge.anon",
+  "split.huge.pud",
+  "collapse",
+  "collapse",
+  "collapse.file",
+  "ksm.protect",
+  "ksm.merge",
+  "ksm.merge",
+  "migrate.pages",
+  "migrate.pages",
+  "migrate.to.device",
+  "migrate.to.device",
+  "device.insert",
+  "make.exclusive",
+  "make.exclusive",
+  "fork.hugetlb",
+  "mprotect.hugetlb",
+  "munmap.hugetlb",
+];
 const PUT_OFF = [
   "discard",
   "discard.held",
@@ -253,6 +288,7 @@ export class Run {
       ...RARE,
       ...NEW,
       ...PUT_OFF,
+      ...SITES,
       ...favouredBy(catalogue.policy(this.policy)),
       ...(this.sound ? [] : [...UNSOUND, ...EXTRA]),
       ...(this.calls ? [...CALLS, ...CALLS] : []),
@@ -383,7 +419,8 @@ export class Run {
         return this.target(start, end);
       case "truncate":
         return [random.below(this.geometry.frames)];
-      case "fork": {
+      case "fork":
+      case "fork.hugetlb": {
         const child = this.model.mms.includes(null) || random.chance(5) ? this.freeTask() : null;
         return child === null ? null : [child + 1];
       }
@@ -391,6 +428,28 @@ export class Run {
         const span = 2 ** this.geometry.indexBits;
         if (this.geometry.levels < 2) return null;
         return [random.below(Math.max(1, (this.pages >> 1) / span)) * span];
+      }
+      case "clear.refs":
+        return [];
+      case "ksm.merge":
+        return [this.page(), this.page()];
+      case "mprotect.hugetlb":
+        return [start, end, random.pick(this.prots)];
+      case "uprobe":
+      case "ksm.protect":
+      case "fault.upgrade":
+        return [this.page()];
+      case "fault.huge.zero":
+      case "fault.huge.write":
+      case "fault.hugetlb.write":
+      case "split.huge.file":
+      case "split.huge.zero":
+      case "split.huge.anon":
+      case "split.huge.pud":
+      case "collapse":
+      case "collapse.file": {
+        const span = 2 ** this.geometry.indexBits;
+        return [Math.floor(this.page() / span) * span];
       }
       case "test-signal":
         return [random.between(1, 3)];

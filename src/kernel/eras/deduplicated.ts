@@ -7,8 +7,8 @@ export const deduplicated: Era = {
   kernels: "4.15 to 6.5",
   source: "notifiers.md 0.4; Linux 0f10851ea475 and 4645b9fe84bf (only_end)",
   mutant: false,
-  rangeEndNotifies: (site) => !site.clearFlush || site.notifiesAtEnd === true,
-  lockedNotifies: (site) => site.clearFlush,
+  rangeEndNotifies: (site) => site.notifiesAtEnd ?? !site.clearFlush,
+  lockedNotifies: (site) => site.clearFlush && site.keepsLocked !== false,
   gatherNotifies: true,
   flushNotifies: false,
 };

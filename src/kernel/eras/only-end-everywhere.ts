@@ -8,7 +8,7 @@ export const onlyEndEverywhere: Era = {
   source: "notifiers.md 0.4 and S03",
   mutant: true,
   rangeEndNotifies: () => false,
-  lockedNotifies: (site) => site.clearFlush,
+  lockedNotifies: (site) => site.clearFlush && site.keepsLocked !== false,
   gatherNotifies: true,
   flushNotifies: false,
 };

@@ -18,6 +18,7 @@ import { allocFrame, beforeWritable } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation, operationId } from "../operation.js";
 import { COW_SITE } from "../sites.js";
+import { faultMarked } from "./marked.js";
 
 /** A fresh page where there was none: zero page for a read of private anonymous memory. */
 function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
@@ -25,7 +26,7 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
     allocFrame(kit),
     when(op("ptl.lock", { a: vpn }), [
       when(
-        op("pte.get", { a: vpn }),
+        op("pte.get", { a: vpn, imm: 1 }),
         [op("frame.drop", { note: "somebody was faster" })],
         [
           kit.settleSwappedPage(vpn),
@@ -40,7 +41,7 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
   const shared = abi.VMA_SHARED | abi.VMA_FILE;
   const zero: Program = [
     when(op("ptl.lock", { a: vpn }), [
-      unless(op("pte.get", { a: vpn }), [
+      unless(op("pte.get", { a: vpn, imm: 1 }), [
         kit.settleSwappedPage(vpn),
         op("frame.zero"),
         op("pte.set", { a: vpn, note: "map zero page" }),
@@ -54,7 +55,7 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
     op("frame.get"),
     when(op("ptl.lock", { a: vpn }), [
       when(
-        op("pte.get", { a: vpn }),
+        op("pte.get", { a: vpn, imm: 1 }),
         [op("frame.drop"), op("frame.drop")],
         [kit.settleSwappedPage(vpn), op("pte.set", { a: vpn, note: "map page-cache page" })],
       ),
@@ -127,9 +128,10 @@ function writeProtected(kit: Kit, vpn: Reg, prot: Reg): Program {
 /** handle_mm_fault for `vpn`. Afterwards `prot` is 0 if the access is not allowed at all. */
 export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
   const wanted = write ? abi.PROT_WRITE : abi.PROT_READ;
-  const present: Program = write
+  const granted: Program = write
     ? [when(op("pte.bits", { imm: abi.PTE_W }), [op("ptl.unlock")], writeProtected(kit, vpn, prot))]
     : [op("ptl.unlock")];
+  const present = when(op("pte.bits", { imm: abi.PTE_P }), granted, faultMarked(kit, vpn, prot));
   return [
     op("mmap.read.lock"),
     op("vma.find", { a: vpn, b: prot }),
@@ -138,10 +140,11 @@ export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Prog
       [
         op("table.alloc", { a: vpn }),
         when(op("ptl.lock", { a: vpn }), [
-          when(op("pte.get", { a: vpn }), present, [
-            op("ptl.unlock"),
-            populate(kit, vpn, prot, write),
-          ]),
+          when(
+            op("pte.get", { a: vpn, imm: 1 }),
+            [present],
+            [op("ptl.unlock"), populate(kit, vpn, prot, write)],
+          ),
         ]),
         kit.copyTables(vpn),
       ],

@@ -25,7 +25,7 @@ export const writeFile = operation(
         op("ptl.lock", { a: vpn }),
         kit.settleSwapped(vpn, next),
         when(
-          op("pte.get", { a: vpn }),
+          op("pte.get", { a: vpn, imm: 1 }),
           [op("frame.drop", { note: "it is there" })],
           [op("pte.set.vma", { a: vpn, b: prot, note: "map page-cache page" })],
         ),
