@@ -88,7 +88,7 @@ const NEW = [
   "age",
 ];
 /** Call sites of page tables' own: by chance they meet what they are for. */
-const SITES = [
+export const SITES = [
   "oom.reap",
   "uprobe",
   "numa.protect",
@@ -141,6 +141,8 @@ const UNSOUND = [
   "madvise-uncounted",
   "madvise.free-uncounted",
   "munmap-irqs-off",
+  "collapse.file-unbracketed",
+  "ksm.merge-early",
   // Their tables are those of a process here, whose own munmap does not tell all CPUs.
   "kernel.read",
   "kernel.unmap",
@@ -432,6 +434,7 @@ export class Run {
       case "clear.refs":
         return [];
       case "ksm.merge":
+      case "ksm.merge-early":
         return [this.page(), this.page()];
       case "mprotect.hugetlb":
         return [start, end, random.pick(this.prots)];
@@ -447,7 +450,8 @@ export class Run {
       case "split.huge.anon":
       case "split.huge.pud":
       case "collapse":
-      case "collapse.file": {
+      case "collapse.file":
+      case "collapse.file-unbracketed": {
         const span = 2 ** this.geometry.indexBits;
         return [Math.floor(this.page() / span) * span];
       }

@@ -19,6 +19,7 @@ import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation, operationId } from "../operation.js";
 import { COW_SITE } from "../sites.js";
 import { faultMarked } from "./marked.js";
+import { splitForCopy } from "./split.js";
 
 /** A fresh page where there was none: zero page for a read of private anonymous memory. */
 function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
@@ -79,7 +80,7 @@ function copyOnWrite(kit: Kit, vpn: Reg, prot: Reg, next: Reg): Program {
     kit.range(COW_SITE, "CLEAR", vpn, next, [
       op("ptl.lock", { a: vpn }),
       when(
-        [op("pte.get", { a: vpn }), op("pte.bits", { imm: abi.PTE_W })] as Node,
+        [op("pte.get", { a: vpn }), op("pte.bits", { imm: abi.PTE_W | abi.PTE_HUGE })] as Node,
         [op("frame.drop", { note: "already copied" }), op("pte.forget"), op("ptl.unlock")],
         [
           when(
@@ -118,7 +119,12 @@ function writeProtected(kit: Kit, vpn: Reg, prot: Reg): Program {
             op("pte.protect", { a: vpn, b: prot, note: "reuse: make writable" }),
             op("ptl.unlock"),
           ],
-          [op("ptl.unlock"), copyOnWrite(kit, vpn, prot, next)],
+          [
+            op("ptl.unlock"),
+            when(op("pte.bits", { imm: abi.PTE_HUGE }), splitForCopy(kit, vpn, next), [
+              copyOnWrite(kit, vpn, prot, next),
+            ]),
+          ],
         ),
       ],
     ),

@@ -16,6 +16,7 @@ import {
   SPLIT_PUD_SITE,
   SPLIT_ZERO_SITE,
 } from "../sites.js";
+import { ifHuge, splitLocked } from "./split.js";
 
 /** `body` promises to settle the span of the huge page that begins at `vpn`; `next`: its end. */
 export function settlingSpan(
@@ -37,20 +38,6 @@ function clearHuge(kit: Kit, site: Site, vpn: Reg, next: Reg): Program {
   return [
     op("pte.clear", { a: vpn, note: "clear huge entry" }),
     kit.flushLocked(site, vpn, next, abi.INFO_HUGE),
-  ];
-}
-
-/** Under the lock of `vpn`: `body` if a huge page is mapped there; ctx.pte is its entry. */
-export function ifHuge(vpn: Reg, body: Program): Program {
-  return [
-    when(op("ptl.lock", { a: vpn }), [
-      when(
-        op("pte.get", { a: vpn }),
-        [when(op("pte.bits", { imm: abi.PTE_HUGE }), body, [op("pte.forget")])],
-        [op("pte.forget")],
-      ),
-      op("ptl.unlock"),
-    ]),
   ];
 }
 
@@ -187,10 +174,6 @@ export const splitHugePud = dropHuge(
   "notifiers.md 2.4 row 12; Linux __split_huge_pud",
 );
 
-/**
- * pmdp_invalidate: the entry stays, not present, until every TLB has lost the huge translation;
- * then a table of small ones takes its place.
- */
 function splitInPlace(name: string, site: Site, summary: string, source: string) {
   return operation(
     name,
@@ -204,15 +187,7 @@ function splitInPlace(name: string, site: Site, summary: string, source: string)
           "CLEAR",
           vpn,
           next,
-          ifHuge(vpn, [
-            op("pte.clear", { a: vpn, imm: 1, note: "invalidate huge entry" }),
-            op("pte.put", { a: vpn, imm: abi.PTE_PROTNONE | abi.PTE_MIGRATION }),
-            kit.flushLocked(site, vpn, next, abi.INFO_HUGE),
-            kit.regs.scope(["inside"], (inside) => [
-              op("addi", { a: inside, b: vpn, imm: 1 }),
-              op("pte.split", { a: inside, note: "small entries take its place" }),
-            ]),
-          ]),
+          ifHuge(vpn, splitLocked(kit, site, vpn, next, abi.INFO_HUGE)),
         ),
         op("mmap.read.unlock"),
       ]),

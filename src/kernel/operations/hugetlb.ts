@@ -13,8 +13,8 @@ import {
   HUGETLB_PROTECT_SITE,
   HUGETLB_UNMAP_SITE,
 } from "../sites.js";
-import { ifHuge } from "./huge.js";
 import { forking } from "./process.js";
+import { ifHuge } from "./split.js";
 
 export const forkHugetlb = operation(
   "fork.hugetlb",
