@@ -51,7 +51,9 @@ async function differ(seed: bigint): Promise<Outcome> {
       const { path, core, model } = difference;
       return outcome(`${path}: core ${core}, model ${model}`);
     }
-    if (run.stuck.size > 0) return outcome(`actor ${[...run.stuck].join()}: error ${status.core}`);
+    if (status.core === abi.ST_BAD_PROGRAM) return outcome(`actor ${actor}: bad program`);
+    // No frame, table or mm is left: who asked for it keeps its locks.
+    if (run.stuck.size > 0) return { problem: "", waits };
     if (steps % LOOK_EVERY !== 0) continue;
     const [violation] = checkCore(run.core);
     if (violation) return outcome(`${violation.invariant}: ${violation.detail}`);

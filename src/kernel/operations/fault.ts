@@ -23,20 +23,25 @@ import { splitForCopy } from "./split.js";
 
 /** A fresh page where there was none: zero page for a read of private anonymous memory. */
 function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
+  // Without a table a huge page was there until just now: the access faults again.
   const fresh: Program = [
     allocFrame(kit),
-    when(op("ptl.lock", { a: vpn }), [
-      when(
-        op("pte.get", { a: vpn, imm: 1 }),
-        [op("frame.drop", { note: "somebody was faster" })],
-        [
-          kit.settleSwappedPage(vpn),
-          beforeWritable(kit, vpn, prot),
-          op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" }),
-        ],
-      ),
-      op("ptl.unlock"),
-    ]),
+    when(
+      op("ptl.lock", { a: vpn }),
+      [
+        when(
+          op("pte.get", { a: vpn, imm: 1 }),
+          [op("frame.drop", { note: "somebody was faster" })],
+          [
+            kit.settleSwappedPage(vpn),
+            beforeWritable(kit, vpn, prot),
+            op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" }),
+          ],
+        ),
+        op("ptl.unlock"),
+      ],
+      [op("frame.drop")],
+    ),
   ];
   if (write) return fresh;
   const shared = abi.VMA_SHARED | abi.VMA_FILE;
@@ -51,17 +56,21 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
     ]),
   ];
   // A private file page belongs to the page cache: mapped read-only, and never the last reference.
+  const dropCached: Program = [op("frame.drop"), op("frame.drop")];
   const cached: Program = [
     allocFrame(kit, "page-cache page"),
     op("frame.get"),
-    when(op("ptl.lock", { a: vpn }), [
-      when(
-        op("pte.get", { a: vpn, imm: 1 }),
-        [op("frame.drop"), op("frame.drop")],
-        [kit.settleSwappedPage(vpn), op("pte.set", { a: vpn, note: "map page-cache page" })],
-      ),
-      op("ptl.unlock"),
-    ]),
+    when(
+      op("ptl.lock", { a: vpn }),
+      [
+        when(op("pte.get", { a: vpn, imm: 1 }), dropCached, [
+          kit.settleSwappedPage(vpn),
+          op("pte.set", { a: vpn, note: "map page-cache page" }),
+        ]),
+        op("ptl.unlock"),
+      ],
+      dropCached,
+    ),
   ];
   return [
     when(

@@ -4,7 +4,16 @@
  * mmapLock is held throughout, so what unmaps or forks waits until nothing is on its way.
  */
 import * as abi from "../../core/abi.js";
-import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
+import {
+  again,
+  op,
+  type Program,
+  type Reg,
+  repeat,
+  unless,
+  when,
+  whilst,
+} from "../../program/notation.js";
 import { allocFrame } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation } from "../operation.js";
@@ -214,9 +223,9 @@ export const deviceInsert = operation(
           op("vma.find", { a: vpn, b: prot }),
           when(op("bits", { a: prot, imm: abi.VMA_SHARED | abi.VMA_FILE }), [kit.set(prot, 0)]),
           when(op("bits", { a: prot, imm: abi.PROT_READ | abi.PROT_WRITE }), [
-            op("table.alloc", { a: vpn }),
             allocFrame(kit, "allocate device page"),
-            op("ptl.lock", { a: vpn }),
+            // A huge page may have been there, and dropped before it was locked.
+            repeat([op("table.alloc", { a: vpn }), unless(op("ptl.lock", { a: vpn }), [again])]),
             kit.settleSwappedPage(vpn),
             insertPage(kit, vpn, next),
             op("ptl.unlock"),

@@ -1,0 +1,23 @@
+// Regenerates docs/sites.md: what each era tells at every call site.
+//   npm run sites              build, then write it
+//   npm run sites -- --print   print it, write nothing
+
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { page } from "./sites/page.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { values } = parseArgs({ options: { print: { type: "boolean" } } });
+
+const build = spawnSync(process.execPath, [join(root, "scripts/build.mjs")], {
+  stdio: ["ignore", "ignore", "inherit"],
+});
+if (build.status !== 0) process.exit(build.status ?? 1);
+
+const { Catalogue, countSites } = await import("../dist/index.js");
+const text = page(await countSites(), Catalogue.standard.parts.eras);
+if (values.print === true) process.stdout.write(text);
+else writeFileSync(join(root, "docs/sites.md"), text);
