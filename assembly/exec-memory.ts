@@ -24,6 +24,9 @@ import {
 const RMAP_SHIFT: u64 = 52;
 const RMAP_VPN: u64 = (1 << RMAP_SHIFT) - 1;
 
+/** What says whether an entry is present, or why not. */
+const PRESENCE: u64 = abi.PTE_P | abi.PTE_PROTNONE | abi.PTE_MARKS;
+
 // @ts-ignore: decorator
 @inline
 function frameOf(pte: u64): u32 {
@@ -77,7 +80,7 @@ function setLeaf<F>(m: usize, actor: u32, mm: u32, vpn: u64, pte: u64): i32 {
 }
 
 function clearLeaf<F>(
-  m: usize, actor: u32, ctx: Ctx, mm: u32, vpn: u64, moving: bool,
+  m: usize, actor: u32, ctx: Ctx, mm: u32, vpn: u64, how: u32,
 ): i32 {
   const p = leafPlace<F>(m, mm, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
@@ -86,10 +89,11 @@ function clearLeaf<F>(
   if (pte == 0) return abi.ST_OK;
   const huge = (pte & abi.PTE_HUGE) != 0;
   const level = huge ? 1 : 0;
-  putEntry<F>(tableAt(m, tableOf<F>(m, mm, vpn, level) - 1), indexOf(m, vpn, level), 0);
+  const left: u64 = how > <u32>abi.CLEAR_MOVING ? (pte & ~PRESENCE) | how : 0;
+  putEntry<F>(tableAt(m, tableOf<F>(m, mm, vpn, level) - 1), indexOf(m, vpn, level), left);
   changed<F>(m, actor, p, pte);
   // One compare-and-swap: another mm may name its own mapping of a shared frame in between.
-  if (!moving) cas64<F>(rmapAt(m, frameOf(pte)), vpn | ((<u64>(mm + 1)) << RMAP_SHIFT), 0);
+  if (how == 0) cas64<F>(rmapAt(m, frameOf(pte)), vpn | ((<u64>(mm + 1)) << RMAP_SHIFT), 0);
   return abi.ST_OK;
 }
 
@@ -152,13 +156,13 @@ function copyLeaf<F>(m: usize, ctx: Ctx, vpn: u64, child: u32): i32 {
   return abi.ST_OK;
 }
 
-/** An entry that was cleared to be moved, or to be put back with `marks` and not present. */
+/** An entry that was cleared to be moved, or to be put back with other `marks`, or PTE_P. */
 function putMoved<F>(
   m: usize, actor: u32, ctx: Ctx, mm: u32, vpn: u64, marks: u32,
 ): i32 {
   const old = ctx.pte;
   if (old == 0) return abi.ST_BAD_PROGRAM;
-  const pte = marks == 0 ? old : (old & ~(<u64>abi.PTE_P)) | marks;
+  const pte = marks == 0 ? old : (old & ~PRESENCE) | marks;
   let status: i32 = abi.ST_OK;
   if ((pte & abi.PTE_HUGE) != 0) {
     status = allocPath<F>(m, mm, vpn, 1);
@@ -262,7 +266,7 @@ export function execMemory<F>(
       return abi.ST_OK;
     }
     case abi.OP_PTE_CLEAR: {
-      const status = clearLeaf<F>(m, actor, ctx, mm, x, imm != 0);
+      const status = clearLeaf<F>(m, actor, ctx, mm, x, imm);
       if (status == abi.ST_OK && ctx.pte != 0) chargeCopies<F>(m, actor, mm, x);
       return status;
     }

@@ -188,3 +188,5 @@ export {
   type SiteCounts,
   type SiteRow,
 } from "./sites/count.js";
+export { type AuditCell, type AuditOptions, type AuditRow, auditSites } from "./sites/audit.js";
+export { DEADLINES, type Deadline } from "./sites/races.js";

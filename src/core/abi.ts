@@ -348,9 +348,9 @@ export const OP_TABLE_ALLOC = 44; // path of tables down to r[a]
 export const OP_TABLE_UNHOOK = 45; // unhook one empty table of [r[a], r[b]), imm UNHOOK_*; F = did
 export const OP_PTE_NEXT = 46; // r[a] = next present vpn < r[b] of this extent; ctx.pte; F
 export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present; imm 1: F = not empty
-export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = what it was; imm 1: to be moved
+export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = what it was; imm: CLEAR_MOVING, marks
 export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame and its reference, flags imm (PROTNONE: !P)
-export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte, moved; imm: not present, with these flags
+export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte, moved; imm: instead of P and its marks
 export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F: see PROTECT_*
 export const OP_PTE_COPY = 52; // fork: entry of r[a] to mm r[b]; F = the parent's lost W
 export const OP_PTE_SET_VMA = 53; // as PTE_SET, W and SHARED from prot r[b]
@@ -457,6 +457,7 @@ export const OP_ACCESS_NARROW = 154; // the request goes to those that may
 export const OP_ACCESS_FORGET = 155; // the accessed bit of ctx.pte is cleared
 export const OP_COW_SKIP = 156; // F = the own flush is left to OP_COW_DISPLACE
 export const OP_COW_DISPLACE = 157; // page r[a]: a kernel write makes this CPU walk again
+export const CLEAR_MOVING = 1; // of OP_PTE_CLEAR: its frame keeps the name of its place
 // When OP_PTE_PROTECT says that an entry needs a flush (imm): it was present, and …
 export const PROTECT_CHANGED = 0; // rights were taken or given (x86 flush_on_change)
 export const PROTECT_LOST = 1; // rights were taken

@@ -7,6 +7,10 @@ import { type Context, type Mm, type Model, ModelTrap, type Pte, type Table } fr
 import * as tables from "./tables.js";
 import { has } from "./tables.js";
 
+/** What says whether an entry is present, or why not. */
+const PRESENCE =
+  abi.PTE_P | abi.PTE_PROTNONE | abi.PTE_MIGRATION | abi.PTE_EXCLUSIVE | abi.PTE_DEVICE;
+
 function setRmap(model: Model, pfn: number, mm: Mm, vpn: bigint): void {
   if (pfn !== 0) model.frames[pfn].rmap = { mm: mm.index, vpn };
 }
@@ -35,15 +39,16 @@ function putHuge(model: Model, mm: Mm, vpn: bigint, pte: Pte): number {
   return abi.ST_OK;
 }
 
-function clear(model: Model, c: Context, mm: Mm, vpn: bigint, moving: boolean): number {
+function clear(model: Model, c: Context, mm: Mm, vpn: bigint, how: number): number {
   const place = tables.leafPlace(model, mm, vpn);
   if (!place) return abi.ST_BAD_PROGRAM;
   c.pte = place.table.entries[place.index]!;
   if (c.pte === null) return abi.ST_OK;
-  place.table.entries[place.index] = null;
+  const flags = how > 1 ? (c.pte.flags & ~PRESENCE) | how : 0;
+  place.table.entries[place.index] = how > 1 ? { to: c.pte.to, flags } : null;
   const frame = model.frames[c.pte.to];
   const isHere = frame.rmap?.mm === mm.index && frame.rmap.vpn === vpn;
-  if (!moving && isHere) frame.rmap = null;
+  if (how === 0 && isHere) frame.rmap = null;
   return abi.ST_OK;
 }
 
@@ -336,7 +341,7 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
       return abi.ST_OK;
     }
     case abi.OP_PTE_CLEAR:
-      return clear(model, c, mm, x, i.imm !== 0);
+      return clear(model, c, mm, x, i.imm);
     case abi.OP_PTE_SET:
     case abi.OP_PTE_SET_VMA: {
       const status = setSmall(model, mm, x, freshLeaf(c, i));
@@ -345,7 +350,7 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
     }
     case abi.OP_PTE_PUT: {
       if (c.pte === null) return abi.ST_BAD_PROGRAM;
-      const flags = i.imm === 0 ? c.pte.flags : (c.pte.flags & ~abi.PTE_P) | i.imm;
+      const flags = i.imm === 0 ? c.pte.flags : (c.pte.flags & ~PRESENCE) | i.imm;
       const put = has(c.pte, abi.PTE_HUGE) ? putHuge : setSmall;
       const status = put(model, mm, x, { to: c.pte.to, flags });
       if (status === abi.ST_OK) c.pte = null;

@@ -15,7 +15,7 @@ export const numaProtect = operation(
   {
     summary: "pages of [start, end) lose all rights until a fault shows who uses them",
     source: "notifiers.md 2.4 row 6; Linux change_prot_numa",
-    settles: "none",
+    settles: "range",
     needs: NEEDS_DATA,
   },
   (kit, { start, end }) => [

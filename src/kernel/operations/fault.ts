@@ -130,7 +130,7 @@ function writeProtected(kit: Kit, vpn: Reg, prot: Reg): Program {
           ],
           [
             op("ptl.unlock"),
-            when(op("pte.bits", { imm: abi.PTE_HUGE }), splitForCopy(kit, vpn, next), [
+            when(op("pte.bits", { imm: abi.PTE_HUGE }), splitForCopy(kit, vpn), [
               copyOnWrite(kit, vpn, prot, next),
             ]),
           ],

@@ -182,13 +182,7 @@ function splitInPlace(name: string, site: Site, summary: string, source: string)
     (kit, { vpn }) =>
       settlingSpan(kit, name, vpn, (next) => [
         op("mmap.read.lock"),
-        kit.range(
-          site,
-          "CLEAR",
-          vpn,
-          next,
-          ifHuge(vpn, splitLocked(kit, site, vpn, next, abi.INFO_HUGE)),
-        ),
+        kit.range(site, "CLEAR", vpn, next, ifHuge(vpn, splitLocked(kit, site, vpn, next))),
         op("mmap.read.unlock"),
       ]),
   );

@@ -13,8 +13,8 @@ import {
   HUGETLB_PROTECT_SITE,
   HUGETLB_UNMAP_SITE,
 } from "../sites.js";
+import { MIGRATING } from "./marked.js";
 import { forking } from "./process.js";
-import { ifHuge } from "./split.js";
 
 export const forkHugetlb = operation(
   "fork.hugetlb",
@@ -81,13 +81,28 @@ export const munmapHugetlb = operation(
   ],
 );
 
-/** The huge entry of `from` moves: flushed before it can be found, and freed, at its new place. */
+/**
+ * The huge entry of `from` moves: flushed before it can be found, and freed, at its new place. Until
+ * then it stays, not present, so that who looks for it finds its lock.
+ */
 function moveEntry(kit: Kit, from: Reg, to: Reg, dest: Reg): Program {
-  return ifHuge(from, [
-    op("pte.clear", { a: from, imm: 1, note: "clear old huge entry" }),
+  const clear = op("pte.clear", { a: from, imm: 1, note: "clear old huge entry" });
+  const present: Program = [
+    op("pte.clear", { a: from, imm: MIGRATING, note: "invalidate old huge entry" }),
     kit.flush(from, to, abi.INFO_HUGE),
-    op("pte.put", { a: dest, note: "set new huge entry" }),
-  ]);
+    clear,
+    op("pte.put", { a: dest, imm: abi.PTE_P, note: "set new huge entry" }),
+  ];
+  return [
+    when(op("ptl.lock", { a: from }), [
+      op("pte.get", { a: from, imm: 1 }),
+      when(op("pte.bits", { imm: abi.PTE_HUGE }), [
+        when(op("pte.bits", { imm: abi.PTE_P }), present, [clear, op("pte.put", { a: dest })]),
+      ]),
+      op("pte.forget"),
+      op("ptl.unlock"),
+    ]),
+  ];
 }
 
 export const mremapHugetlb = operation(
