@@ -1,6 +1,7 @@
-// Regenerates docs/sites.md: what each era tells at every call site.
-//   npm run sites              build, then write it
-//   npm run sites -- --print   print it, write nothing
+// Regenerates docs/sites.md, what each era tells at every call site, and docs/audit.md, whether that
+// is in time.
+//   npm run sites              build, then write them
+//   npm run sites -- --print   print them, write nothing
 
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -17,7 +18,13 @@ const build = spawnSync(process.execPath, [join(root, "scripts/build.mjs")], {
 });
 if (build.status !== 0) process.exit(build.status ?? 1);
 
-const { Catalogue, countSites } = await import("../dist/index.js");
-const text = page(await countSites(), Catalogue.standard.parts.eras);
-if (values.print === true) process.stdout.write(text);
-else writeFileSync(join(root, "docs/sites.md"), text);
+const { auditPage, auditSites, Catalogue, countSites } = await import("../dist/index.js");
+const { eras } = Catalogue.standard.parts;
+const pages = {
+  "docs/sites.md": page(await countSites(), eras),
+  "docs/audit.md": auditPage(await auditSites(), eras),
+};
+for (const [path, text] of Object.entries(pages)) {
+  if (values.print === true) process.stdout.write(text);
+  else writeFileSync(join(root, path), text);
+}

@@ -190,3 +190,4 @@ export {
 } from "./sites/count.js";
 export { type AuditCell, type AuditOptions, type AuditRow, auditSites } from "./sites/audit.js";
 export { DEADLINES, type Deadline } from "./sites/races.js";
+export { auditPage } from "./sites/audit-page.js";

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { profileSchema } from "../kernel/profile-file.js";
 import { scenarioSchema } from "../scenarios/validate.js";
 import { COMPLETION } from "../kernel/completion.js";
+import { audit } from "./sites.js";
 import { VERDICTS } from "../scenarios/scenario.js";
 import { type Figure, FIGURES } from "../simulation/policies.js";
 import { TRACE_FORMATS } from "../traces/format.js";
@@ -392,6 +393,7 @@ export const DOCUMENTS = {
   profile: profileSchema,
   workloads,
   record,
+  audit,
   error,
   scenario: scenarioSchema,
 };

@@ -92,13 +92,15 @@ export async function auditSites(options: AuditOptions = {}): Promise<AuditRow[]
   const of = chosen.size * eras.length * consumers.length;
   let done = 0;
   const rows: AuditRow[] = [];
-  for (const [i, { key, deadline, scenario }] of races.entries()) {
+  for (const [i, { key, deadline, scenario: sharing, mirroring }] of races.entries()) {
     const site = counted[i];
     if (!chosen.has(key) || site === undefined) continue;
     const cells: AuditCell[] = [];
     for (const era of eras) {
       for (const consumer of consumers) {
         options.onCell?.(done++, of);
+        const isMirroring = catalogue.consumer(consumer).kind === "mirroring";
+        const scenario = isMirroring ? mirroring : sharing;
         const counts = site.counts[era] ?? null;
         const told = { notifications: counts?.secondary ?? 0, brackets: counts?.brackets ?? 0 };
         if (counts === null) {
