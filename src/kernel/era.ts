@@ -51,6 +51,6 @@ export interface Era {
   readonly gatherNotifies: boolean;
   /** Every CPU flush carries a notification of the range it was asked to flush. */
   readonly flushNotifies: boolean;
-  /** What drivers of sharing consumers did instead of their own hooks; the consumer's by default. */
+  /** What drivers of sharing consumers did; the consumer's own hooks by default. */
   readonly sharingHooks?: Hooks;
 }

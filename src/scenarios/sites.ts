@@ -1,4 +1,4 @@
-/** Call sites whose pages are freed, or compared, once their bracket has ended (notifiers.md 2.4). */
+/** Call sites whose pages are freed once their bracket has ended (notifiers.md 2.4). */
 import { RW } from "./parts.js";
 import type { Scenario } from "./scenario.js";
 

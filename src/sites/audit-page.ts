@@ -36,6 +36,16 @@ function command({ row }: AuditRow, { era, consumer }: AuditCell): string {
   return `shootdown audit --rows ${row} --eras ${era} --consumers ${consumer}`;
 }
 
+const LATE_HEAD = [
+  "row",
+  "operation",
+  "era",
+  "consumer",
+  "what",
+  "steps",
+  "shows the interleaving",
+];
+
 /** The page, docs/audit.md. */
 export function auditPage(rows: readonly AuditRow[], eras: readonly Era[]): string {
   const isMutant = (name: string): boolean => eras.some((era) => era.name === name && era.mutant);
@@ -47,17 +57,14 @@ export function auditPage(rows: readonly AuditRow[], eras: readonly Era[]): stri
   const unsafe = rows.flatMap((row) =>
     row.cells
       .filter(({ verdict, era }) => verdict !== null && verdict !== "SAFE" && !isMutant(era))
-      .map(
-        (cell) =>
-          [row.row, row.operation, cell.era, cell.consumer, cell.verdict ?? "", row, cell] as const,
-      ),
+      .map((cell) => ({ row, cell })),
   );
-  const shown = unsafe.map(([key, operation, era, consumer, verdict, row, cell]) => [
-    key,
-    `\`${operation}\``,
-    era,
-    consumer,
-    verdict,
+  const shown = unsafe.map(({ row, cell }) => [
+    row.row,
+    `\`${row.operation}\``,
+    cell.era,
+    cell.consumer,
+    cell.verdict ?? "",
     String(cell.steps),
     `\`${command(row, cell)}\``,
   ]);
@@ -70,12 +77,13 @@ export function auditPage(rows: readonly AuditRow[], eras: readonly Era[]): stri
   const deadlines = Object.entries(DEADLINES).map(([name, text]) => `- ${name}: ${text}`);
   return `# Audit of the call sites
 
-Written by \`npm run sites\`, or \`shootdown audit --markdown\`; a test holds it to what exploration finds.
-For each row of the site table (notifiers.md 2.4) and each era: does the secondary flush come in time?
-SAFE: in every interleaving of a small race (\`src/sites/races.ts\`), in which a device has cached what
-the operation changes and uses it at any moment; with another thread where the danger needs one. In
-brackets: notifications of the secondary hook in one run, or brackets, from [sites.md](sites.md).
-Policy \`concurrent\`; assumed: interrupts may be delayed, a step is a micro-op and atomic.
+Written by \`npm run sites\`, or \`shootdown audit --markdown\`; a test holds it to what exploration
+finds. For each row of the site table (notifiers.md 2.4) and each era: does the secondary flush come
+in time? SAFE: in every interleaving of a small race (\`src/sites/races.ts\`), in which a device has
+cached what the operation changes and uses it at any moment; with another thread where the danger
+needs one. In brackets: notifications of the secondary hook in one run, or brackets, from
+[sites.md](sites.md). Policy \`concurrent\`; assumed: interrupts may be delayed, a step is a micro-op
+and atomic.
 
 ${deadlines.join("\n")}
 
@@ -85,17 +93,18 @@ ${tables.join("\n\n")}
 
 ## Kernels that are late
 
-${markdown(["row", "operation", "era", "consumer", "what", "steps", "shows the interleaving"], shown)}
+${markdown(LATE_HEAD, shown)}
 
-Row 1 is about page tables: another gather is open when munmap's flushes, so its range says nothing, and
-the bracket has told the device before the table left the tree. Pages are safe there. Without the other
-gather \`double\` and \`deduplicated\` are safe, \`empty-table\` is not: nothing follows its bracket.
+Row 1 is about page tables: another gather is open when munmap's flushes, so its range says nothing,
+and the bracket has told the device before the table left the tree. Pages are safe there. Without the
+other gather \`double\` and \`deduplicated\` are safe, \`empty-table\` is not: nothing follows its
+bracket.
 
 ## Is deduplication safe?
 
 ${markdown(["row", "what", "deadline", "explored", "why"], reasons)}
 
-Row 32 takes nothing away, but a device that caches what it may not write asks for ever (notifiers.md
-S19): these devices walk again. Devices here take part in no fault of their own.
+Row 32 takes nothing away, but a device that caches what it may not write asks for ever
+(notifiers.md S19): these devices walk again. Devices here take part in no fault of their own.
 `;
 }

@@ -1,6 +1,6 @@
 /**
- * The site table (notifiers.md 2.4) as runs: for each row an operation, what has to be there before,
- * and why the deduplicated form is safe, or is not.
+ * The site table (notifiers.md 2.4) as runs: for each row an operation, what has to be there
+ * before, and why the deduplicated form is safe, or is not.
  */
 import type { RangeEvent } from "../kernel/kit.js";
 import { PAGE, READ, RW, SHARED, SPAN, type SiteRig } from "./rig.js";

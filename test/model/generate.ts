@@ -22,6 +22,7 @@ import { comparer, type Difference } from "./compare.js";
 import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
 import { EXTRA_POLICIES } from "./extra-policies.js";
 import { Random, seedText } from "./random.js";
+import { siteArgs, SITES } from "./site-operations.js";
 import { Model, type ModelOptions } from "./state.js";
 import * as stepper from "./step.js";
 
@@ -86,41 +87,6 @@ const NEW = [
   "copy.to.user",
   "write.file",
   "age",
-];
-/** Call sites of page tables' own: by chance they meet what they are for. */
-export const SITES = [
-  "oom.reap",
-  "uprobe",
-  "numa.protect",
-  "numa.protect",
-  "clear.refs",
-  "wp.shared",
-  "dax.writeback",
-  "fault.upgrade",
-  "age.young",
-  "fault.huge.zero",
-  "fault.huge.write",
-  "fault.hugetlb.write",
-  "split.huge.file",
-  "split.huge.zero",
-  "split.huge.anon",
-  "split.huge.pud",
-  "collapse",
-  "collapse",
-  "collapse.file",
-  "ksm.protect",
-  "ksm.merge",
-  "ksm.merge",
-  "migrate.pages",
-  "migrate.pages",
-  "migrate.to.device",
-  "migrate.to.device",
-  "device.insert",
-  "make.exclusive",
-  "make.exclusive",
-  "fork.hugetlb",
-  "mprotect.hugetlb",
-  "munmap.hugetlb",
 ];
 const PUT_OFF = [
   "discard",
@@ -431,30 +397,6 @@ export class Run {
         if (this.geometry.levels < 2) return null;
         return [random.below(Math.max(1, (this.pages >> 1) / span)) * span];
       }
-      case "clear.refs":
-        return [];
-      case "ksm.merge":
-      case "ksm.merge-early":
-        return [this.page(), this.page()];
-      case "mprotect.hugetlb":
-        return [start, end, random.pick(this.prots)];
-      case "uprobe":
-      case "ksm.protect":
-      case "fault.upgrade":
-        return [this.page()];
-      case "fault.huge.zero":
-      case "fault.huge.write":
-      case "fault.hugetlb.write":
-      case "split.huge.file":
-      case "split.huge.zero":
-      case "split.huge.anon":
-      case "split.huge.pud":
-      case "collapse":
-      case "collapse.file":
-      case "collapse.file-unbracketed": {
-        const span = 2 ** this.geometry.indexBits;
-        return [Math.floor(this.page() / span) * span];
-      }
       case "test-signal":
         return [random.between(1, 3)];
       case "idle":
@@ -466,7 +408,8 @@ export class Run {
       case "exit":
         return random.chance(40) ? [] : null;
       default:
-        return CALLS.includes(name) ? this.callArgs(name) : [start, end];
+        if (CALLS.includes(name)) return this.callArgs(name);
+        return siteArgs(name, random, this.geometry, () => this.page(), this.prots) ?? [start, end];
     }
   }
 

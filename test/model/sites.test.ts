@@ -1,13 +1,15 @@
 /**
  * The core against the model where call sites of their own meet: entries that are marked, split,
- * collapsed, merged, taken and given back, by several tasks at once; and every invariant in between.
- * A failure prints its seed; `SHOOTDOWN_SEED` runs it alone, `SHOOTDOWN_RUNS` sets how many are run.
+ * collapsed, merged, taken and given back, by several tasks at once; and every invariant in
+ * between. A failure prints its seed; `SHOOTDOWN_SEED` runs it alone, `SHOOTDOWN_RUNS` sets how many
+ * are run.
  */
 import { expect, test } from "vitest";
 import * as abi from "../../src/core/abi.js";
 import { checkCore } from "../../src/invariants.js";
-import { Run, SITES } from "./generate.js";
+import { Run } from "./generate.js";
 import { canonicalSeed } from "./random.js";
+import { SITES } from "./site-operations.js";
 import { executed } from "./step.js";
 
 const FILE = "test/model/sites.test.ts";

@@ -12,7 +12,7 @@ function audit(...args: string[]) {
   return spawnSync(process.execPath, [cli, "audit", ...args], { encoding: "utf8" });
 }
 
-test("audit prints the table and the interleaving of what is late, and says so by its exit code", () => {
+test("audit prints the table and the interleaving of what is late, and exits with 1", () => {
   const { status, stdout } = audit("--rows", "7", "--eras", "double", "--consumers", "sharing");
   expect(status).toBe(1);
   expect(stdout).toMatch(/^7 +mremap +free +UAF \(1\)$/m);

@@ -92,7 +92,7 @@ describe("notifications of a call site", () => {
     }
   });
 
-  test("with an empty table for its root it is flushed when a bracket opens, and told nothing", () => {
+  test("with an empty table for its root it is flushed when a bracket opens, not told", () => {
     for (const row of rows) {
       const cell = row.counts["empty-table"]!;
       // The callback for young entries is there in every era; that era's driver has none.

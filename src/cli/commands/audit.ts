@@ -30,7 +30,8 @@ function formatAudit(rows: readonly AuditRow[], consumers: readonly string[]): s
       .filter(({ counterexample }) => counterexample !== null)
       .map(
         ({ era, consumer, verdict, counterexample }) =>
-          `row ${row}, ${operation}, era ${era}, consumer ${consumer}: ${verdict}\n\n${counterexample}\n`,
+          `row ${row}, ${operation}, era ${era}, consumer ${consumer}: ${verdict}\n\n` +
+          `${counterexample}\n`,
       ),
   );
   const deadlines = Object.entries(DEADLINES).map(([name, text]) => `  ${name}: ${text}`);

@@ -1,6 +1,6 @@
 /**
- * Rows 6, 19, 25, 30, 32 and 34: rights and bits change, frames stay. Who relies on a downgrade does
- * so after the flush: the next fault, the write-back, the caller in user mode.
+ * Rows 6, 19, 25, 30, 32 and 34: rights and bits change, frames stay. Who relies on a downgrade
+ * does so after the flush: the next fault, the write-back, the caller in user mode.
  */
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when } from "../../program/notation.js";

@@ -82,8 +82,8 @@ export const munmapHugetlb = operation(
 );
 
 /**
- * The huge entry of `from` moves: flushed before it can be found, and freed, at its new place. Until
- * then it stays, not present, so that who looks for it finds its lock.
+ * The huge entry of `from` moves: flushed before it can be found, and freed, at its new place.
+ * Until then it stays, not present, so that who looks for it finds its lock.
  */
 function moveEntry(kit: Kit, from: Reg, to: Reg, dest: Reg): Program {
   const clear = op("pte.clear", { a: from, imm: 1, note: "clear old huge entry" });

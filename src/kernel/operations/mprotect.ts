@@ -18,8 +18,8 @@ function whenToFlush({ policy }: Kit): number {
 }
 
 /**
- * change_pmd_range: a bracket per span that has a table, in which its entries get `prot`; what needs
- * a flush joins the open gather. `start` is used up.
+ * change_pmd_range: a bracket per span that has a table, in which its entries get `prot`; what
+ * needs a flush joins the open gather. `start` is used up.
  */
 export function protectSpans(kit: Kit, site: Site, start: Reg, end: Reg, prot: Reg): Program {
   return kit.regs.scope(["at", "stop"], (at, stop) => [

@@ -21,8 +21,8 @@ export function ifHuge(vpn: Reg, body: Program): Program {
 }
 
 /**
- * pmdp_invalidate, of the span [vpn, next): the entry stays, not present, until every TLB has lost the huge
- * translation; then a table of small ones takes its place. Its lock is held.
+ * pmdp_invalidate, of the span [vpn, next): the entry stays, not present, until every TLB has lost
+ * the huge translation; then a table of small ones takes its place. Its lock is held.
  */
 export function splitLocked(kit: Kit, site: Site, vpn: Reg, next: Reg): Program {
   return [
@@ -36,7 +36,7 @@ export function splitLocked(kit: Kit, site: Site, vpn: Reg, next: Reg): Program 
   ];
 }
 
-/** A fault has to copy page `vpn` of a huge one: that is split first, and the access faults again. */
+/** A fault has to copy page `vpn` of a huge one: it is split, and the access faults again. */
 export function splitForCopy(kit: Kit, vpn: Reg): Program {
   return kit.regs.scope(["start", "end"], (start, end) => [
     // Two ends are as far apart as the span is long.
