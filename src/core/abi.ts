@@ -349,7 +349,7 @@ export const OP_TABLE_UNHOOK = 45; // unhook one empty table of [r[a], r[b]), im
 export const OP_PTE_NEXT = 46; // r[a] = next present vpn < r[b] of this extent; ctx.pte; F
 export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present; imm 1: F = not empty
 export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = old; imm: CLEAR_MOVING, or its marks
-export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame and its reference; imm flags (PROTNONE: !P)
+export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame; imm: flags, without PROTNONE present
 export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte, moved; imm: instead of P and its marks
 export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F: see PROTECT_*
 export const OP_PTE_COPY = 52; // fork: entry of r[a] to mm r[b]; F = the parent's lost W

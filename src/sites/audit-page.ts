@@ -77,13 +77,13 @@ export function auditPage(rows: readonly AuditRow[], eras: readonly Era[]): stri
   const deadlines = Object.entries(DEADLINES).map(([name, text]) => `- ${name}: ${text}`);
   return `# Audit of the call sites
 
-Written by \`npm run sites\`, or \`shootdown audit --markdown\`; a test holds it to what exploration
-finds. For each row of the site table (notifiers.md 2.4) and each era: does the secondary flush come
+Written by \`npm run sites\`, or \`shootdown audit --markdown\`; a test holds it to what is found.
+For each row of the site table (notifiers.md 2.4) and each era: does the secondary flush come
 in time? SAFE: in every interleaving of a small race (\`src/sites/races.ts\`), in which a device has
 cached what the operation changes and uses it at any moment; with another thread where the danger
 needs one. In brackets: notifications of the secondary hook in one run, or brackets, from
-[sites.md](sites.md). Policy \`concurrent\`; assumed: interrupts may be delayed, a step is a micro-op
-and atomic.
+[sites.md](sites.md). Policy \`concurrent\`; assumed: interrupts may be delayed, a step is a
+micro-op and atomic.
 
 ${deadlines.join("\n")}
 
@@ -96,9 +96,9 @@ ${tables.join("\n\n")}
 ${markdown(LATE_HEAD, shown)}
 
 Row 1 is about page tables: another gather is open when munmap's flushes, so its range says nothing,
-and the bracket has told the device before the table left the tree. Pages are safe there. Without the
-other gather \`double\` and \`deduplicated\` are safe, \`empty-table\` is not: nothing follows its
-bracket.
+and the bracket has told the device before the table left the tree. Pages are safe there. Without
+the other gather \`double\` and \`deduplicated\` are safe, \`empty-table\` is not: nothing follows
+its bracket.
 
 ## Is deduplication safe?
 

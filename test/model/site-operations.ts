@@ -1,4 +1,4 @@
-/** Operations of the site table, for programs of the model: which there are, and their arguments. */
+/** Operations of the site table, for programs of the model, and their arguments. */
 import type { Geometry } from "../../src/core/geometry.js";
 import type { Random } from "./random.js";
 

@@ -1,8 +1,8 @@
 /**
  * The core against the model where call sites of their own meet: entries that are marked, split,
  * collapsed, merged, taken and given back, by several tasks at once; and every invariant in
- * between. A failure prints its seed; `SHOOTDOWN_SEED` runs it alone, `SHOOTDOWN_RUNS` sets how many
- * are run.
+ * between. A failure prints its seed; `SHOOTDOWN_SEED` runs it alone, `SHOOTDOWN_RUNS` sets how
+ * many are run.
  */
 import { expect, test } from "vitest";
 import * as abi from "../../src/core/abi.js";
