@@ -42,7 +42,7 @@ function merged(name: string, operation: string, expect: Scenario["expect"]): Sc
       "A and B are equal, B is read-only already; A is cached by the device, writable",
       "T0 makes A read-only and compares; the device reads A, and has it cached again",
       "T0 maps B's page at A, and lets go of A's old page, whose last reference this was",
-      "the device reads A",
+      "the device, which reads A all the time, reads it again",
     ],
     geometry: { frames: 4, tables: 2, indexBits: 1, levels: 1, gatherPages: 2 },
     mms: [{ vmas: [{ start: 0, end: 2, prot: RW }] }],
@@ -65,10 +65,7 @@ function merged(name: string, operation: string, expect: Scenario["expect"]): Sc
       {
         name: "device",
         device: 0,
-        steps: [
-          { device: "read", vpn: 0 },
-          { device: "read", vpn: 0 },
-        ],
+        steps: [{ repeat: 12, steps: [{ device: "read", vpn: 0 }] }],
       },
     ],
     expect,
