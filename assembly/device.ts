@@ -5,6 +5,7 @@
  * A sharing device walks the mm's own page table and caches what it finds; a mirroring one fills
  * its table from what software resolved. Both keep entries in the same cache rows; ASID slot 0.
  * Device rows are plain: worker threads drive machines without devices only.
+ * A sharing device that counts brackets has an empty table for its root while one is open.
  * Invariant `NoShadowInsideBracket`: a mirroring device holds no entry inside its union range while
  * inProgress > 0 (its programs check the retry condition under the device lock).
  */
@@ -42,7 +43,7 @@ function fill(m: usize, dev: u32, vpn: u64, pte: u64, gen: u32): void {
 export function devWalk<F>(m: usize, dev: u32, vpn: u64, write: bool): bool {
   const row = deviceAt(m, dev);
   const actor = hdr(m, abi.H_CPUS) + dev;
-  if (row.mm == 0 || mmAt(m, row.mm - 1).root == 0) return false;
+  if (row.mm == 0 || mmAt(m, row.mm - 1).root == 0 || row.inProgress != 0) return false;
   const clock = changetype<usize>(row) + offsetof<Device>("pwcClock");
   const pte = hardWalk<F>(m, actor, clock, row.mm - 1, 0, vpn);
   charge(m, actor, abi.COST_WALK, 1);
@@ -64,6 +65,8 @@ export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): voi
     } else {
       cacheDropAll(base, sets * ways);
     }
+  } else if (mode == abi.ZAP_ALL) {
+    cacheDropAll(base, sets * ways);
   } else {
     if (start >= end) return;
     cacheDropRange(base, sets, ways, hdr(m, abi.H_INDEX_BITS), start, end);

@@ -1,7 +1,7 @@
 /** Micro-ops on VMAs, page tables, frames and the gather. */
 import * as abi from "../src/core/abi";
 import { cas64, get32, get64, put32, put64 } from "./atomics";
-import { frameAt, mmAt, setHdr, tableAt } from "./machine";
+import { entryAt, frameAt, mmAt, setHdr, tableAt } from "./machine";
 import { deferBare, recycledFrame } from "./deferral";
 import { reg, setReg } from "./exec-control";
 import {
@@ -15,6 +15,7 @@ import {
 import { chargeCopies } from "./replicas";
 import { lockPools, putFrame, takeFrame, unlockPools } from "./pools";
 import { Ctx, Frame } from "./rows";
+import { blocked, wakeWaiters } from "./wake";
 import { frameRefs, indexOf, tableOf } from "./walk";
 import {
   vmaClear, vmaCopy, vmaEnd, vmaFind, vmaNext, vmaProt, vmaSet, vmaStart,
@@ -22,6 +23,9 @@ import {
 
 const RMAP_SHIFT: u64 = 52;
 const RMAP_VPN: u64 = (1 << RMAP_SHIFT) - 1;
+
+/** What says whether an entry is present, or why not. */
+const PRESENCE: u64 = abi.PTE_P | abi.PTE_PROTNONE | abi.PTE_MARKS;
 
 // @ts-ignore: decorator
 @inline
@@ -47,15 +51,37 @@ function setRmap<F>(m: usize, pfn: u32, mm: u32, vpn: u64): void {
   if (pfn != 0) put64<F>(rmapAt(m, pfn), vpn | ((<u64>(mm + 1)) << RMAP_SHIFT));
 }
 
+/** The entry at `p` was `old` and is not any more: who waits for its migration looks again. */
+// @ts-ignore: decorator
+@inline
+function changed<F>(m: usize, actor: u32, p: usize, old: u64): void {
+  if ((old & abi.PTE_MIGRATION) != 0) wakeWaiters<F>(m, actor, <u32>(p - m));
+}
+
+/** PTE_AWAIT. A huge entry is marked only while its lock is held. */
+export function awaitMigration<F>(m: usize, actor: u32, ctx: Ctx, vpn: u64): i32 {
+  if (ctx.mm == 0) return abi.ST_BAD_PROGRAM;
+  const leaf = tableOf<F>(m, ctx.mm - 1, vpn, 0);
+  if (leaf == 0) return abi.ST_OK;
+  const p = entryAt(tableAt(m, leaf - 1), indexOf(m, vpn, 0));
+  if ((get64<F>(p) & abi.PTE_MIGRATION) == 0) return abi.ST_OK;
+  return blocked(m, actor, <u32>(p - m));
+}
+
 /** Writes a leaf entry whose table exists. */
-function setLeaf<F>(m: usize, mm: u32, vpn: u64, pte: u64): i32 {
+function setLeaf<F>(m: usize, actor: u32, mm: u32, vpn: u64, pte: u64): i32 {
   const leaf = tableOf<F>(m, mm, vpn, 0);
   if (leaf == 0) return abi.ST_BAD_PROGRAM;
+  const p = entryAt(tableAt(m, leaf - 1), indexOf(m, vpn, 0));
+  const old = get64<F>(p);
   putEntry<F>(tableAt(m, leaf - 1), indexOf(m, vpn, 0), pte);
+  changed<F>(m, actor, p, old);
   return abi.ST_OK;
 }
 
-function clearLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, moving: bool): i32 {
+function clearLeaf<F>(
+  m: usize, actor: u32, ctx: Ctx, mm: u32, vpn: u64, how: u32,
+): i32 {
   const p = leafPlace<F>(m, mm, vpn);
   if (p == 0) return abi.ST_BAD_PROGRAM;
   const pte = get64<F>(p);
@@ -63,9 +89,11 @@ function clearLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, moving: bool): i32 
   if (pte == 0) return abi.ST_OK;
   const huge = (pte & abi.PTE_HUGE) != 0;
   const level = huge ? 1 : 0;
-  putEntry<F>(tableAt(m, tableOf<F>(m, mm, vpn, level) - 1), indexOf(m, vpn, level), 0);
+  const left: u64 = how > <u32>abi.CLEAR_MOVING ? (pte & ~PRESENCE) | how : 0;
+  putEntry<F>(tableAt(m, tableOf<F>(m, mm, vpn, level) - 1), indexOf(m, vpn, level), left);
+  changed<F>(m, actor, p, pte);
   // One compare-and-swap: another mm may name its own mapping of a shared frame in between.
-  if (!moving) cas64<F>(rmapAt(m, frameOf(pte)), vpn | ((<u64>(mm + 1)) << RMAP_SHIFT), 0);
+  if (how == 0) cas64<F>(rmapAt(m, frameOf(pte)), vpn | ((<u64>(mm + 1)) << RMAP_SHIFT), 0);
   return abi.ST_OK;
 }
 
@@ -85,7 +113,13 @@ function protectLeaf<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64, prot: u64, when: 
   ctx.pte = old;
   ctx.flag = 0;
   if (old == 0) return abi.ST_OK;
-  let now = old & ~(<u64>(abi.PTE_W | abi.PTE_P | abi.PTE_PROTNONE | abi.PTE_EXEC));
+  if ((old & abi.PTE_MARKS) != 0 && when != abi.PROTECT_RESTORE) {
+    // Not present anyway: a fault brings back what the VMA allows by then.
+    if ((prot & abi.PROT_WRITE) == 0) put64<F>(p, old & ~(<u64>abi.PTE_W));
+    return abi.ST_OK;
+  }
+  let now = old & ~(<u64>(abi.PTE_W | abi.PTE_P | abi.PTE_PROTNONE | abi.PTE_EXEC |
+    abi.PTE_MARKS));
   if ((prot & abi.PROT_EXEC) != 0) now |= abi.PTE_EXEC;
   now |= (prot & (abi.PROT_READ | abi.PROT_WRITE)) != 0 ? abi.PTE_P : abi.PTE_PROTNONE;
   const pfn = frameOf(old);
@@ -119,6 +153,29 @@ function copyLeaf<F>(m: usize, ctx: Ctx, vpn: u64, child: u32): i32 {
   if (now == old) return abi.ST_OK;
   put64<F>(p, now);
   ctx.flag = 1;
+  return abi.ST_OK;
+}
+
+/** An entry that was cleared to be moved, or to be put back with other `marks`, or PTE_P. */
+function putMoved<F>(
+  m: usize, actor: u32, ctx: Ctx, mm: u32, vpn: u64, marks: u32,
+): i32 {
+  const old = ctx.pte;
+  if (old == 0) return abi.ST_BAD_PROGRAM;
+  const pte = marks == 0 ? old : (old & ~PRESENCE) | marks;
+  let status: i32 = abi.ST_OK;
+  if ((pte & abi.PTE_HUGE) != 0) {
+    status = allocPath<F>(m, mm, vpn, 1);
+    if (status != abi.ST_OK) return status;
+    const table = tableAt(m, tableOf<F>(m, mm, vpn, 1) - 1);
+    if (get64<F>(entryAt(table, indexOf(m, vpn, 1))) != 0) return abi.ST_BAD_PROGRAM;
+    putEntry<F>(table, indexOf(m, vpn, 1), pte);
+  } else {
+    status = setLeaf<F>(m, actor, mm, vpn, pte);
+    if (status != abi.ST_OK) return status;
+  }
+  setRmap<F>(m, frameOf(pte), mm, vpn);
+  ctx.pte = 0;
   return abi.ST_OK;
 }
 
@@ -205,37 +262,30 @@ export function execMemory<F>(
     case abi.OP_PTE_GET: {
       const p = leafPlace<F>(m, mm, x);
       ctx.pte = p == 0 ? 0 : get64<F>(p);
-      ctx.flag = (ctx.pte & abi.PTE_P) != 0 ? 1 : 0;
+      ctx.flag = (imm != 0 ? ctx.pte : ctx.pte & abi.PTE_P) != 0 ? 1 : 0;
       return abi.ST_OK;
     }
     case abi.OP_PTE_CLEAR: {
-      const status = clearLeaf<F>(m, ctx, mm, x, imm != 0);
+      const status = clearLeaf<F>(m, actor, ctx, mm, x, imm);
       if (status == abi.ST_OK && ctx.pte != 0) chargeCopies<F>(m, actor, mm, x);
       return status;
     }
     case abi.OP_PTE_SET:
     case abi.OP_PTE_SET_VMA: {
-      let flags: u64 = imm | abi.PTE_P;
+      let flags: u64 = (imm & abi.PTE_PROTNONE) != 0 ? imm : imm | abi.PTE_P;
       if (op == abi.OP_PTE_SET_VMA) {
         const prot = reg(ctx, b);
         if ((prot & abi.PROT_WRITE) != 0) flags |= abi.PTE_W;
         if ((prot & abi.VMA_SHARED) != 0) flags |= abi.PTE_SHARED;
         if ((prot & abi.PROT_EXEC) != 0) flags |= abi.PTE_EXEC;
       }
-      const status = setLeaf<F>(m, mm, x, ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags);
+      const status = setLeaf<F>(m, actor, mm, x, ((<u64>ctx.frame) << abi.PTE_SHIFT) | flags);
       if (status != abi.ST_OK) return status;
       setRmap<F>(m, ctx.frame, mm, x);
       ctx.frame = 0;
       return abi.ST_OK;
     }
-    case abi.OP_PTE_PUT: {
-      if (ctx.pte == 0) return abi.ST_BAD_PROGRAM;
-      const status = setLeaf<F>(m, mm, x, ctx.pte);
-      if (status != abi.ST_OK) return status;
-      setRmap<F>(m, frameOf(ctx.pte), mm, x);
-      ctx.pte = 0;
-      return abi.ST_OK;
-    }
+    case abi.OP_PTE_PUT: return putMoved<F>(m, actor, ctx, mm, x, imm);
     case abi.OP_PTE_PROTECT: {
       const status = protectLeaf<F>(m, ctx, mm, x, reg(ctx, b), imm);
       if (status == abi.ST_OK && ctx.flag != 0) chargeCopies<F>(m, actor, mm, x);
@@ -250,7 +300,11 @@ export function execMemory<F>(
     case abi.OP_PTE_SPLIT: return splitHuge<F>(m, ctx, mm, x);
 
     case abi.OP_FRAME_ALLOC: return allocFrame<F>(m, actor, ctx, imm);
-    case abi.OP_FRAME_GET: refFrame<F>(m, ctx.frame); return abi.ST_OK;
+    case abi.OP_FRAME_GET: {
+      if (imm != 0) ctx.frame = frameOf(ctx.pte);
+      refFrame<F>(m, ctx.frame);
+      return abi.ST_OK;
+    }
     case abi.OP_FRAME_COPY: {
       const value = get32<F>(valueAt(m, frameOf(ctx.pte)));
       put32<F>(valueAt(m, ctx.frame), value & ~abi.FRAME_COLLECTED);

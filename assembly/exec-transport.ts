@@ -6,6 +6,7 @@ import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
 import { clean, collectMapped } from "./dirty";
 import { execArch } from "./exec-arch";
 import { reg, setReg } from "./exec-control";
+import { awaitMigration } from "./exec-memory";
 import { execDeferral } from "./exec-deferral";
 import { clearSlots, cpuOffline } from "./flush";
 import { latrPost, latrSweep, latrWait } from "./latr";
@@ -18,6 +19,7 @@ export function execTransport<F>(
   m: usize, actor: u32, ctx: Ctx, op: i32, a: u32, b: u32, c: u32, imm: u32,
 ): i32 {
   if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
+  if (op == abi.OP_PTE_AWAIT) return awaitMigration<F>(m, actor, ctx, reg(ctx, a));
   if (op >= abi.OP_PTI_ENTER) return execArch<F>(m, actor, ctx, op, reg(ctx, a), reg(ctx, b), imm);
   if (op == abi.OP_PV_NOTE) {
     if (cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;

@@ -242,7 +242,8 @@ function unhookUp<F>(
 /**
  * PTE_SPLIT: a huge leaf that `vpn` lies inside of becomes a table of the same frame. madvise does
  * this under mmapLock for reading, so in the shared form two CPUs may want to split one leaf, or
- * clear it: the upper table's PTL decides, and the entry is read again under it.
+ * clear it: the upper table's PTL decides, and the entry is read again under it. Who holds it may
+ * have made the entry not present meanwhile (PTE_MIGRATION): its pages are.
  */
 export function splitHuge<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64): i32 {
   ctx.flag = 0;
@@ -253,12 +254,13 @@ export function splitHuge<F>(m: usize, ctx: Ctx, mm: u32, vpn: u64): i32 {
   const upper = tableOf<F>(m, mm, vpn, 1);
   if (upper == 0 || !lockPools<F>(m)) return abi.ST_WAIT;
   const ptl = ptlOf(m, upper - 1);
-  if (isShared<F>() && !cas32<F>(ptl, 0, ctxIndex(m, ctx) + 1)) {
+  const mine = ctx.ptl0 == upper;
+  if (isShared<F>() && !mine && !cas32<F>(ptl, 0, ctxIndex(m, ctx) + 1)) {
     unlockPools<F>(m);
     return abi.ST_WAIT;
   }
   const status = splitLocked<F>(m, ctx, upper, p, <u32>span);
-  if (isShared<F>()) put32<F>(ptl, 0);
+  if (isShared<F>() && !mine) put32<F>(ptl, 0);
   unlockPools<F>(m);
   return status;
 }
@@ -271,7 +273,11 @@ function splitLocked<F>(m: usize, ctx: Ctx, upper: u32, p: usize, span: u32): i3
   const table = tableAt(m, id);
   table.parent = upper;
   inheritSharers(m, upper - 1, <u32>(p - entryAt(tableAt(m, upper - 1), 0)) >> 3, id);
-  for (let i: u32 = 0; i < span; i++) putEntry<F>(table, i, pte & ~(<u64>abi.PTE_HUGE));
+  const away: u64 = abi.PTE_HUGE | abi.PTE_MIGRATION | abi.PTE_PROTNONE;
+  const small = (pte & abi.PTE_MIGRATION) != 0
+    ? (pte & ~away) | abi.PTE_P
+    : pte & ~(<u64>abi.PTE_HUGE);
+  for (let i: u32 = 0; i < span; i++) putEntry<F>(table, i, small);
   const pfn = <u32>(pte >> abi.PTE_SHIFT);
   if (pfn != 0) add32<F>(refsOf(m, pfn), span - 1);
   put64<F>(p, ((<u64>id) << abi.PTE_SHIFT) | abi.PTE_P | abi.PTE_W);

@@ -187,3 +187,12 @@ export {
   type SubscriberHandle,
 } from "./notifiers/types.js";
 export { IOTLB_INVARIANTS, validateIotlb } from "./iotlb-validator.js";
+export {
+  countSites,
+  type CountSitesOptions,
+  type SiteCounts,
+  type SiteRow,
+} from "./sites/count.js";
+export { type AuditCell, type AuditOptions, type AuditRow, auditSites } from "./sites/audit.js";
+export { DEADLINES, type Deadline } from "./sites/races.js";
+export { auditPage } from "./sites/audit-page.js";

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
 import { version } from "../index.js";
+import { addAudit } from "./commands/audit.js";
 import { addCalibrate } from "./commands/calibrate.js";
 import { addCheck } from "./commands/check.js";
 import { addCompare } from "./commands/compare.js";
@@ -32,6 +33,7 @@ Examples:
   shootdown record --output app.ftrace.gz -- ./app
   shootdown replay app.ftrace.gz
   shootdown check cow-order --era defer
+  shootdown audit --rows 7
   shootdown sample munmap-user --policy no-wait
   shootdown simulate --driver parallel --cpus 2 --ops 100000
   shootdown calibrate TRACE --output mine.json
@@ -48,6 +50,7 @@ const COMMANDS = [
   addReplay,
   addCheck,
   addSample,
+  addAudit,
   addSimulate,
   addCalibrate,
 ];

@@ -210,8 +210,12 @@ export const PTE_SHARED = 8; // shared mapping: fork does not write-protect it
 export const PTE_PROTNONE = 16; // PROT_NONE: populated, but not present to hardware
 export const PTE_FILE = 32; // page-cache page, mapped privately: a write copies it, never reuses it
 export const PTE_EXEC = 64; // executable: only mprotect looks at it, because a change is flushed
+export const PTE_MIGRATION = 128; // PROTNONE as well: whoever moves the page maps it again soon
+export const PTE_EXCLUSIVE = 256; // PROTNONE as well: a device has it alone until a CPU faults
 export const PTE_DIRTY = 512; // OPT_DIRTY: written since it was clean; set by a CPU's walk
+export const PTE_DEVICE = 1024; // PROTNONE as well: the page is in a device's memory
 export const PTE_SHIFT = 12; // pfn or table id from this bit on
+export const PTE_MARKS = 1408; // MIGRATION, EXCLUSIVE, DEVICE
 export const PROT_READ = 1;
 export const PROT_WRITE = 2;
 export const PROT_EXEC = 4;
@@ -270,6 +274,7 @@ export const UNHOOK_INSIDE = 1; // a table goes if all it spans lies inside the 
 export const UNHOOK_LEAVES_INSIDE = 2; // the same, last level only
 export const ZAP_RANGE = 0; // drop entries that overlap [start, end); an empty range drops nothing
 export const ZAP_PAGE_OR_ALL = 1; // IOMMUv2: one page, or the whole address space
+export const ZAP_ALL = 2; // whatever the range
 
 export const EVENT_UNMAP = 0;
 export const EVENT_CLEAR = 1;
@@ -277,6 +282,8 @@ export const EVENT_PROTECTION_VMA = 2;
 export const EVENT_PROTECTION_PAGE = 3;
 export const EVENT_SOFT_DIRTY = 4;
 export const EVENT_RELEASE = 5;
+export const EVENT_MIGRATE = 6;
+export const EVENT_EXCLUSIVE = 7;
 
 // ── hazards (notifiers.md 0.5) ──────────────────────────────────────────────────────────────
 export const HZ_NONE = 0;
@@ -344,10 +351,10 @@ export const OP_TABLE_NEXT = 43; // r[a] = next vpn < r[b] with a leaf table; r[
 export const OP_TABLE_ALLOC = 44; // path of tables down to r[a]
 export const OP_TABLE_UNHOOK = 45; // unhook one empty table of [r[a], r[b]), imm UNHOOK_*; F = did
 export const OP_PTE_NEXT = 46; // r[a] = next present vpn < r[b] of this extent; ctx.pte; F
-export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present
-export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = what it was; imm 1: to be moved
-export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame, flags imm; the reference moves into it
-export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte: a moved entry, references unchanged
+export const OP_PTE_GET = 47; // ctx.pte = entry of r[a] or 0; F = present; imm 1: F = not empty
+export const OP_PTE_CLEAR = 48; // entry of r[a] = 0; ctx.pte = old; imm: CLEAR_MOVING, or its marks
+export const OP_PTE_SET = 49; // entry of r[a] = ctx.frame; imm: flags, without PROTNONE present
+export const OP_PTE_PUT = 50; // entry of r[a] = ctx.pte, moved; imm: instead of P and its marks
 export const OP_PTE_PROTECT = 51; // W of r[a] as in prot r[b]; ctx.pte = old; F: see PROTECT_*
 export const OP_PTE_COPY = 52; // fork: entry of r[a] to mm r[b]; F = the parent's lost W
 export const OP_PTE_SET_VMA = 53; // as PTE_SET, W and SHARED from prot r[b]
@@ -355,7 +362,7 @@ export const OP_PTE_HUGE = 54; // 2 MiB leaf at r[a] from ctx.frame, flags imm
 export const OP_PTE_SPLIT = 55; // a huge leaf that r[a] is inside of becomes a table; F = did
 
 export const OP_FRAME_ALLOC = 56; // ctx.frame = a fresh frame, holding one reference
-export const OP_FRAME_GET = 57; // one more reference to ctx.frame: the page cache's own
+export const OP_FRAME_GET = 57; // ctx.frame + 1 reference; imm 1: ctx.frame = ctx.pte's first
 export const OP_FRAME_COPY = 58; // contents of ctx.pte's frame to ctx.frame
 export const OP_FRAME_PUT = 59; // drop the reference that ctx.pte held; 0 frees: generation + 1
 export const OP_FRAME_ONLY = 60; // F = ctx.pte's frame has one reference and is not the zero page
@@ -454,10 +461,12 @@ export const OP_ACCESS_NARROW = 154; // the request goes to those that may
 export const OP_ACCESS_FORGET = 155; // the accessed bit of ctx.pte is cleared
 export const OP_COW_SKIP = 156; // F = the own flush is left to OP_COW_DISPLACE
 export const OP_COW_DISPLACE = 157; // page r[a]: a kernel write makes this CPU walk again
+export const CLEAR_MOVING = 1; // of OP_PTE_CLEAR: its frame keeps the name of its place
 // When OP_PTE_PROTECT says that an entry needs a flush (imm): it was present, and …
 export const PROTECT_CHANGED = 0; // rights were taken or given (x86 flush_on_change)
 export const PROTECT_LOST = 1; // rights were taken
 export const PROTECT_GONE = 2; // mutant: it is not present any more
+export const PROTECT_RESTORE = 3; // none; and PTE_MARKS are taken away, else they keep it as it is
 export const DEFER_WRITABLE = 1; // mutant: writable entries, too
 export const ACCESS_MANY = 0xffff;
 export const ALLOC_KEEP = 1; // OP_FRAME_ALLOC: the frame may be one that has to be flushed for
@@ -481,7 +490,8 @@ export const OP_ASID_LOOK = 184; // F = mm r[a] needs the lock to be switched to
 export const OP_ASID_SWAP = 185; // its ASID is active here; F = a rollover came in between; imm 1
 export const OP_ASID_TAKE = 186; // with the lock: … of this generation; F = flush first; imm ASID_*
 export const OP_ASID_PIN = 187; // ctx.mm keeps its ASID (imm 1), or need not (0); F = done
-export const OP_COUNT = 188;
+export const OP_PTE_AWAIT = 188; // WAIT while the entry of r[a] is one of a migration
+export const OP_COUNT = 192;
 export const ASID_NAME = 1; // mutant: the request to come names the ASID that ctx.mm has now
 export const ASID_BLIND = 1; // imm of asid.swap, mutant: … whether or not one came
 export const ASID_XCHG = 2; // mutant: … and even if one came

@@ -3,6 +3,7 @@
  * accesses (notifiers.md 4). Adding one is one file like those in `consumers/`.
  */
 import type { Program, Reg } from "../program/notation.js";
+import type { Hooks } from "./era.js";
 
 /** A device model: data for its row, and programs in the same notation as the kernel's. */
 export interface Consumer {
@@ -14,11 +15,7 @@ export interface Consumer {
   /** Sharing walks the mm's own page table; mirroring fills a table of its own. */
   readonly kind: "sharing" | "mirroring";
   /** Called for range_start, range_end and secondary notifications; none: not subscribed. */
-  readonly hooks: {
-    readonly start?: Program;
-    readonly end?: Program;
-    readonly secondary?: Program;
-  };
+  readonly hooks: Hooks;
   /** One access to the page in `vpn`, to the end: hit, or fill and retry, or give up. */
   access(vpn: Reg, write: boolean): Program;
 }

@@ -3,12 +3,16 @@
  * ask it at three places. Adding one is one file like those in `eras/`, and its registration.
  */
 
+import type { Program } from "../program/notation.js";
+
 /** A row of the kernel's site table (notifiers.md 2.4): what the eras decide by. */
 export interface Site {
   /** Operation or function, as the table names it. */
   readonly name: string;
   /** Row number in the table. */
   readonly row: number;
+  /** Part of that row, "a", "b", …; none by default. */
+  readonly part?: string;
   /** Its pages are flushed one by one under the page-table lock (`*_clear_flush`). */
   readonly clearFlush: boolean;
   /**
@@ -21,6 +25,13 @@ export interface Site {
    * By default what is not flushed under the lock does.
    */
   readonly notifiesAtEnd?: boolean;
+}
+
+/** Programs that are run for range_start, range_end and secondary notifications. */
+export interface Hooks {
+  readonly start?: Program;
+  readonly end?: Program;
+  readonly secondary?: Program;
 }
 
 /** When notifications of the secondary TLBs are sent. */
@@ -40,4 +51,6 @@ export interface Era {
   readonly gatherNotifies: boolean;
   /** Every CPU flush carries a notification of the range it was asked to flush. */
   readonly flushNotifies: boolean;
+  /** What drivers of sharing consumers did; the consumer's own hooks by default. */
+  readonly sharingHooks?: Hooks;
 }

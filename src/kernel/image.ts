@@ -157,9 +157,10 @@ function scriptSteps(
   });
 }
 
-function addConsumer(assembler: Assembler, consumer: Consumer): void {
+function addConsumer(assembler: Assembler, consumer: Consumer, era: Era): void {
+  const hooks = (consumer.kind === "sharing" ? era.sharingHooks : undefined) ?? consumer.hooks;
   for (const hook of ["start", "end", "secondary"] as const) {
-    const program = consumer.hooks[hook];
+    const program = hooks[hook];
     if (program) assembler.add(entryOf.hook(consumer.name, hook), program, "ret");
   }
   for (const write of [false, true]) {
@@ -197,7 +198,7 @@ export function buildImage(options: ImageOptions): Image {
       assembler.add(operation.name, operation.build(new Kit(options.era, options.policy)));
     }
   }
-  for (const consumer of new Set(options.consumers)) addConsumer(assembler, consumer);
+  for (const consumer of new Set(options.consumers)) addConsumer(assembler, consumer, options.era);
   for (const script of options.scripts ?? []) {
     assembler.add(script.name, scriptSteps(options, script, script.steps));
   }

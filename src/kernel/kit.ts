@@ -12,14 +12,25 @@ import { flushLocal, send, wait } from "./policies/parts.js";
 import type { FlushPolicy } from "./policy.js";
 
 /** Why a bracket is opened (notifiers.md 2.1). */
-export type RangeEvent = "UNMAP" | "CLEAR" | "PROTECTION_VMA" | "PROTECTION_PAGE" | "RELEASE";
+export type RangeEvent =
+  | "UNMAP"
+  | "CLEAR"
+  | "PROTECTION_VMA"
+  | "PROTECTION_PAGE"
+  | "SOFT_DIRTY"
+  | "RELEASE"
+  | "MIGRATE"
+  | "EXCLUSIVE";
 
 const EVENTS: Record<RangeEvent, number> = {
   UNMAP: abi.EVENT_UNMAP,
   CLEAR: abi.EVENT_CLEAR,
   PROTECTION_VMA: abi.EVENT_PROTECTION_VMA,
   PROTECTION_PAGE: abi.EVENT_PROTECTION_PAGE,
+  SOFT_DIRTY: abi.EVENT_SOFT_DIRTY,
   RELEASE: abi.EVENT_RELEASE,
+  MIGRATE: abi.EVENT_MIGRATE,
+  EXCLUSIVE: abi.EVENT_EXCLUSIVE,
 };
 
 /** Pieces of kernel code, closed over one era and one policy. */
@@ -157,11 +168,20 @@ export class Kit {
 
   /** `*_clear_flush` of one page under the page-table lock, with the notification some eras add. */
   clearFlush(site: Site, vpn: Reg, next: Reg): Program {
-    return [
-      op("pte.clear", { a: vpn, note: "clear PTE" }),
-      this.flush(vpn, next),
-      this.era.lockedNotifies(site) ? this.notifySecondary(vpn, next) : [],
-    ];
+    return [op("pte.clear", { a: vpn, note: "clear PTE" }), this.flushLocked(site, vpn, next)];
+  }
+
+  /**
+   * The flush of [vpn, next) under the page-table lock, with that notification.
+   * @param info - INFO_* bits
+   */
+  flushLocked(site: Site, vpn: Reg, next: Reg, info = 0): Program {
+    return [this.flush(vpn, next, info), this.notifyLocked(site, vpn, next)];
+  }
+
+  /** That notification alone. */
+  notifyLocked(site: Site, vpn: Reg, next: Reg): Program {
+    return this.era.lockedNotifies(site) ? this.notifySecondary(vpn, next) : [];
   }
 
   /** `clearFlush` of copy-on-write, which may leave its own entry to {@link displaced}. */
@@ -217,6 +237,18 @@ export class Kit {
   gatherFlushQuietly(): Program {
     return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
       when(op("gather.range", { a, b }), [this.flush(a, b)]),
+    ]);
+  }
+
+  /** The gather's flush where pages were changed and stay: it notifies like any gather's. */
+  gatherFlushKept(): Program {
+    return this.regs.scope(["flushStart", "flushEnd"], (a, b) => [
+      when(op("gather.range", { a, b }), [
+        this.flush(a, b),
+        this.era.gatherNotifies
+          ? [op("gather.range", { a, b, imm: 1 }), this.notifySecondary(a, b)]
+          : [],
+      ]),
     ]);
   }
 
@@ -390,6 +422,19 @@ export class Kit {
       whilst(op("pte.next", { a: vpn, b: to }), [
         body(vpn),
         op("addi", { a: vpn, b: vpn, imm: 1 }),
+      ]),
+    ]);
+  }
+
+  /** The same for entries that stay: `body(vpn, next)`, with a huge one once, not page by page. */
+  forEachKeptEntry(from: Reg, to: Reg, body: (vpn: Reg, next: Reg) => Program): Program {
+    return this.regs.scope(["vpn", "next"], (vpn, next) => [
+      op("mov", { a: vpn, b: from }),
+      whilst(op("pte.next", { a: vpn, b: to }), [
+        op("addi", { a: next, b: vpn, imm: 1 }),
+        when(op("pte.bits", { imm: abi.PTE_HUGE }), [op("span.end", { a: next, b: vpn, imm: 1 })]),
+        body(vpn, next),
+        op("mov", { a: vpn, b: next }),
       ]),
     ]);
   }

@@ -181,6 +181,7 @@ export const OP_NAMES = {
   "access.forget": abi.OP_ACCESS_FORGET,
   "cow.skip": abi.OP_COW_SKIP,
   "cow.displace": abi.OP_COW_DISPLACE,
+  "pte.await": abi.OP_PTE_AWAIT,
 } as const;
 
 /** Name of a micro-op. */

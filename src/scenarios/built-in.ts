@@ -10,6 +10,7 @@ import type { Scenario, Verdict } from "./scenario.js";
 import { IDLE_SCENARIOS } from "./idle.js";
 import { ISOLATION_SCENARIOS } from "./isolation.js";
 import { DEFERRAL_SCENARIOS } from "./deferral.js";
+import { SITE_SCENARIOS } from "./sites.js";
 import { TOPOLOGY_SCENARIOS } from "./topology.js";
 import { TRANSPORT_SCENARIOS } from "./transports.js";
 import { migrateCopyFirstUser, WORKLOAD_SCENARIOS } from "./workloads.js";
@@ -159,7 +160,7 @@ const mremap: Scenario = {
     { name: "device", device: 0, steps: [{ device: "write", vpn: 0 }] },
   ],
   expect: {
-    sharing: { coupled: "SAFE", "*": "UAF" },
+    sharing: { coupled: "SAFE", "empty-table": "SAFE", "*": "UAF" },
     mirroring: SAFE,
     "mirroring-late-zap": { "*": "UAF" },
   },
@@ -498,6 +499,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...TOPOLOGY_SCENARIOS,
   ...ASID_SCENARIOS,
   ...PARKED_SCENARIOS,
+  ...SITE_SCENARIOS,
   ...WORKLOAD_SCENARIOS,
   migrateCopyFirstUser,
 ];

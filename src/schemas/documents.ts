@@ -8,6 +8,7 @@ import { OPERATIONS } from "../kernel/operations/index.js";
 import { scenarioFileSchema } from "../scenario-files/schema.js";
 import { scenarioSchema } from "../scenarios/validate.js";
 import { COMPLETION } from "../kernel/completion.js";
+import { audit } from "./sites.js";
 import { VERDICTS } from "../scenarios/scenario.js";
 import { type Figure, FIGURES } from "../simulation/policies.js";
 import { TRACE_FORMATS } from "../traces/format.js";
@@ -395,6 +396,7 @@ export const DOCUMENTS = {
   profile: profileSchema,
   workloads,
   record,
+  audit,
   error,
   scenario: scenarioSchema,
   "scenario-file": scenarioFileSchema(OPERATIONS),

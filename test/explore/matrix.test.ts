@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { check, expectedVerdict, listScenarios } from "../../src/index.js";
 
-const ERAS = ["double", "deduplicated", "coupled", "defer", "only-end-everywhere"];
+const ERAS = ["double", "deduplicated", "coupled", "defer", "only-end-everywhere", "empty-table"];
 
 /** Consumers a scenario says something about; without devices the choice does not matter. */
 function consumersOf(name: string): string[] {

@@ -565,6 +565,22 @@ export const MUTANTS: readonly Row[] = [
   },
   {
     kind: "operations",
+    name: "collapse.file-unbracketed",
+    scenario: "collapse-file-unbracketed",
+    options: { era: "deduplicated" },
+    names: /^NoUseAfterFree$/,
+    mended: { scenario: "collapse-file" },
+  },
+  {
+    kind: "operations",
+    name: "ksm.merge-early",
+    scenario: "ksm-merge-early",
+    options: { era: "deduplicated" },
+    names: /^NoUseAfterFree$/,
+    mended: { scenario: "ksm-merge" },
+  },
+  {
+    kind: "operations",
     name: "munmap-irqs-off",
     scenario: "irqs-off-unmap",
     options: {},

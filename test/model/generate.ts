@@ -22,6 +22,7 @@ import { comparer, type Difference } from "./compare.js";
 import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
 import { EXTRA_POLICIES } from "./extra-policies.js";
 import { Random, seedText } from "./random.js";
+import { siteArgs, SITES } from "./site-operations.js";
 import { Model, type ModelOptions } from "./state.js";
 import * as stepper from "./step.js";
 
@@ -106,6 +107,8 @@ const UNSOUND = [
   "madvise-uncounted",
   "madvise.free-uncounted",
   "munmap-irqs-off",
+  "collapse.file-unbracketed",
+  "ksm.merge-early",
   // Their tables are those of a process here, whose own munmap does not tell all CPUs.
   "kernel.read",
   "kernel.unmap",
@@ -265,6 +268,7 @@ export class Run {
         ...RARE,
         ...NEW,
         ...PUT_OFF,
+        ...SITES,
         ...favouredBy(catalogue.policy(this.policy)),
         ...(this.sound ? [] : [...UNSOUND, ...EXTRA]),
         ...(this.calls ? [...CALLS, ...CALLS] : []),
@@ -397,7 +401,8 @@ export class Run {
         return this.target(start, end);
       case "truncate":
         return [random.below(this.geometry.frames)];
-      case "fork": {
+      case "fork":
+      case "fork.hugetlb": {
         const child = this.model.mms.includes(null) || random.chance(5) ? this.freeTask() : null;
         return child === null ? null : [child + 1];
       }
@@ -417,7 +422,8 @@ export class Run {
       case "exit":
         return random.chance(40) ? [] : null;
       default:
-        return CALLS.includes(name) ? this.callArgs(name) : [start, end];
+        if (CALLS.includes(name)) return this.callArgs(name);
+        return siteArgs(name, random, this.geometry, () => this.page(), this.prots) ?? [start, end];
     }
   }
 

@@ -7,6 +7,10 @@ import { type Context, type Mm, type Model, ModelTrap, type Pte, type Table } fr
 import * as tables from "./tables.js";
 import { has } from "./tables.js";
 
+/** What says whether an entry is present, or why not. */
+const PRESENCE =
+  abi.PTE_P | abi.PTE_PROTNONE | abi.PTE_MIGRATION | abi.PTE_EXCLUSIVE | abi.PTE_DEVICE;
+
 function setRmap(model: Model, pfn: number, mm: Mm, vpn: bigint): void {
   if (pfn !== 0) model.frames[pfn].rmap = { mm: mm.index, vpn };
 }
@@ -23,15 +27,28 @@ function setSmall(model: Model, mm: Mm, vpn: bigint, pte: Pte): number {
   return abi.ST_OK;
 }
 
-function clear(model: Model, c: Context, mm: Mm, vpn: bigint, moving: boolean): number {
+/** Nothing may be at that place of the table above. */
+function putHuge(model: Model, mm: Mm, vpn: bigint, pte: Pte): number {
+  const status = tables.allocPath(model, mm, vpn, 1);
+  if (status !== abi.ST_OK) return status;
+  const { entries } = tables.tableOf(model, mm, vpn, 1)!;
+  const index = tables.indexOf(model, vpn, 1);
+  if (entries[index] !== null) return abi.ST_BAD_PROGRAM;
+  entries[index] = pte;
+  setRmap(model, pte.to, mm, vpn);
+  return abi.ST_OK;
+}
+
+function clear(model: Model, c: Context, mm: Mm, vpn: bigint, how: number): number {
   const place = tables.leafPlace(model, mm, vpn);
   if (!place) return abi.ST_BAD_PROGRAM;
   c.pte = place.table.entries[place.index]!;
   if (c.pte === null) return abi.ST_OK;
-  place.table.entries[place.index] = null;
+  const flags = how > 1 ? (c.pte.flags & ~PRESENCE) | how : 0;
+  place.table.entries[place.index] = how > 1 ? { to: c.pte.to, flags } : null;
   const frame = model.frames[c.pte.to];
   const isHere = frame.rmap?.mm === mm.index && frame.rmap.vpn === vpn;
-  if (!moving && isHere) frame.rmap = null;
+  if (how === 0 && isHere) frame.rmap = null;
   return abi.ST_OK;
 }
 
@@ -57,12 +74,19 @@ function protect(
   c.pte = old;
   c.flag = false;
   if (old === null) return abi.ST_OK;
+  const isMarked = has(old, abi.PTE_MIGRATION | abi.PTE_EXCLUSIVE | abi.PTE_DEVICE);
+  if (isMarked && when !== abi.PROTECT_RESTORE) {
+    const lost = (prot & abi.PROT_WRITE) === 0 ? abi.PTE_W : 0;
+    place.table.entries[place.index] = { to: old.to, flags: old.flags & ~lost };
+    return abi.ST_OK;
+  }
   const isShared = has(old, abi.PTE_SHARED);
   const isCached = has(old, abi.PTE_FILE);
   const isOwn = old.to !== 0 && !isCached && (isShared || model.frames[old.to].refs === 1);
   const mayWrite = (prot & abi.PROT_WRITE) !== 0 && (isOwn || has(old, abi.PTE_W));
   const mayRead = (prot & (abi.PROT_READ | abi.PROT_WRITE)) !== 0;
-  const kept = old.flags & ~(abi.PTE_P | abi.PTE_W | abi.PTE_PROTNONE | abi.PTE_EXEC);
+  const marks = abi.PTE_MIGRATION | abi.PTE_EXCLUSIVE | abi.PTE_DEVICE;
+  const kept = old.flags & ~(abi.PTE_P | abi.PTE_W | abi.PTE_PROTNONE | abi.PTE_EXEC | marks);
   const x = (prot & abi.PROT_EXEC) !== 0 ? abi.PTE_EXEC : 0;
   const flags = kept | (mayRead ? abi.PTE_P : abi.PTE_PROTNONE) | (mayWrite ? abi.PTE_W : 0) | x;
   place.table.entries[place.index] = { to: old.to, flags };
@@ -113,7 +137,10 @@ function split(model: Model, c: Context, mm: Mm, vpn: bigint): number {
   }
   const table = tables.takeTable(model, 0);
   if (!table) return abi.ST_NO_TABLES;
-  const small = { to: old!.to, flags: old!.flags & ~abi.PTE_HUGE };
+  const flags = old!.flags & ~abi.PTE_HUGE;
+  const marks = abi.PTE_MIGRATION | abi.PTE_PROTNONE;
+  const isMarked = has(old, abi.PTE_MIGRATION);
+  const small = { to: old!.to, flags: isMarked ? (flags & ~marks) | abi.PTE_P : flags };
   table.parent = place.table;
   inherit(model, place.table, place.index, table);
   table.entries = table.entries.map(() => small);
@@ -235,6 +262,7 @@ function frameOp(model: Model, actor: number, c: Context, i: Instruction, mm: Mm
       return abi.ST_OK;
     }
     case abi.OP_FRAME_GET:
+      if (i.imm !== 0) c.frame = c.pte?.to ?? 0;
       refFrame(model, c.frame);
       return abi.ST_OK;
     case abi.OP_FRAME_COPY:
@@ -268,7 +296,17 @@ function freshLeaf(c: Context, i: Instruction): Pte {
   const w = (prot & abi.PROT_WRITE) !== 0 ? abi.PTE_W : 0;
   const shared = (prot & abi.VMA_SHARED) !== 0 ? abi.PTE_SHARED : 0;
   const x = (prot & abi.PROT_EXEC) !== 0 ? abi.PTE_EXEC : 0;
-  return { to: c.frame, flags: i.imm | abi.PTE_P | w | shared | x };
+  const present = (i.imm & abi.PTE_PROTNONE) !== 0 ? 0 : abi.PTE_P;
+  return { to: c.frame, flags: i.imm | present | w | shared | x };
+}
+
+/** Waits while somebody has the page of the small entry on its way. */
+export function awaitMigration(model: Model, c: Context, i: Instruction): number {
+  if (c.mm === null) return abi.ST_BAD_PROGRAM;
+  const vpn = c.r[i.a];
+  const leaf = tables.tableOf(model, model.mm(c.mm), vpn, 0);
+  const entry = leaf ? leaf.entries[tables.indexOf(model, vpn, 0)]! : null;
+  return has(entry, abi.PTE_MIGRATION) ? abi.ST_WAIT : abi.ST_OK;
 }
 
 /** OP_VMA_FIND … OP_FRAME_DROP. */
@@ -299,11 +337,11 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
     case abi.OP_PTE_GET: {
       const place = tables.leafPlace(model, mm, x);
       c.pte = place ? place.table.entries[place.index]! : null;
-      c.flag = has(c.pte, abi.PTE_P);
+      c.flag = i.imm !== 0 ? c.pte !== null : has(c.pte, abi.PTE_P);
       return abi.ST_OK;
     }
     case abi.OP_PTE_CLEAR:
-      return clear(model, c, mm, x, i.imm !== 0);
+      return clear(model, c, mm, x, i.imm);
     case abi.OP_PTE_SET:
     case abi.OP_PTE_SET_VMA: {
       const status = setSmall(model, mm, x, freshLeaf(c, i));
@@ -312,7 +350,9 @@ export function runMemory(model: Model, actor: number, c: Context, i: Instructio
     }
     case abi.OP_PTE_PUT: {
       if (c.pte === null) return abi.ST_BAD_PROGRAM;
-      const status = setSmall(model, mm, x, c.pte);
+      const flags = i.imm === 0 ? c.pte.flags : (c.pte.flags & ~PRESENCE) | i.imm;
+      const put = has(c.pte, abi.PTE_HUGE) ? putHuge : setSmall;
+      const status = put(model, mm, x, { to: c.pte.to, flags });
       if (status === abi.ST_OK) c.pte = null;
       return status;
     }

@@ -70,7 +70,8 @@ function install(model: Model, device: Device, vpn: bigint, pte: Pte, gen: numbe
 /** A sharing device's walk: usable for the access, and whether anything is different now. */
 export function deviceWalk(model: Model, device: Device, vpn: bigint, write: boolean) {
   const mm = device.mm === null ? null : model.mms[device.mm];
-  if (!mm) return { usable: false, changed: false };
+  // While it counts a bracket, an empty table is its root.
+  if (!mm || device.inProgress > 0) return { usable: false, changed: false };
   const { pte, changed } = hardWalk(model, actorOf(model, device), device.pwc, mm, 0, vpn);
   if (!pte || (write && !has(pte, abi.PTE_W))) return { usable: false, changed };
   install(model, device, vpn, pte, model.frames[pte.to].gen);
@@ -82,6 +83,8 @@ function zap(model: Model, c: Context, device: Device, mode: number): void {
   if (mode === abi.ZAP_PAGE_OR_ALL) {
     const isPage = start === end || end - start === 1n;
     dropWhere(device.cache, (e) => !isPage || covers(e, start, start + 1n, model.bits));
+  } else if (mode === abi.ZAP_ALL) {
+    dropWhere(device.cache, () => true);
   } else {
     if (start >= end) return;
     dropWhere(device.cache, (e) => covers(e, start, end, model.bits));

@@ -16,7 +16,7 @@ import { runGather } from "./ops-gather.js";
 import { runLatr } from "./ops-latr.js";
 import { tick } from "./ops-life.js";
 import { runLocal } from "./ops-local.js";
-import { runMemory } from "./ops-memory.js";
+import { awaitMigration, runMemory } from "./ops-memory.js";
 import { deviceWalk, runNotify } from "./ops-notify.js";
 import { isTopology, runTopology } from "./ops-topology.js";
 import { interruptUnmasked, isTransport, runTransport } from "./ops-transport.js";
@@ -125,7 +125,8 @@ function runVisible(model: Model, actor: number, c: Context, i: Instruction): nu
   const from = c.pc;
   c.pc = from + 1;
   let status: number;
-  if (isTopology(i.op)) status = runTopology(model, actor, c, i);
+  if (i.op === abi.OP_PTE_AWAIT) status = awaitMigration(model, c, i);
+  else if (isTopology(i.op)) status = runTopology(model, actor, c, i);
   else if (isTransport(i.op)) status = runTransport(model, actor, c, i);
   else if (i.op < abi.OP_VMA_FIND) status = runControl(model, actor, c, i);
   else if (i.op < abi.OP_GATHER_BEGIN) status = runMemory(model, actor, c, i);

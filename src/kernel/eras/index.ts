@@ -4,6 +4,14 @@ import { coupled } from "./coupled.js";
 import { deduplicated } from "./deduplicated.js";
 import { defer } from "./defer.js";
 import { double } from "./double.js";
+import { emptyTable } from "./empty-table.js";
 import { onlyEndEverywhere } from "./only-end-everywhere.js";
 
-export const ERAS: readonly Era[] = [double, deduplicated, coupled, defer, onlyEndEverywhere];
+export const ERAS: readonly Era[] = [
+  double,
+  deduplicated,
+  coupled,
+  defer,
+  onlyEndEverywhere,
+  emptyTable,
+];

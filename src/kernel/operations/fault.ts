@@ -18,29 +18,36 @@ import { allocFrame, beforeWritable } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation, operationId } from "../operation.js";
 import { COW_SITE } from "../sites.js";
+import { faultMarked } from "./marked.js";
+import { splitForCopy } from "./split.js";
 
 /** A fresh page where there was none: zero page for a read of private anonymous memory. */
 function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
+  // Without a table a huge page was there until just now: the access faults again.
   const fresh: Program = [
     allocFrame(kit),
-    when(op("ptl.lock", { a: vpn }), [
-      when(
-        op("pte.get", { a: vpn }),
-        [op("frame.drop", { note: "somebody was faster" })],
-        [
-          kit.settleSwappedPage(vpn),
-          beforeWritable(kit, vpn, prot),
-          op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" }),
-        ],
-      ),
-      op("ptl.unlock"),
-    ]),
+    when(
+      op("ptl.lock", { a: vpn }),
+      [
+        when(
+          op("pte.get", { a: vpn, imm: 1 }),
+          [op("frame.drop", { note: "somebody was faster" })],
+          [
+            kit.settleSwappedPage(vpn),
+            beforeWritable(kit, vpn, prot),
+            op("pte.set.vma", { a: vpn, b: prot, note: "set PTE" }),
+          ],
+        ),
+        op("ptl.unlock"),
+      ],
+      [op("frame.drop")],
+    ),
   ];
   if (write) return fresh;
   const shared = abi.VMA_SHARED | abi.VMA_FILE;
   const zero: Program = [
     when(op("ptl.lock", { a: vpn }), [
-      unless(op("pte.get", { a: vpn }), [
+      unless(op("pte.get", { a: vpn, imm: 1 }), [
         kit.settleSwappedPage(vpn),
         op("frame.zero"),
         op("pte.set", { a: vpn, note: "map zero page" }),
@@ -49,17 +56,21 @@ function populate(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
     ]),
   ];
   // A private file page belongs to the page cache: mapped read-only, and never the last reference.
+  const dropCached: Program = [op("frame.drop"), op("frame.drop")];
   const cached: Program = [
     allocFrame(kit, "page-cache page"),
     op("frame.get"),
-    when(op("ptl.lock", { a: vpn }), [
-      when(
-        op("pte.get", { a: vpn }),
-        [op("frame.drop"), op("frame.drop")],
-        [kit.settleSwappedPage(vpn), op("pte.set", { a: vpn, note: "map page-cache page" })],
-      ),
-      op("ptl.unlock"),
-    ]),
+    when(
+      op("ptl.lock", { a: vpn }),
+      [
+        when(op("pte.get", { a: vpn, imm: 1 }), dropCached, [
+          kit.settleSwappedPage(vpn),
+          op("pte.set", { a: vpn, note: "map page-cache page" }),
+        ]),
+        op("ptl.unlock"),
+      ],
+      dropCached,
+    ),
   ];
   return [
     when(
@@ -78,7 +89,7 @@ function copyOnWrite(kit: Kit, vpn: Reg, prot: Reg, next: Reg): Program {
     kit.range(COW_SITE, "CLEAR", vpn, next, [
       op("ptl.lock", { a: vpn }),
       when(
-        [op("pte.get", { a: vpn }), op("pte.bits", { imm: abi.PTE_W })] as Node,
+        [op("pte.get", { a: vpn }), op("pte.bits", { imm: abi.PTE_W | abi.PTE_HUGE })] as Node,
         [op("frame.drop", { note: "already copied" }), op("pte.forget"), op("ptl.unlock")],
         [
           when(
@@ -117,7 +128,12 @@ function writeProtected(kit: Kit, vpn: Reg, prot: Reg): Program {
             op("pte.protect", { a: vpn, b: prot, note: "reuse: make writable" }),
             op("ptl.unlock"),
           ],
-          [op("ptl.unlock"), copyOnWrite(kit, vpn, prot, next)],
+          [
+            op("ptl.unlock"),
+            when(op("pte.bits", { imm: abi.PTE_HUGE }), splitForCopy(kit, vpn), [
+              copyOnWrite(kit, vpn, prot, next),
+            ]),
+          ],
         ),
       ],
     ),
@@ -127,9 +143,10 @@ function writeProtected(kit: Kit, vpn: Reg, prot: Reg): Program {
 /** handle_mm_fault for `vpn`. Afterwards `prot` is 0 if the access is not allowed at all. */
 export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
   const wanted = write ? abi.PROT_WRITE : abi.PROT_READ;
-  const present: Program = write
+  const granted: Program = write
     ? [when(op("pte.bits", { imm: abi.PTE_W }), [op("ptl.unlock")], writeProtected(kit, vpn, prot))]
     : [op("ptl.unlock")];
+  const present = when(op("pte.bits", { imm: abi.PTE_P }), granted, faultMarked(kit, vpn, prot));
   return [
     op("mmap.read.lock"),
     op("vma.find", { a: vpn, b: prot }),
@@ -138,10 +155,11 @@ export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Prog
       [
         op("table.alloc", { a: vpn }),
         when(op("ptl.lock", { a: vpn }), [
-          when(op("pte.get", { a: vpn }), present, [
-            op("ptl.unlock"),
-            populate(kit, vpn, prot, write),
-          ]),
+          when(
+            op("pte.get", { a: vpn, imm: 1 }),
+            [present],
+            [op("ptl.unlock"), populate(kit, vpn, prot, write)],
+          ),
         ]),
         kit.copyTables(vpn),
       ],

@@ -2,7 +2,9 @@
 import type { Operation } from "../operation.js";
 import { age } from "./age.js";
 import { runChild } from "./child.js";
+import { COLLAPSE_OPERATIONS } from "./collapse.js";
 import { compute } from "./compute.js";
+import { DOWNGRADE_OPERATIONS } from "./downgrade.js";
 import {
   discard,
   discardHeld,
@@ -32,7 +34,10 @@ import {
   switchAway,
 } from "./infer.js";
 import { munmapIrqsOff, storeIrqsOff } from "./irqs-off.js";
+import { HUGE_OPERATIONS } from "./huge.js";
+import { HUGETLB_OPERATIONS } from "./hugetlb.js";
 import { kernelRead, kernelUnmap } from "./kernel-pages.js";
+import { KSM_OPERATIONS } from "./ksm.js";
 import {
   madvise,
   madviseAge,
@@ -45,8 +50,10 @@ import {
 } from "./madvise.js";
 import { mmap } from "./map.js";
 import { migrate, migrateCopyFirst } from "./migrate.js";
+import { MIGRATE_ENTRY_OPERATIONS } from "./migrate-entries.js";
 import { mprotect } from "./mprotect.js";
 import { mremap, mremapKeep, mremapLateFlush } from "./mremap.js";
+import { oomReap } from "./oom.js";
 import { cpuOffline, cpuOfflineUndrained, madviseIrqsOff } from "./offline.js";
 import { asidPin, asidUnpin } from "./pin-asid.js";
 import { mapAround, populateRead, populateWrite } from "./populate.js";
@@ -62,6 +69,7 @@ import {
   useMm,
 } from "./process.js";
 import { reclaim, reclaimNested } from "./reclaim.js";
+import { uprobe } from "./uprobe.js";
 import { truncate } from "./truncate.js";
 import { madviseFreeUncounted, madviseUncounted } from "./uncounted.js";
 import { brk, mmapFixed, munmap, munmapShared, munmapTablesFirst } from "./unmap.js";
@@ -142,4 +150,12 @@ export const OPERATIONS: readonly Operation[] = [
   asidPin,
   asidUnpin,
   forkNeeded,
+  oomReap,
+  uprobe,
+  ...HUGE_OPERATIONS,
+  ...COLLAPSE_OPERATIONS,
+  ...KSM_OPERATIONS,
+  ...MIGRATE_ENTRY_OPERATIONS,
+  ...HUGETLB_OPERATIONS,
+  ...DOWNGRADE_OPERATIONS,
 ];

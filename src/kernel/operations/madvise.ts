@@ -3,7 +3,7 @@ import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, NEEDS_TABLES, operation } from "../operation.js";
-import { RECLAIM_SITE, ZAP_SITE } from "../sites.js";
+import { FREE_SITE, RECLAIM_SITE, ZAP_SITE } from "../sites.js";
 
 export const madvise = operation(
   "madvise",
@@ -61,7 +61,7 @@ export const madviseFree = operation(
     op("gather.begin"),
     cleanPages(kit, start, end),
     op("gather.nested"),
-    kit.gatherFlushQuietly(),
+    kit.gatherFlushKept(),
     op("gather.end"),
     op("mmap.read.unlock"),
   ],
@@ -69,7 +69,7 @@ export const madviseFree = operation(
 
 /** The dirty pages of [start, end) are clean, and in the range of the open gather. */
 export function cleanPages(kit: Kit, start: Reg, end: Reg): Program {
-  return kit.range(ZAP_SITE, "CLEAR", start, end, [
+  return kit.range(FREE_SITE, "CLEAR", start, end, [
     kit.forEachTable(start, end, (from, to) => [
       when(op("ptl.lock", { a: from }), [
         kit.forEachEntry(from, to, (vpn) => [freePage(kit, vpn)]),

@@ -25,20 +25,24 @@ export const mapAround = operation(
     forEachPage(start, end, [
       op("table.alloc", { a: start }),
       allocFrame(kit, "page-cache page"),
-      when(op("ptl.lock", { a: start }), [
-        op("pte.get", { a: start }),
-        when(
-          op("pte.bits", { imm: abi.PTE_P | abi.PTE_PROTNONE }),
-          [op("frame.drop")],
-          [
-            beforeWritable(kit, start, prot),
-            kit.settleSwappedPage(start),
-            op("pte.set.vma", { a: start, b: prot, imm: abi.PTE_FILE, note: "set PTE" }),
-          ],
-        ),
-        op("pte.forget"),
-        op("ptl.unlock"),
-      ]),
+      when(
+        op("ptl.lock", { a: start }),
+        [
+          op("pte.get", { a: start }),
+          when(
+            op("pte.bits", { imm: abi.PTE_P | abi.PTE_PROTNONE }),
+            [op("frame.drop")],
+            [
+              beforeWritable(kit, start, prot),
+              kit.settleSwappedPage(start),
+              op("pte.set.vma", { a: start, b: prot, imm: abi.PTE_FILE, note: "set PTE" }),
+            ],
+          ),
+          op("pte.forget"),
+          op("ptl.unlock"),
+        ],
+        [op("frame.drop")],
+      ),
     ]),
     op("mmap.read.unlock"),
   ],

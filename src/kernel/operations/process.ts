@@ -1,16 +1,25 @@
 /** Rows 8 and 1 for whole address spaces: fork, exec, exit; and the context switch. */
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, unless, when, whilst } from "../../program/notation.js";
-import type { Kit } from "../kit.js";
+import type { Site } from "../era.js";
+import type { Kit, RangeEvent } from "../kit.js";
 import { NEEDS_DATA, NEEDS_TABLES, operation } from "../operation.js";
 import { COPY_SITE, UNMAP_SITE } from "../sites.js";
 import { zapShared } from "./unmap.js";
 
-/**
- * dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end.
- * @param needed - only VMAs whose pages faults could not bring back: vma_needs_copy
- */
-function duplicate(kit: Kit, child: Reg, needed = false): Program {
+/** What forks differ in. */
+interface Copying {
+  readonly site: Site;
+  readonly event: RangeEvent;
+  /** Only VMAs whose pages faults could not bring back: vma_needs_copy. */
+  readonly needed?: boolean;
+  /** Where entries are notified under their lock, each stands for its whole VMA. */
+  readonly eachNotifies?: boolean;
+}
+
+/** dup_mmap; `child` holds the new mm. One bracket per private VMA, one flush at the very end. */
+function duplicate(kit: Kit, child: Reg, how: Copying): Program {
+  const needed = how.needed === true;
   return [
     op("vma.copy", { a: child }),
     kit.regs.scope(["from", "to"], (from, to) => [
@@ -23,10 +32,10 @@ function duplicate(kit: Kit, child: Reg, needed = false): Program {
             needed
               ? [
                   unless(op("bits", { a: prot, imm: abi.VMA_UNWRITTEN }), [
-                    copyPrivate(kit, from, to, child, prot),
+                    copyPrivate(kit, from, to, child, prot, how),
                   ]),
                 ]
-              : [copyPrivate(kit, from, to, child, prot)],
+              : [copyPrivate(kit, from, to, child, prot, how)],
           ),
           op("mov", { a: from, b: to }),
         ]),
@@ -39,20 +48,34 @@ function duplicate(kit: Kit, child: Reg, needed = false): Program {
   ];
 }
 
-function copyPrivate(kit: Kit, from: Reg, to: Reg, child: Reg, prot: Reg): Program {
-  return kit.range(COPY_SITE, "PROTECTION_PAGE", from, to, [
-    copyRangeAround(kit, from, to, child, prot),
-  ]);
+function copyPrivate(
+  kit: Kit,
+  from: Reg,
+  to: Reg,
+  child: Reg,
+  prot: Reg,
+  { site, event, eachNotifies }: Copying,
+): Program {
+  const each = eachNotifies === true ? kit.notifyLocked(site, from, to) : [];
+  return kit.range(site, event, from, to, [copyRangeAround(kit, from, to, child, prot, each)]);
 }
 
 /** As copyRange, with `cursor` (whose value is no longer needed) for the table walk. */
-function copyRangeAround(kit: Kit, from: Reg, to: Reg, child: Reg, cursor: Reg): Program {
+function copyRangeAround(
+  kit: Kit,
+  from: Reg,
+  to: Reg,
+  child: Reg,
+  cursor: Reg,
+  each: Program = [],
+): Program {
   return kit.regs.scope(["stop"], (stop) => [
     op("mov", { a: cursor, b: from }),
     whilst(op("table.next", { a: cursor, b: to, c: stop }), [
       when(op("ptl.lock", { a: cursor }), [
-        kit.forEachEntry(cursor, stop, (vpn) => [
+        kit.forEachKeptEntry(cursor, stop, (vpn) => [
           op("pte.copy", { a: vpn, b: child, note: "write-protect and share" }),
+          each,
         ]),
         op("ptl.unlock"),
       ]),
@@ -61,7 +84,10 @@ function copyRangeAround(kit: Kit, from: Reg, to: Reg, child: Reg, cursor: Reg):
   ]);
 }
 
-function forking(kit: Kit, childTask: Reg, needed: boolean): Program {
+const PLAIN: Copying = { site: COPY_SITE, event: "PROTECTION_PAGE" };
+
+/** fork; `childTask` is used up. */
+export function forking(kit: Kit, childTask: Reg, how: Copying): Program {
   return [
     op("mmap.write.lock"),
     kit.regs.scope(["child"], (child) => [
@@ -69,7 +95,7 @@ function forking(kit: Kit, childTask: Reg, needed: boolean): Program {
       op("task.mm", { a: childTask, b: child }),
       op("mov", { a: childTask, b: child }),
     ]),
-    duplicate(kit, childTask, needed),
+    duplicate(kit, childTask, how),
     op("mmap.write.unlock"),
   ];
 }
@@ -83,7 +109,7 @@ export const fork = operation(
     settles: "all",
     needs: NEEDS_DATA,
   },
-  (kit, { childTask }) => forking(kit, childTask, false),
+  (kit, { childTask }) => forking(kit, childTask, PLAIN),
 );
 
 export const forkNeeded = operation(
@@ -95,7 +121,7 @@ export const forkNeeded = operation(
     settles: "all",
     needs: NEEDS_DATA,
   },
-  (kit, { childTask }) => forking(kit, childTask, true),
+  (kit, { childTask }) => forking(kit, childTask, { ...PLAIN, needed: true }),
 );
 
 /**

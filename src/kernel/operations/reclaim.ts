@@ -8,7 +8,7 @@ import { op, type Program, type Reg, unless, when } from "../../program/notation
 import { closeDeferral, deferOrFlush } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation } from "../operation.js";
-import { RECLAIM_SITE } from "../sites.js";
+import { RECLAIM_FILE_SITE, RECLAIM_SITE } from "../sites.js";
 
 function flushOrDefer(kit: Kit, vpn: Reg, next: Reg): Program {
   const flush = kit.flush(vpn, next);
@@ -20,13 +20,21 @@ function flushOrDefer(kit: Kit, vpn: Reg, next: Reg): Program {
   return [when(op("batch.should"), [defer], flush)];
 }
 
+/** The entry is in ctx.pte. A file's page is locked: in some eras it can wait for the bracket. */
+function notifyUnmapped(kit: Kit, vpn: Reg, next: Reg): Program {
+  const swapped = kit.notifyLocked(RECLAIM_SITE, vpn, next);
+  const filed = kit.notifyLocked(RECLAIM_FILE_SITE, vpn, next);
+  if (swapped.length === filed.length) return swapped;
+  return [when(op("pte.bits", { imm: abi.PTE_FILE | abi.PTE_SHARED }), filed, swapped)];
+}
+
 /** The page is isolated first, so that a flush that is put off can park it. */
 function parkOrFlush(kit: Kit, vpn: Reg, next: Reg): Program {
   return [
     op("gather.add", { a: vpn, note: "isolate page" }),
     kit.policy.swaps === "written" ? op("frame.collect", { note: "write it out (too early)" }) : [],
     kit.flush(vpn, next, abi.INFO_PARKS),
-    kit.era.lockedNotifies(RECLAIM_SITE) ? kit.notifySecondary(vpn, next) : [],
+    kit.notifyLocked(RECLAIM_SITE, vpn, next),
   ];
 }
 
@@ -45,7 +53,7 @@ function unmapEntry(kit: Kit, vpn: Reg): Program {
       op("pte.clear", { a: vpn, note: "clear PTE" }),
       op("addi", { a: next, b: vpn, imm: 1 }),
       deferOrFlush(kit, vpn, next, flushOrDefer(kit, vpn, next)),
-      kit.era.lockedNotifies(RECLAIM_SITE) ? kit.notifySecondary(vpn, next) : [],
+      notifyUnmapped(kit, vpn, next),
       op("gather.add", { a: vpn, note: "isolate page" }),
     ]),
   ]);

@@ -42,5 +42,5 @@ export const madviseFreeUncounted = uncounted(
   "madvise.free-uncounted",
   "mutant: as madvise.free, but flushes only what it has cleaned itself",
   cleanPages,
-  (kit) => kit.gatherFlushQuietly(),
+  (kit) => kit.gatherFlushKept(),
 );

@@ -1,5 +1,5 @@
 /** write(2) to a file that is mapped: the kernel changes the page cache's page. */
-import { op, when } from "../../program/notation.js";
+import { again, op, repeat, unless, when } from "../../program/notation.js";
 import { allocFrame } from "../deferral.js";
 import { operation } from "../operation.js";
 
@@ -20,12 +20,12 @@ export const writeFile = operation(
       op("addi", { a: next, b: vpn, imm: 1 }),
       op("mmap.read.lock"),
       when(op("vma.find", { a: vpn, b: prot }), [
-        op("table.alloc", { a: vpn }),
         allocFrame(kit, "page-cache page"),
-        op("ptl.lock", { a: vpn }),
+        // A huge page may have been there, and dropped before it was locked.
+        repeat([op("table.alloc", { a: vpn }), unless(op("ptl.lock", { a: vpn }), [again])]),
         kit.settleSwapped(vpn, next),
         when(
-          op("pte.get", { a: vpn }),
+          op("pte.get", { a: vpn, imm: 1 }),
           [op("frame.drop", { note: "it is there" })],
           [op("pte.set.vma", { a: vpn, b: prot, note: "map page-cache page" })],
         ),

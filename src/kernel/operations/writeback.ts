@@ -11,8 +11,7 @@ function cleanEntry(kit: Kit, vpn: Reg): Program {
   return kit.regs.scope(["next"], (next) => [
     when(op("pte.clean", { a: vpn, imm: 1, note: "clean and write-protect PTE" }), [
       op("addi", { a: next, b: vpn, imm: 1 }),
-      kit.flush(vpn, next),
-      kit.era.lockedNotifies(CLEAN_SITE) ? kit.notifySecondary(vpn, next) : [],
+      kit.flushLocked(CLEAN_SITE, vpn, next),
     ]),
     op("pte.forget"),
   ]);
