@@ -30,7 +30,17 @@ export function decode(code: Uint32Array, pc: number): Instruction {
   };
 }
 
-const EVENTS = ["UNMAP", "CLEAR", "PROTECTION_VMA", "PROTECTION_PAGE", "SOFT_DIRTY", "RELEASE"];
+/** By their numbers, as EVENT_* of the ABI. */
+const EVENTS = [
+  "UNMAP",
+  "CLEAR",
+  "PROTECTION_VMA",
+  "PROTECTION_PAGE",
+  "SOFT_DIRTY",
+  "RELEASE",
+  "MIGRATE",
+  "EXCLUSIVE",
+];
 const HOOKS = ["start", "end", "secondary"];
 
 /** `name` with the operands that matter, e.g. `pte.clear r4`, `range.begin CLEAR [r0, r1)`. */

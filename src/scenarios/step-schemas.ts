@@ -19,7 +19,10 @@ export const EVENT_NAMES = [
   "CLEAR",
   "PROTECTION_VMA",
   "PROTECTION_PAGE",
+  "SOFT_DIRTY",
   "RELEASE",
+  "MIGRATE",
+  "EXCLUSIVE",
 ] as const;
 
 const flag = z.boolean().exactOptional();
