@@ -77,7 +77,7 @@ export function leaveGuest<F>(m: usize, self: u32, end: u64): void {
   if (clock.ipiAt - kick <= end) wakeByIpi<F>(m, self, end);
 }
 
-/** When an interrupt posted at `posted` is taken: at `arrival`, or as its target enters its guest. */
+/** When an interrupt posted at `posted` is taken: at `arrival`, or as its target comes back. */
 export function takenAt<F>(m: usize, target: u32, posted: u64, arrival: u64): u64 {
   if (isShared<F>() || hdr(m, abi.H_OFF_HEAP) == 0) return arrival;
   const end = clockAt(m, target).exitEnd;

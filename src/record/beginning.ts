@@ -1,8 +1,8 @@
 /**
  * Where a recording of a command begins. The shell that waits at the gate has slept and moved
  * between CPUs before anything was recorded, so what the kernel does when its address space goes
- * cannot be understood from the recording. The gate therefore executes a second shell, which becomes
- * the command at once, and what came before that one is left out.
+ * cannot be understood from the recording. The gate therefore executes a second shell, which
+ * becomes the command at once, and what came before that one is left out.
  */
 
 /** Bytes that are held back until the beginning is found; beyond them there is none. */

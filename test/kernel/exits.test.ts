@@ -1,4 +1,4 @@
-/** A virtual CPU leaves its guest to send an interrupt: what is posted to it by then it takes first. */
+/** A virtual CPU that leaves its guest to send an interrupt takes what was posted by then first. */
 import { expect, test } from "vitest";
 import * as abi from "../../src/core/abi.js";
 import { type CostProfile, Machine } from "../../src/index.js";

@@ -4,12 +4,8 @@
  */
 import * as abi from "../../src/core/abi.js";
 import { BASE, Core } from "../../src/core/core.js";
-import {
-  checkGeometry,
-  EXPLORED_GEOMETRY,
-  type Geometry,
-  pagesOf,
-} from "../../src/core/geometry.js";
+import { checkGeometry, EXPLORED_GEOMETRY, pagesOf } from "../../src/core/geometry.js";
+import type { Geometry } from "../../src/core/geometry.js";
 import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
 import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";

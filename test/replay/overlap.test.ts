@@ -45,7 +45,7 @@ describe("requests of one mm on two CPUs", () => {
     ]);
   });
 
-  it("at once, each CPU flushes everything once, and finds nothing left the second time", async () => {
+  it("at once, each CPU flushes everything once and finds nothing left after that", async () => {
     const flushes = await flushesOf(both(3));
     expect(flushes.filter((flush) => flush.startsWith("send"))).toHaveLength(2);
     // The first to send flushes for itself; the second is interrupted before it does.

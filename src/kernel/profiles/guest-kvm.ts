@@ -3,7 +3,7 @@ import { topologyPrices } from "./topology.js";
 
 const T10 = "shootdown.md 3.1 and T10: measured in a 2-vCPU KVM guest on AMD EPYC, Linux 6.18";
 
-const POSTED = `${T10}; docs/profiles.md: who sends within 2 us of another CPU is interrupted first`;
+const POSTED = `${T10}; docs/profiles.md: who sends within 2 us of another is interrupted first`;
 
 /** A virtual machine: sending an interrupt is an exit, and delivery is dear. */
 export const guestKvm: CostProfile = {
