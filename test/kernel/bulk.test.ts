@@ -98,7 +98,8 @@ describe("a flush request is carried out in one go", () => {
   // Those of other programs. Of the others some have handlers, options or requests that the core
   // refuses: see below.
   const ofNone = /^(no-|local-only|broadcast|latr|self-|eco-|pv-flush-blind|hybrid|directory)/;
-  const others = /^(messages|fpr|cleared-|newest-|in-context|invlpgb|riscv|idle-poll-stale)/;
+  const others =
+    /^(messages|asids|riscv-asids|fpr|cleared-|newest-|in-context|invlpgb|riscv|idle-poll-stale)/;
   // Some requests of theirs have a program of their own.
   const partly = /^(abis|cow-)/;
   const decoded = (name: string) => ofNone.test(name) || others.test(name);
