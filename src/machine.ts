@@ -252,6 +252,15 @@ export class Machine {
     }
   }
 
+  /** A CPU that has run many mms: whoever leaves one for init_mm finds no ASID slot of it. */
+  assumeUsed(cpu: number): void {
+    this.index("cpu", cpu, this.geometry.cpus);
+    const slots = (this.core.cpu(cpu) + CPU.size) >> 2;
+    for (let slot = 0; slot < this.geometry.asids; slot++) {
+      if (this.core.u32[slots + slot * 2] === abi.INIT_CTX_ID) this.core.u32[slots + slot * 2] = 0;
+    }
+  }
+
   /** Is this CPU in lazy TLB mode? */
   isLazy(cpu: number): boolean {
     this.index("cpu", cpu, this.geometry.cpus);

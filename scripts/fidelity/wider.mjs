@@ -165,7 +165,7 @@ export const WIDER = [
     command: ["openssl", "speed", "-seconds", "1", "-multi", "2", "sha256"],
   },
   stress("stack", false, "--stack-ops", "30"),
-  stress("bigheap", false, "--bigheap-bytes", "32M"),
+  stress("bigheap", false, "--bigheap-growth", "1M"),
   stress("exec", false, "--exec-ops", "100"),
   stress("mmapfixed", true, "--mmapfixed-ops", "500"),
   stress("remap", true, "--remap-ops", "50"),

@@ -17,6 +17,8 @@ export interface Ahead {
   readonly exit: SyscallExit | null;
   /** How often an entry's thread then sleeps uninterruptibly, as it does for a lock. */
   readonly waits: number;
+  /** An entry's thread is switched away before it has made another thread, or returned. */
+  readonly leaves: boolean;
   /** The next event that is no deed, if it is known. */
   readonly next: TraceEvent | null;
   /**
@@ -70,12 +72,18 @@ export async function withExits(
   const open = new Map<number, SyscallEnter>();
   const exits = new Map<SyscallEnter, SyscallExit>();
   const waiting = new Map<SyscallEnter, number>();
+  const leaving = new Set<SyscallEnter>();
+  /** Open calls that have made another thread. */
+  const made = new Set<SyscallEnter>();
   const pass = (keep: number): void => {
     while (queue.length - head > keep) {
       const event = queue[head++];
       let exit: SyscallExit | null = null;
       let waits = 0;
+      let leaves = false;
       if (event.kind === "syscallEnter") {
+        leaves = leaving.delete(event);
+        made.delete(event);
         exit = exits.get(event) ?? null;
         exits.delete(event);
         waits = waiting.get(event) ?? 0;
@@ -83,13 +91,13 @@ export async function withExits(
         if (open.get(event.tid) === event) open.delete(event.tid);
       }
       if (isDeed(event)) {
-        take({ event, exit, waits, next: null, wakes: null });
+        take({ event, exit, waits, leaves, next: null, wakes: null });
         continue;
       }
       if (ahead < head) ahead = head;
       while (ahead < queue.length && isDeed(queue[ahead])) ahead++;
       const wakes = wokenBy(event, queue, head);
-      take({ event, exit, waits, next: queue[ahead] ?? null, wakes });
+      take({ event, exit, waits, leaves, next: queue[ahead] ?? null, wakes });
     }
     if (head > LOOK_AHEAD) {
       queue = queue.slice(head);
@@ -105,9 +113,14 @@ export async function withExits(
         const enter = open.get(event.tid);
         if (enter !== undefined && enter.call === event.call) exits.set(enter, event);
         open.delete(event.tid);
-      } else if (event.kind === "schedSwitch" && event.prevState.startsWith("D")) {
+      } else if (event.kind === "schedProcessFork") {
+        const enter = open.get(event.tid);
+        if (enter !== undefined) made.add(enter);
+      } else if (event.kind === "schedSwitch") {
         const enter = open.get(event.prevTid);
-        if (enter !== undefined) waiting.set(enter, (waiting.get(enter) ?? 0) + 1);
+        if (enter === undefined) continue;
+        if (!made.has(enter)) leaving.add(enter);
+        if (event.prevState.startsWith("D")) waiting.set(enter, (waiting.get(enter) ?? 0) + 1);
       }
     }
     pass(LOOK_AHEAD);

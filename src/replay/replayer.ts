@@ -34,9 +34,14 @@ const STACK_TOP_FROM_END = 2;
 const STACK_MOVE_PAGES = 2 ** 21;
 const USER_HALF = 2;
 
+/** What a clone does will be known when the child is there. */
+const UNKNOWN = { shares: null, row: -1, child: null };
+
 interface PendingClone {
   /** The child uses the parent's mm; null: only the child will tell. */
   readonly shares: boolean | null;
+  /** It certainly does not. */
+  readonly copies?: boolean;
   /** Row of the child, when the parent's mm was copied at the entry. */
   readonly row: number;
   readonly child: Space | null;
@@ -97,7 +102,7 @@ export class Replayer {
   }
 
   /** The next event. Deeds are passed over. */
-  take({ event, exit, waits, next, wakes }: Ahead): void {
+  take({ event, exit, waits, leaves, next, wakes }: Ahead): void {
     if (isDeed(event)) return;
     this.stage.comes(event, next === null ? null : next.timeNs);
     this.gathered();
@@ -106,7 +111,7 @@ export class Replayer {
     if (running !== event.tid && this.leaving.has(running)) this.leave(running, event);
     switch (event.kind) {
       case "syscallEnter":
-        this.enter(event, exit, waits);
+        this.enter(event, exit, waits, leaves);
         return;
       case "syscallExit":
         this.exit(event);
@@ -166,7 +171,12 @@ export class Replayer {
     return thread;
   }
 
-  private enter(event: SyscallEnter, exit: SyscallExit | null, waits: number): void {
+  private enter(
+    event: SyscallEnter,
+    exit: SyscallExit | null,
+    waits: number,
+    leaves: boolean,
+  ): void {
     this.release(event.tid);
     const cause = String(event.line);
     const { call } = event;
@@ -193,7 +203,7 @@ export class Replayer {
       }
       this.perform(opened, space, this.where(event, cause));
     } else if (call === "clone" || call === "fork" || call === "vfork" || call === "clone3") {
-      this.clone(event, space, waits, this.where(event, cause));
+      this.clone(event, space, { waits, leaves }, this.where(event, cause));
     }
   }
 
@@ -293,7 +303,12 @@ export class Replayer {
     }
   }
 
-  private clone(event: SyscallEnter, space: Space, waits: number, where: Where): void {
+  private clone(
+    event: SyscallEnter,
+    space: Space,
+    { waits, leaves }: { waits: number; leaves: boolean },
+    where: Where,
+  ): void {
     const flags = "flags" in event ? event.flags : undefined;
     if (event.call === "clone3" && flags === undefined) {
       // Its flags are in user memory. Whoever sleeps until the child is done shares its mm.
@@ -302,7 +317,9 @@ export class Replayer {
     }
     const copies =
       event.call === "fork" || (event.call !== "vfork" && ((flags ?? CLONE_VM) & CLONE_VM) === 0);
-    if (copies) this.clones.set(event.tid, this.copy(space, where));
+    // Who is switched away before the child is there copies, and flushes, where it runs again.
+    if (copies && leaves) this.clones.set(event.tid, { ...UNKNOWN, copies });
+    else if (copies) this.clones.set(event.tid, this.copy(space, where));
     else this.clones.set(event.tid, { shares: true, row: -1, child: null });
   }
 
@@ -419,7 +436,7 @@ export class Replayer {
     let pending = this.clones.get(event.tid);
     this.clones.delete(event.tid);
     if (this.leaving.has(event.childTid)) this.leave(event.childTid, event);
-    if (pending?.shares === null && this.isProcess(event.childTid)) {
+    if (pending?.shares === null && (pending.copies === true || this.isProcess(event.childTid))) {
       const cause = this.open.get(event.tid)?.cause ?? String(event.line);
       pending = this.copy(this.present(event).space, this.where(event, cause));
     }

@@ -106,6 +106,7 @@ export class Stage {
       const row = this.newRow(null);
       this.kernelRows.push(row);
       machine.place(cpu, row);
+      if (facts.isLate) machine.assumeUsed(cpu);
     }
   }
 
@@ -293,7 +294,8 @@ export class Stage {
 
   /** An address space from before the recording. */
   private older(tid: number): Space {
-    const space = this.space(this.machine.newMm(), true);
+    // The first one of a recording of its own has just been executed.
+    const space = this.space(this.machine.newMm(), tid !== this.facts.root);
     // It may have run anywhere before; the first process of a recording was made for it.
     if (this.facts.isLate && tid !== this.facts.root) this.machine.assumeOld(space.row);
     this.inferred.mms++;

@@ -37,7 +37,7 @@ describe("docs/iommuv2.md", () => {
     expect(await verdict(name, era ?? "coupled")).toBe(said);
   });
 
-  test("has commands, and a mirroring consumer is safe in all of them but the CPU's own", async () => {
+  test("has commands; a mirroring consumer is safe in all of them but the CPU's own", async () => {
     expect(commands.length).toBeGreaterThan(7);
     for (const [name, era] of commands) {
       if (name === "mremap-cpu-late-flush") continue;

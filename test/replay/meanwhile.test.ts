@@ -108,7 +108,7 @@ describe("a thread that exits", () => {
     r.line(1, OTHER, `sched_process_exit: comm=app pid=${OTHER} prio=120 group_dead=false`);
     r.exit(0, APP);
     const flushes = await flushesOf(r);
-    expect(flushes.filter((flush) => flush.startsWith("switch"))).toEqual(["switch 0"]);
+    expect(flushes.filter((flush) => flush.startsWith("switch"))).toEqual(["switch -1"]);
   });
 });
 

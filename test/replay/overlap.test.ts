@@ -126,3 +126,21 @@ describe("who waits for mmapLock", () => {
     expect((await flushesOf(r)).some((flush) => flush.startsWith("local 1"))).toBe(true);
   });
 });
+
+describe("a fork that is preempted", () => {
+  const CLONE =
+    "sys_clone(clone_flags: 0x1200011, newsp: 0, parent_tidptr: 0, child_tidptr: 0, tls: 0)";
+  const born = `sched_process_fork: comm=app pid=${APP} child_comm=app child_pid=${CHILD}`;
+  const process = (): Recording => start().mmap(0, APP, A, 4).write(0, APP, A).later(100).mark();
+
+  it("flushes where the thread runs when the child is born", async () => {
+    const r = process().line(0, APP, CLONE).switch(0, APP, 0, "R").switch(1, 0, APP);
+    // It has been on both CPUs by then.
+    expect(await flushesOf(r.line(1, APP, born))).toContain(`send -1 @${APP}`);
+  });
+
+  it("and where it is entered, if it is not, or only after that", async () => {
+    const r = process().line(0, APP, CLONE).line(0, APP, born).switch(0, APP, 0, "R");
+    expect(await flushesOf(r.switch(1, 0, APP).later(50))).not.toContain(`send -1 @${APP}`);
+  });
+});

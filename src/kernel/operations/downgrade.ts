@@ -135,6 +135,8 @@ export const faultUpgrade = operation(
     summary: "page `vpn` becomes writable where it is, flushed as arm64 does",
     source: "notifiers.md 2.4 row 32; Linux ptep_set_access_flags",
     settles: "none",
+    // Whoever still has the old right faults once more.
+    needs: { data: "G0" },
   },
   (kit, { vpn }) =>
     kit.regs.scope(["prot", "next"], (prot, next) => [

@@ -36,7 +36,10 @@ export const guestKvm: CostProfile = {
     "pte.set.vma": { ns: 40, source: T10 },
     "pte.copy": { ns: 30, source: T10 },
     "pte.protect": { ns: 88, source: `${T10}: mprotect, 149 ns a page, less its flush` },
-    "frame.alloc": { ns: 250, source: T10 },
+    "frame.alloc": {
+      ns: 700,
+      source: `${T10}, recordings: from a fault that copies to its flush 1 to 2 us`,
+    },
     freePage: { ns: 90, source: T10 },
     "gather.begin": { ns: 50, source: T10 },
     "gather.end": { ns: 50, source: T10 },
