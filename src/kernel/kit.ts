@@ -3,6 +3,7 @@
  * operation says *when* something is flushed or told, and the kit inserts *how*.
  */
 import * as abi from "../core/abi.js";
+import { EVENT_NAMES, type EventName } from "../program/events.js";
 import { op, type Program, type Reg, repeat, unless, when, whilst } from "../program/notation.js";
 import { Registers } from "../program/registers.js";
 import type { DeferralTrigger } from "./defers.js";
@@ -12,26 +13,7 @@ import { flushLocal, send, wait } from "./policies/parts.js";
 import type { FlushPolicy } from "./policy.js";
 
 /** Why a bracket is opened (notifiers.md 2.1). */
-export type RangeEvent =
-  | "UNMAP"
-  | "CLEAR"
-  | "PROTECTION_VMA"
-  | "PROTECTION_PAGE"
-  | "SOFT_DIRTY"
-  | "RELEASE"
-  | "MIGRATE"
-  | "EXCLUSIVE";
-
-const EVENTS: Record<RangeEvent, number> = {
-  UNMAP: abi.EVENT_UNMAP,
-  CLEAR: abi.EVENT_CLEAR,
-  PROTECTION_VMA: abi.EVENT_PROTECTION_VMA,
-  PROTECTION_PAGE: abi.EVENT_PROTECTION_PAGE,
-  SOFT_DIRTY: abi.EVENT_SOFT_DIRTY,
-  RELEASE: abi.EVENT_RELEASE,
-  MIGRATE: abi.EVENT_MIGRATE,
-  EXCLUSIVE: abi.EVENT_EXCLUSIVE,
-};
+export type RangeEvent = EventName;
 
 /** Pieces of kernel code, closed over one era and one policy. */
 export class Kit {
@@ -81,7 +63,7 @@ export class Kit {
   /** A bracket around `body`: range_start … range_end, notifying at its end if the era says so. */
   range(site: Site, event: RangeEvent, a: Reg, b: Reg, body: Program): Program {
     return [
-      op("range.begin", { a, b, imm: EVENTS[event], note: `range_start ${event}` }),
+      op("range.begin", { a, b, imm: EVENT_NAMES.indexOf(event), note: `range_start ${event}` }),
       this.notify(abi.HOOK_START, a, b),
       body,
       this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [],

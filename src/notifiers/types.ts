@@ -1,19 +1,12 @@
 /** What subscribers of an mm are told, and what they answer (notifiers.md 1.1 and 2.1). */
 
+import { EVENT_NAMES, type EventName } from "../program/events.js";
+
 /** Why a range is invalidated; the values of enum mmu_notifier_event. */
-export const NOTIFIER_EVENTS = [
-  "UNMAP",
-  "CLEAR",
-  "PROTECTION_VMA",
-  "PROTECTION_PAGE",
-  "SOFT_DIRTY",
-  "RELEASE",
-  "MIGRATE",
-  "EXCLUSIVE",
-] as const;
+export const NOTIFIER_EVENTS = EVENT_NAMES;
 
 /** One of {@link NOTIFIER_EVENTS}. */
-export type NotifierEvent = (typeof NOTIFIER_EVENTS)[number];
+export type NotifierEvent = EventName;
 
 /** Which faults of the kernel an mm has: see MmuNotifiersOptions. */
 export type NotifierFaults = "fixed" | "strict" | "strict-5.11";

@@ -1,6 +1,7 @@
 /** Reads instructions back: for messages, step tables and tests. */
 import * as abi from "../core/abi.js";
 import type { Image } from "./assembler.js";
+import { EVENT_NAMES } from "./events.js";
 import { OP_NAMES, opName } from "./ops.js";
 
 /** One decoded instruction. */
@@ -30,17 +31,6 @@ export function decode(code: Uint32Array, pc: number): Instruction {
   };
 }
 
-/** By their numbers, as EVENT_* of the ABI. */
-const EVENTS = [
-  "UNMAP",
-  "CLEAR",
-  "PROTECTION_VMA",
-  "PROTECTION_PAGE",
-  "SOFT_DIRTY",
-  "RELEASE",
-  "MIGRATE",
-  "EXCLUSIVE",
-];
 const HOOKS = ["start", "end", "secondary"];
 
 /** `name` with the operands that matter, e.g. `pte.clear r4`, `range.begin CLEAR [r0, r1)`. */
@@ -56,7 +46,7 @@ export function describe(i: Instruction): string {
     case OP_NAMES.djnz:
       return `${i.name} ${a}, ${i.imm}`;
     case OP_NAMES["range.begin"]:
-      return `range.begin ${EVENTS[i.imm] ?? i.imm} [${a}, ${b})`;
+      return `range.begin ${EVENT_NAMES[i.imm] ?? i.imm} [${a}, ${b})`;
     case OP_NAMES["notify.begin"]:
       return `notify.${HOOKS[i.imm] ?? i.imm} [${a}, ${b})`;
     case OP_NAMES["ptl.lock"]:

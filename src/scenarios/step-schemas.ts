@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { KernelStep } from "../kernel/kernel-steps.js";
+import { EVENT_NAMES } from "../program/events.js";
 
 /** Shapes of operands. */
 export interface Operands {
@@ -12,18 +13,6 @@ export interface Operands {
   readonly span: z.ZodType;
   readonly prot: z.ZodType;
 }
-
-/** Brackets' events. */
-export const EVENT_NAMES = [
-  "UNMAP",
-  "CLEAR",
-  "PROTECTION_VMA",
-  "PROTECTION_PAGE",
-  "SOFT_DIRTY",
-  "RELEASE",
-  "MIGRATE",
-  "EXCLUSIVE",
-] as const;
 
 const flag = z.boolean().exactOptional();
 
