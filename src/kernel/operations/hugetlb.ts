@@ -15,6 +15,7 @@ import {
 } from "../sites.js";
 import { MIGRATING } from "./marked.js";
 import { forking } from "./process.js";
+import { unmapping, unmapRegion } from "./unmap.js";
 
 export const forkHugetlb = operation(
   "fork.hugetlb",
@@ -69,16 +70,10 @@ export const munmapHugetlb = operation(
     settles: "range",
     needs: NEEDS_TABLES,
   },
-  (kit, { start, end }) => [
-    op("mmap.write.lock"),
-    kit.splitEdges(start, end),
-    op("vma.clear", { a: start, b: end }),
-    kit.gather([
-      kit.range(HUGETLB_UNMAP_SITE, "UNMAP", start, end, kit.zap(start, end)),
-      kit.unhookTables(start, end),
-    ]),
-    op("mmap.write.unlock"),
-  ],
+  (kit, { start, end }) =>
+    unmapping(kit, start, end, (inner, from, to) =>
+      unmapRegion(inner, from, to, HUGETLB_UNMAP_SITE),
+    ),
 );
 
 /**

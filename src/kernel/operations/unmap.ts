@@ -1,15 +1,22 @@
 /** Row 1: munmap, and brk when it shrinks. */
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when } from "../../program/notation.js";
+import type { Site } from "../era.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_TABLES, operation } from "../operation.js";
 import { UNMAP_SITE } from "../sites.js";
 
 /** The unmapping itself; the caller holds mmapLock for writing and has cleared the VMA. */
-export function unmapRegion(kit: Kit, start: Reg, end: Reg): Program {
+export function unmapRegion(
+  kit: Kit,
+  start: Reg,
+  end: Reg,
+  site: Site = UNMAP_SITE,
+  mode: number = abi.UNHOOK_BY_VMAS,
+): Program {
   return kit.gather([
-    kit.range(UNMAP_SITE, "UNMAP", start, end, kit.zap(start, end)),
-    kit.unhookTables(start, end),
+    kit.range(site, "UNMAP", start, end, kit.zap(start, end)),
+    kit.unhookTables(start, end, mode),
   ]);
 }
 
@@ -55,7 +62,8 @@ function unmapRegionTablesFirst(kit: Kit, start: Reg, end: Reg): Program {
   ]);
 }
 
-function body(kit: Kit, start: Reg, end: Reg, unmap = unmapRegion): Program {
+/** A whole call: the VMA is cleared, and `unmap` does the rest. */
+export function unmapping(kit: Kit, start: Reg, end: Reg, unmap = unmapRegion): Program {
   return [
     op("mmap.write.lock"),
     kit.splitEdges(start, end),
@@ -74,7 +82,7 @@ export const munmap = operation(
     settles: "range",
     needs: NEEDS_TABLES,
   },
-  (kit, { start, end }) => body(kit, start, end),
+  (kit, { start, end }) => unmapping(kit, start, end),
 );
 
 export const munmapShared = operation(
@@ -87,7 +95,7 @@ export const munmapShared = operation(
     needs: NEEDS_TABLES,
   },
   (kit, { start, end }) =>
-    body(kit, start, end, (inner, from, to) =>
+    unmapping(kit, start, end, (inner, from, to) =>
       inner.gather([
         inner.range(UNMAP_SITE, "UNMAP", from, to, zapShared(inner, from, to)),
         inner.unhookTables(from, to),
@@ -105,7 +113,7 @@ export const munmapTablesFirst = operation(
     needs: NEEDS_TABLES,
     mutant: true,
   },
-  (kit, { start, end }) => body(kit, start, end, unmapRegionTablesFirst),
+  (kit, { start, end }) => unmapping(kit, start, end, unmapRegionTablesFirst),
 );
 
 export const brk = operation(
@@ -117,7 +125,7 @@ export const brk = operation(
     settles: "range",
     needs: NEEDS_TABLES,
   },
-  (kit, { start, end }) => body(kit, start, end),
+  (kit, { start, end }) => unmapping(kit, start, end),
 );
 
 export const mmapFixed = operation(
@@ -129,14 +137,8 @@ export const mmapFixed = operation(
     settles: "range",
     needs: NEEDS_TABLES,
   },
-  (kit, { start, end }) => [
-    op("mmap.write.lock"),
-    kit.splitEdges(start, end),
-    op("vma.clear", { a: start, b: end }),
-    kit.gather([
-      kit.range(UNMAP_SITE, "UNMAP", start, end, kit.zap(start, end)),
-      kit.unhookTables(start, end, abi.UNHOOK_INSIDE),
-    ]),
-    op("mmap.write.unlock"),
-  ],
+  (kit, { start, end }) =>
+    unmapping(kit, start, end, (inner, from, to) =>
+      unmapRegion(inner, from, to, UNMAP_SITE, abi.UNHOOK_INSIDE),
+    ),
 );
