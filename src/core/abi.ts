@@ -491,7 +491,7 @@ export const OP_ASID_SWAP = 185; // its ASID is active here; F = a rollover came
 export const OP_ASID_TAKE = 186; // with the lock: … of this generation; F = flush first; imm ASID_*
 export const OP_ASID_PIN = 187; // ctx.mm keeps its ASID (imm 1), or need not (0); F = done
 export const OP_PTE_AWAIT = 188; // WAIT while the entry of r[a] is one of a migration
-export const OP_COUNT = 192;
+export const OP_COUNT = 256;
 export const ASID_NAME = 1; // mutant: the request to come names the ASID that ctx.mm has now
 export const ASID_BLIND = 1; // imm of asid.swap, mutant: … whether or not one came
 export const ASID_XCHG = 2; // mutant: … and even if one came
@@ -541,44 +541,44 @@ export const CALL_WRITE = 1;
 export const CALL_ASYNC = 2;
 
 // ── costs that are not the fixed price of a micro-op (index into the cost table, ns) ────────
-export const COST_DELIVER = 192; // from the sender's ICR write to the target's handler
-export const COST_ACK = 193; // unlock to the waiter seeing it
-export const COST_FLUSH_FIXED = 194; // per flush that does work
-export const COST_FLUSH_PAGE = 195; // per page of a ranged flush
-export const COST_FLUSH_FULL = 196;
-export const COST_FREE_PAGE = 197; // per frame freed by a gather
-export const COST_WALK = 198; // TLB miss
-export const COST_DEV_ZAP = 199; // one secondary invalidation
-export const COST_SWITCH_FLUSH = 200;
-export const COST_IPI = 201; // one ICR write for all targets of a request, as its sender sees it
-export const COST_CSD = 202; // per csd queued
-export const COST_TICK = 205; // ns from one tick to the next
-export const COST_PARK = 206; // saving an entry
-export const COST_SWEEP = 207; // a sweep that finds something
-export const COST_BCAST = 203; // one broadcast invalidation, as its sender sees it
-export const COST_BCAST_SYNC = 204; // until all CPUs have applied it
-export const COST_REPLICA = 220; // an entry of a further copy of a page table
-export const COST_DIRECTORY = 221; // asking the TLB directory
-export const COST_FORWARD = 222; // an invalidation that it forwards to one CPU
-export const COST_MESSAGE = 223; // one message, as its sender sees it
-export const COST_HOP = 224; // until its target could see it
-export const COST_MSG_POLL = 225; // ns from one poll to the next
+export const COST_DELIVER = 256; // from the sender's ICR write to the target's handler
+export const COST_ACK = 257; // unlock to the waiter seeing it
+export const COST_FLUSH_FIXED = 258; // per flush that does work
+export const COST_FLUSH_PAGE = 259; // per page of a ranged flush
+export const COST_FLUSH_FULL = 260;
+export const COST_FREE_PAGE = 261; // per frame freed by a gather
+export const COST_WALK = 262; // TLB miss
+export const COST_DEV_ZAP = 263; // one secondary invalidation
+export const COST_SWITCH_FLUSH = 264;
+export const COST_IPI = 265; // one ICR write for all targets of a request, as its sender sees it
+export const COST_CSD = 266; // per csd queued
+export const COST_TICK = 269; // ns from one tick to the next
+export const COST_PARK = 270; // saving an entry
+export const COST_SWEEP = 271; // a sweep that finds something
+export const COST_BCAST = 267; // one broadcast invalidation, as its sender sees it
+export const COST_BCAST_SYNC = 268; // until all CPUs have applied it
+export const COST_REPLICA = 284; // an entry of a further copy of a page table
+export const COST_DIRECTORY = 285; // asking the TLB directory
+export const COST_FORWARD = 286; // an invalidation that it forwards to one CPU
+export const COST_MESSAGE = 287; // one message, as its sender sees it
+export const COST_HOP = 288; // until its target could see it
+export const COST_MSG_POLL = 289; // ns from one poll to the next
 // Parts of other prices, which the host takes off where cache lines are consolidated.
-export const COST_LAZY_LINE = 226; // of COST_CSD: the line of the target's lazy mark
-export const COST_INFO_LINE = 227; // of csq.take: the line of the flush info
-export const COST_INFO_LINE_REMOTE = 228; // of COST_DELIVER_REMOTE: the same
+export const COST_LAZY_LINE = 290; // of COST_CSD: the line of the target's lazy mark
+export const COST_INFO_LINE = 291; // of csq.take: the line of the flush info
+export const COST_INFO_LINE_REMOTE = 292; // of COST_DELIVER_REMOTE: the same
 // Added to those above between CPUs of two sockets (H_SOCKET_CPUS).
-export const COST_CSD_REMOTE = 214;
-export const COST_DELIVER_REMOTE = 215;
-export const COST_ACK_REMOTE = 216;
-export const COST_FLUSH_USER = 230; // per page of the user half, flushed by address
-export const COST_POLL = 231; // until an idle loop that polls sees that it is wanted
-export const COST_FIRMWARE = 232; // what a remote fence takes from a hart that carries it out
+export const COST_CSD_REMOTE = 278;
+export const COST_DELIVER_REMOTE = 279;
+export const COST_ACK_REMOTE = 280;
+export const COST_FLUSH_USER = 294; // per page of the user half, flushed by address
+export const COST_POLL = 295; // until an idle loop that polls sees that it is wanted
+export const COST_FIRMWARE = 296; // what a remote fence takes from a hart that carries it out
 // Into the sender's ICR write until the interrupt is posted; 0: CPUs never leave a guest for it.
-export const COST_POST = 233;
-export const COST_ASID_FLUSH = 240; // a CPU's flush of all, at its first switch after a rollover
-export const COST_ROLLOVER = 241; // a new generation of ASIDs, for the CPU that begins it
-export const COST_WORDS = 256;
+export const COST_POST = 297;
+export const COST_ASID_FLUSH = 304; // a CPU's flush of all, at its first switch after a rollover
+export const COST_ROLLOVER = 305; // a new generation of ASIDs, for the CPU that begins it
+export const COST_WORDS = 320;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────
 export const CT_STEPS = 0;
