@@ -75,6 +75,14 @@ export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): voi
   count(m, actor, abi.CT_DEV_ZAP, 1);
 }
 
+/** How many pages DEV_ZAP invalidates by such a command; all-ones: everything. */
+export function devZapped(mode: u32, start: u64, end: u64): u64 {
+  if (mode == abi.ZAP_ALL) return u64.MAX_VALUE;
+  if (mode == abi.ZAP_PAGE_OR_ALL) return start == end || end - start == 1 ? 1 : u64.MAX_VALUE;
+  if (end == u64.MAX_VALUE) return start < end ? end : 0;
+  return start < end ? end - start : 0;
+}
+
 /** MM_RELEASE: the device forgets the mm, also what its fault handler has resolved meanwhile. */
 export function devRelease(m: usize, dev: u32): void {
   const row = deviceAt(m, dev);

@@ -6,16 +6,16 @@ import { requestMask } from "./batched";
 import { csdRun, csdSend, csdUnlock, csqSort, csqTake, ipiSend } from "./call-queue";
 import { charge } from "./charge";
 import {
-  devAccess, devBegin, devFinish, devInstall, devResolve, devRetry, devWalk, devZap,
+  devAccess, devBegin, devFinish, devInstall, devResolve, devRetry, devWalk, devZap, devZapped,
 } from "./device";
 import { reg, setReg } from "./exec-control";
 import { ALL, flushFunc } from "./flush";
-import { logEvent } from "./log";
+import { logBracket, logEvent } from "./log";
 import {
   freeMm, newMm, releaseSubscribers, setTaskMm,
 } from "./lifecycle";
 import {
-  clockAt, count, cpuAt, ctxIndex, deviceAt, hdr, mmAt, taskAt,
+  clockAt, cost, count, cpuAt, ctxIndex, deviceAt, hdr, mmAt, taskAt,
 } from "./machine";
 import { hazard } from "./hazard";
 import { maskHas, maskHasOther } from "./mask";
@@ -180,12 +180,12 @@ function nextHook(m: usize, actor: u32, ctx: Ctx): u32 {
   return 0;
 }
 
-function rangeBegin<F>(m: usize, actor: u32, ctx: Ctx, event: u32, start: u64, end: u64): void {
+function rangeBegin<F>(m: usize, actor: u32, ctx: Ctx, imm: u32, start: u64, end: u64): void {
   add32<F>(changetype<usize>(mmAt(m, ctx.mm - 1)) + offsetof<Mm>("brackets"), 1);
   ctx.brackets++;
   if (mmAt(m, ctx.mm - 1).subscribers == 0) return;
   count(m, actor, abi.CT_NOTE_START, 1);
-  logEvent(m, actor, abi.EV_BRACKET, event, start, end);
+  logBracket(m, actor, imm, start, end);
 }
 
 function rangeEnd<F>(m: usize, actor: u32, ctx: Ctx): i32 {
@@ -250,6 +250,8 @@ export function execNotify<F>(
     case abi.OP_DEV_ZAP: {
       devZap(m, dev, imm, ctx.hStart, ctx.hEnd);
       charge(m, actor, abi.COST_DEV_ZAP, 1);
+      logEvent(m, actor, abi.EV_DEV_FLUSH, dev + 1, devZapped(imm, ctx.hStart, ctx.hEnd),
+        cost(m, abi.COST_DEV_ZAP));
       return abi.ST_OK;
     }
     case abi.OP_DEV_ACCESS: ctx.flag = devAccess(m, dev, x, imm != 0) ? 1 : 0; return abi.ST_OK;

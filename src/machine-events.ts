@@ -12,6 +12,8 @@ export interface MachineEvent {
   readonly code: number;
   /** Task index on that CPU, -1 if none. */
   readonly task: number;
+  /** EV_BRACKET: the call site that opens it, see `siteOfCode`; 0: none. */
+  readonly site: number;
   readonly a: number;
   readonly b: number;
 }
@@ -46,7 +48,8 @@ export class EventReader {
       actor: core.u16[(p + 8) >> 1],
       kind: core.u8[p + 10],
       code: core.u8[p + 11],
-      task: core.u32[(p + 12) >> 2] - 1,
+      task: core.u16[(p + 12) >> 1] - 1,
+      site: core.u16[(p + 14) >> 1],
       a: core.readU64(p + 16),
       b: core.readU64(p + 24),
     };

@@ -388,7 +388,10 @@ export const OP_CSQ_TAKE = 77; // target: take the whole queue, oldest first; F;
 export const OP_CSD_RUN = 78; // target: flush for the first entry
 export const OP_CSD_UNLOCK = 79; // target: unlock and drop it; F = more
 
-export const OP_RANGE_BEGIN = 80; // bracket opens, event imm
+export const OP_RANGE_BEGIN = 80; // bracket opens, event imm | site << 16
+export const RANGE_EVENT = 0xff;
+export const RANGE_SITE_SHIFT = 16; // row of the site table << 5 | part, 1 for "a"; 0: none
+export const SITE_PARTS = 32;
 export const OP_RANGE_END = 81; // bracket closes
 export const OP_NOTIFY_BEGIN = 82; // notification of hook imm for [r[a], r[b])
 export const OP_NOTIFY_NEXT = 83; // call the next subscriber's hook; falls through after the last
@@ -633,6 +636,7 @@ export const EV_SECONDARY = 10; // a = start, b = end
 export const EV_HAZARD = 11; // code = HZ_*, a = vpn, b = pfn
 export const EV_IRQ = 12; // a = ns the interrupt took from this CPU
 export const EV_CSD_RUN = 13; // a = initiator whose request the target turns to
+export const EV_DEV_FLUSH = 14; // code = device + 1, a = pages (all-ones: everything), b = ns
 export const EV_BYTES = 32;
 
 // ── explorer header words (u32 index from its base) ─────────────────────────────────────────

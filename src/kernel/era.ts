@@ -3,6 +3,7 @@
  * ask it at three places. Adding one is one file like those in `eras/`, and its registration.
  */
 
+import * as abi from "../core/abi.js";
 import type { Program } from "../program/notation.js";
 
 /** A row of the kernel's site table (notifiers.md 2.4): what the eras decide by. */
@@ -25,6 +26,21 @@ export interface Site {
    * By default what is not flushed under the lock does.
    */
   readonly notifiesAtEnd?: boolean;
+}
+
+/** What the event log says of a site: its row and its part in 16 bits. */
+export function siteCode(site: Pick<Site, "row" | "part">): number {
+  const part = site.part === undefined ? 0 : site.part.charCodeAt(0) - "a".charCodeAt(0) + 1;
+  return site.row * abi.SITE_PARTS + part;
+}
+
+/** The row and its part ("" if it is one) that {@link siteCode} stands for; row 0: no site. */
+export function siteOfCode(code: number): { row: number; part: string } {
+  const part = code % abi.SITE_PARTS;
+  return {
+    row: Math.floor(code / abi.SITE_PARTS),
+    part: part === 0 ? "" : String.fromCharCode("a".charCodeAt(0) + part - 1),
+  };
 }
 
 /** Programs that are run for range_start, range_end and secondary notifications. */

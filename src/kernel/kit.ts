@@ -7,13 +7,17 @@ import { EVENT_NAMES, type EventName } from "../program/events.js";
 import { op, type Program, type Reg, repeat, unless, when, whilst } from "../program/notation.js";
 import { Registers } from "../program/registers.js";
 import type { DeferralTrigger } from "./defers.js";
-import type { Era, Site } from "./era.js";
+import { type Era, type Site, siteCode } from "./era.js";
 import { chooseAsid, nameEarly } from "./policies/asids.js";
 import { flushLocal, send, wait } from "./policies/parts.js";
 import type { FlushPolicy } from "./policy.js";
 
 /** Why a bracket is opened (notifiers.md 2.1). */
 export type RangeEvent = EventName;
+
+function rangeOperand(site: Site, event: RangeEvent): number {
+  return EVENT_NAMES.indexOf(event) + siteCode(site) * 2 ** abi.RANGE_SITE_SHIFT;
+}
 
 /** Pieces of kernel code, closed over one era and one policy. */
 export class Kit {
@@ -63,7 +67,7 @@ export class Kit {
   /** A bracket around `body`: range_start … range_end, notifying at its end if the era says so. */
   range(site: Site, event: RangeEvent, a: Reg, b: Reg, body: Program): Program {
     return [
-      op("range.begin", { a, b, imm: EVENT_NAMES.indexOf(event), note: `range_start ${event}` }),
+      op("range.begin", { a, b, imm: rangeOperand(site, event), note: `range_start ${event}` }),
       this.notify(abi.HOOK_START, a, b),
       body,
       this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [],

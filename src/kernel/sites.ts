@@ -10,8 +10,8 @@ function locked(row: number, name: string, part?: string): Site {
 }
 
 /** Notified at the end of the bracket. */
-function atEnd(row: number, name: string): Site {
-  return { name, row, clearFlush: false };
+function atEnd(row: number, name: string, part?: string): Site {
+  return { name, row, clearFlush: false, ...(part === undefined ? {} : { part }) };
 }
 
 /** Both, until 4.15; then the end alone: the page is the same, or nobody can act before it. */
@@ -103,8 +103,8 @@ export const HUGETLB_COW_SITE = both(27, "hugetlb_wp");
 /** Their mprotect. */
 export const HUGETLB_PROTECT_SITE = endSince415(28, "hugetlb_change_protection");
 /** Their munmap and mremap. */
-export const HUGETLB_UNMAP_SITE = atEnd(29, "__unmap_hugepage_range");
-export const HUGETLB_MOVE_SITE = atEnd(29, "move_hugetlb_page_tables");
+export const HUGETLB_UNMAP_SITE = atEnd(29, "__unmap_hugepage_range", "u");
+export const HUGETLB_MOVE_SITE = atEnd(29, "move_hugetlb_page_tables", "m");
 /** Dirty tracking of shared mappings for graphics drivers. */
 export const DIRTY_HELPER_SITE = atEnd(30, "wp_shared_mapping_range");
 /** A page moves to another node under its page-table lock; until 5.13. */

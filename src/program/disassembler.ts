@@ -46,7 +46,7 @@ export function describe(i: Instruction): string {
     case OP_NAMES.djnz:
       return `${i.name} ${a}, ${i.imm}`;
     case OP_NAMES["range.begin"]:
-      return `range.begin ${EVENT_NAMES[i.imm] ?? i.imm} [${a}, ${b})`;
+      return `range.begin ${EVENT_NAMES[i.imm & abi.RANGE_EVENT] ?? i.imm} [${a}, ${b})`;
     case OP_NAMES["notify.begin"]:
       return `notify.${HOOKS[i.imm] ?? i.imm} [${a}, ${b})`;
     case OP_NAMES["ptl.lock"]:

@@ -7,11 +7,11 @@ import { hazardName } from "../drivers/explore.js";
 import { ArgumentError } from "../errors.js";
 import { Catalogue } from "../kernel/catalogue.js";
 import { type CompletionGap, completionGaps } from "../kernel/completion-gaps.js";
-import type { Machine } from "../machine.js";
 import { operationName } from "../kernel/operation.js";
 import { canonicalSeed, Random } from "../seed.js";
 import type { TraceSource } from "../traces/open.js";
 import { DeviceTraffic } from "./device-traffic.js";
+import { CALL_SITE_EVENTS, type CallSiteCost, CallSiteLedger } from "./call-sites.js";
 import type { Fidelity } from "./fidelity.js";
 import { type ReplayOptions, runReplay, type TraceFacts } from "./replay.js";
 import type { Deed, Inferred, Stage } from "./stage.js";
@@ -89,6 +89,8 @@ export interface CompareRun {
     /** Time those took, at the profile's price of one. */
     readonly busyNs: number;
   };
+  /** By call site, what the device was told; sites that told it nothing are left out. */
+  readonly sites: readonly CallSiteCost[];
   readonly inferred: Readonly<Inferred>;
 }
 
@@ -191,10 +193,12 @@ function choose(processes: ReadonlyMap<number, Process>, tid: number | undefined
 /** What one run collects besides the machine's counters. */
 class Collector {
   readonly latency = new Histogram();
+  readonly sites = new CallSiteLedger();
   readonly operations = new Map<string, { count: number; totalNs: number }>();
   readonly hazards = new Map<string, { count: number; firstVpn: number; firstTimeNs: number }>();
 
   readonly deed = ({ event }: Deed): void => {
+    this.sites.add(event);
     if (event.kind === abi.EV_FLUSH_DONE) this.latency.add(event.a);
     else if (event.kind === abi.EV_OP_END) {
       const name = operationName(event.code);
@@ -223,7 +227,7 @@ function gapsOf(catalogue: Catalogue, policies: readonly string[]): CompletionGa
   });
 }
 
-const COLLECTED = [abi.EV_FLUSH_DONE, abi.EV_OP_END, abi.EV_HAZARD];
+const COLLECTED = [abi.EV_FLUSH_DONE, abi.EV_OP_END, abi.EV_HAZARD, ...CALL_SITE_EVENTS];
 const DEFAULT_WRITE_PERCENT = 25;
 const MOST_ACCESSES = 16;
 
@@ -237,7 +241,6 @@ async function runOne(
   const rate = options.deviceRate ?? 1;
   const writes = options.deviceWritePercent ?? DEFAULT_WRITE_PERCENT;
   let traffic: DeviceTraffic | null = null;
-  let machine: Machine | null = null;
   let stage: Stage | null = null;
   const result = await runReplay(
     source,
@@ -246,7 +249,6 @@ async function runOne(
       consumers: [parts.consumer],
       record: COLLECTED,
       onStart: (created, replayer) => {
-        machine = created;
         stage = replayer.stage;
         const random = new Random(options.seed ?? 1);
         traffic = new DeviceTraffic(created, parts.consumer, random, rate, writes);
@@ -259,10 +261,17 @@ async function runOne(
     },
   );
   const c = result.counters;
-  const zapNs = (machine as Machine | null)?.profile.prices.devZap?.ns ?? 0;
+  const sites = collector.sites.result();
+  // What the replay does for its own books is not in there, as it is in the machine's counters.
+  const sum = (of: (site: CallSiteCost) => number): number =>
+    sites.reduce((total, site) => total + of(site), 0);
   return {
     ...parts,
-    notifications: { start: c.notifyStart, end: c.notifyEnd, secondary: c.notifySecondary },
+    notifications: {
+      start: c.notifyStart,
+      end: c.notifyEnd,
+      secondary: sum((site) => site.notifications),
+    },
     flushes: {
       local: c.flushLocal,
       remote: c.flushRemote,
@@ -284,9 +293,10 @@ async function runOne(
       hits: c.deviceHits,
       misses: c.deviceMisses,
       faults: c.deviceFaults,
-      zaps: c.deviceZaps,
-      busyNs: c.deviceZaps * zapNs,
+      zaps: sum((site) => site.flushes),
+      busyNs: sum((site) => site.deviceNs),
     },
+    sites,
     inferred: result.inferred,
   };
 }

@@ -64,6 +64,18 @@ const run = z.strictObject({
     zaps: count,
     busyNs: count,
   }),
+  sites: z.array(
+    z.strictObject({
+      row: z.string().regex(/^(-|[0-9]{1,2}[a-z-]?)$/),
+      title: z.string(),
+      brackets: count,
+      notifications: count,
+      flushes: count,
+      full: count,
+      pages: count,
+      deviceNs: count,
+    }),
+  ),
   inferred,
 });
 

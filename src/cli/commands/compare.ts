@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { compareTrace, type CompareResult } from "../../replay/compare.js";
+import { formatCallSites } from "../call-site-table.js";
 import { gapPrinter } from "../gaps.js";
 import { profileFrom } from "../files.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
@@ -75,6 +76,9 @@ export function formatComparison(result: CompareResult, name: string): string {
     "local, remote, full: TLB flushes; p50 … max: what an initiator spent on a flush;",
     "stolen: time interrupt handlers took from other CPUs.",
     "",
+    "By call site (row of the site table): what the device was told, and what that cost it.",
+    "",
+    formatCallSites(result.runs),
   ].join("\n");
 }
 
