@@ -63,24 +63,28 @@ function bracketRow(n: number, hits: boolean, quick: boolean): Row {
   };
 }
 
-/** The same brackets in one call. */
-function manyRow(n: number, quick: boolean): Row {
+/** The same brackets in one call; subscribers that are hit have no callback. */
+function manyRow(n: number, hits: boolean, quick: boolean): Row {
   const brackets = quick ? 100 : 10_000;
-  const given = inputs(n, brackets, false);
+  const given = inputs(n, brackets, hits);
   const ends = given.brackets.map((page) => page + 1);
   let mm: MmuNotifiers | undefined;
   return {
-    name: `${n} intervals, brackets hit nobody, one call`,
+    name: `${n} intervals, brackets hit ${hits ? "one" : "nobody"}, one call`,
     unit: "brackets",
     seed: SEED,
     perCall: brackets,
     work: async () => {
       mm ??= await subscribed(n, given, {});
-      const before = mm.counters().brackets;
+      const before = mm.counters();
+      const from = mm.seq;
       const told = mm.invalidateMany(given.brackets, ends);
-      return mm.counters().brackets - before - told;
+      const after = mm.counters();
+      const invalidations = after.invalidations - before.invalidations;
+      return after.brackets - before.brackets + told + invalidations + (mm.seq - from);
     },
-    model: () => brackets,
+    // As above, and those that were told.
+    model: () => brackets + (hits ? brackets * 4 : 0),
   };
 }
 
@@ -139,7 +143,8 @@ export function notifierRows(quick: boolean): Row[] {
   return sizes.flatMap((n) => [
     bracketRow(n, false, quick),
     bracketRow(n, true, quick),
-    manyRow(n, quick),
+    manyRow(n, false, quick),
+    manyRow(n, true, quick),
     churnRow(n, quick),
     readRow(n, quick),
   ]);

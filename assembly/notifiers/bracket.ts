@@ -42,6 +42,18 @@ export function bracketEnd(base: usize): i32 {
   return 1;
 }
 
+/**
+ * A whole bracket over [start, last] that hits row `hit` first, and only rows without callbacks:
+ * how many. Between its two ends nobody can add, remove or read, so nothing waits for its end.
+ */
+export function bracketPass(base: usize, hit: u32, start: i64, last: i64): u32 {
+  let told: u32 = 0;
+  for (let at = hit + 1; at != 0; at = nextHit(base, at, start, last)) told++;
+  const odd = word(base, N_SEQ) | 1;
+  setWord(base, N_SEQ, word(base, N_ACTIVE) == 0 ? odd + 1 : odd);
+  return told;
+}
+
 /** Must a reader that begins now wait until the sequence is another one? */
 export function mustWait(base: usize, row: u32): bool {
   return stampOf(base, row) == word(base, N_SEQ);

@@ -6,7 +6,7 @@ import { fromF64, toF64 } from "../f64";
 import {
   H_COUNT, H_HANDLES, H_LIMIT, isInterval, setWord, SLOT_BITS, SLOT_MASK, word,
 } from "../interval-tree/node";
-import { bracketEnd, bracketStart, mustWait, setStamp } from "./bracket";
+import { bracketEnd, bracketPass, bracketStart, mustWait, setStamp } from "./bracket";
 import { find, insert, remove, update } from "./change";
 import { nextReleased } from "./deferred";
 import {
@@ -116,6 +116,12 @@ export function notifiersStart(base: usize, start: f64, last: f64): f64 {
 /** Row + 1 of the next one that it hits, behind row `after` - 1, or 0. */
 export function notifiersNext(base: usize, after: u32, start: f64, last: f64): u32 {
   return nextHit(base, after, fromF64(start), fromF64(last));
+}
+
+/** See bracketPass; `handle` names the first row that it hits. */
+export function notifiersPass(base: usize, handle: f64, start: f64, last: f64): u32 {
+  const row = <u32>fromF64(handle) & SLOT_MASK;
+  return bracketPass(base, row, fromF64(start), fromF64(last));
 }
 
 /** See bracketEnd. */

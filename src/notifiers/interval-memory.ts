@@ -149,10 +149,14 @@ export class IntervalMemory {
   }
 
   /**
-   * Of many brackets, half-open, which hit nobody: calls `hit` with the index of each of the others
-   * in turn, which may change the tree.
+   * Of many brackets, which hit nobody: calls `hit` with the index of each of the others in turn,
+   * and the tree's handle of the first that it hits. It may change the tree.
    */
-  eachHit(starts: Numbers, lasts: Numbers, hit: (index: number) => void): void {
+  eachHit(
+    starts: Numbers,
+    lasts: Numbers,
+    hit: (index: number, first: SubscriberHandle) => void,
+  ): void {
     const window = new TreeWindow(this.memory);
     for (let at = 0; at < starts.length;) {
       const count = window.giveIntervals(starts, lasts, at);
@@ -162,11 +166,16 @@ export class IntervalMemory {
       const version = this.version;
       let i = 0;
       while (i < count && this.version === version) {
-        if (found[i] >= 0) hit(at + i);
+        if (found[i] >= 0) hit(at + i, found[i]);
         i++;
       }
       at += i;
     }
+  }
+
+  /** A whole bracket that hits nobody with callbacks, `first` before others: how many it hits. */
+  pass(first: SubscriberHandle, start: number, last: number): number {
+    return this.x.notifiersPass(BASE, first, start, last);
   }
 
   private get version(): number {

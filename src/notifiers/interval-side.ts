@@ -3,6 +3,9 @@ import { ArgumentError, ShootdownError } from "../errors.js";
 import type { IntervalMemory } from "./interval-memory.js";
 import type { IntervalOps, NotifierCounters, NotifierRange, NotifierWarning } from "./types.js";
 
+/** With more kinds of callbacks nobody looks whether they are all empty. */
+const SILENT_MOST = 64;
+
 /** See the file comment. */
 export class IntervalSide {
   /** Callbacks by the number that the core knows them by. */
@@ -32,6 +35,14 @@ export class IntervalSide {
   /** The same, or undefined if no subscriber ever had them. */
   knownKind(ops: IntervalOps): number | undefined {
     return this.kindOf.get(ops);
+  }
+
+  /** Is there nothing to call when an interval is invalidated? */
+  isSilent(): boolean {
+    if (this.kinds.length > SILENT_MOST) return false;
+    return this.kinds.every(
+      (ops) => ops.invalidate === undefined && ops.invalidateStart === undefined,
+    );
   }
 
   /** False: somebody has refused, and the bracket of the intervals is closed again. */

@@ -255,28 +255,41 @@ export class MmuNotifiers {
 
   /**
    * Brackets over [starts[i], ends[i]) that each close as soon as they are open, one after the
-   * other. Those that hit nobody cost a fraction of a bracket. How many were told to anybody.
+   * other. Those that hit nobody, or nobody with callbacks, cost a fraction of a bracket. How many
+   * were told to anybody.
    * @throws as {@link rangeStart}; E_LIMIT when the lists differ in length. Nothing is told then.
    */
   invalidateMany(starts: Numbers, ends: Numbers, options?: BracketOptions): number {
     this.check();
     checkLength("ends", ends, starts.length);
-    const lasts = Float64Array.from(ends, (end) => end - 1);
+    if (options?.event !== undefined) checkWord("event", options.event, NOTIFIER_EVENTS);
+    const lasts = new Float64Array(starts.length);
     for (let i = 0; i < lasts.length; i++) {
-      const [start, end] = [starts[i], ends[i]];
-      if (!isPage(start) || !isPage(lasts[i]) || start >= end) failRange(start, end);
+      const start = starts[i];
+      const end = ends[i];
+      if (!isPage(start) || !isPage(end - 1) || start >= end) failRange(start, end);
+      lasts[i] = end - 1;
     }
     let told = 0;
     const one = (i: number): void => {
       told++;
       this.rangeEnd(this.rangeStart(starts[i], ends[i], options));
     };
-    if (this.classics.list.isEmpty) {
-      this.intervals.eachHit(starts, lasts, one);
-      this.counts.brackets += starts.length - told;
-    } else {
+    if (!this.classics.list.isEmpty) {
       for (let i = 0; i < starts.length; i++) one(i);
+      return told;
     }
+    const isSilent = this.side.isSilent();
+    this.intervals.eachHit(starts, lasts, (i, handle) => {
+      if (!isSilent) {
+        one(i);
+        return;
+      }
+      told++;
+      this.counts.brackets++;
+      this.counts.invalidations += this.intervals.pass(handle, starts[i], lasts[i]);
+    });
+    this.counts.brackets += starts.length - told;
     return told;
   }
 

@@ -5,6 +5,7 @@ import {
   type IntervalOps,
   MmuNotifiers,
   type NotifierWarning,
+  Random,
   validateNotifiers,
 } from "../../src/index.js";
 
@@ -519,10 +520,60 @@ describe("many brackets in one call", () => {
     expect(calls).toEqual(["p start", "p end", "p start", "p end"]);
   });
 
+  test.each([{ open: false }, { open: true }])(
+    "without callbacks they do what one by one does, another bracket open: $open",
+    async ({ open }) => {
+      const random = new Random(31);
+      const other = await MmuNotifiers.create();
+      const both = [mm, other];
+      const silent = [{}, { release: () => undefined }];
+      for (let i = 0; i < 300; i++) {
+        const start = random.below(400);
+        const last = start + random.below(20);
+        for (const one of both) one.insert(start, last, silent[i % 2]);
+      }
+      const rivals = both.map((one) => (open ? one.rangeStart(390, 400) : null));
+      const added = both.map((one) => one.insert(1000, 1010, silent[0]));
+      const starts = Array.from({ length: 500 }, () => random.below(600));
+      const ends = starts.map((start) => start + 1 + random.below(30));
+      const told = mm.invalidateMany(starts, ends);
+      let hits = 0;
+      for (const [i, start] of starts.entries()) {
+        const before = other.counters().invalidations;
+        other.rangeEnd(other.rangeStart(start, ends[i]));
+        if (other.counters().invalidations > before) hits++;
+      }
+      expect(told).toBe(hits);
+      expect(hits).toBeGreaterThan(100);
+      expect(hits).toBeLessThan(500);
+      expect(mm.seq).toBe(other.seq);
+      expect(mm.counters()).toEqual(other.counters());
+      expect(mm.tryReadBegin(added[0])).toBe(other.tryReadBegin(added[1]));
+      for (const [k, one] of both.entries()) {
+        const rival = rivals[k];
+        if (rival !== null) one.rangeEnd(rival);
+        validateNotifiers(one);
+      }
+      expect(mm.seq).toBe(other.seq);
+    },
+  );
+
+  test("who gets a callback after it was added is told", () => {
+    const ops: IntervalOps = {};
+    mm.insert(0, 9, ops);
+    expect(mm.invalidateMany([5], [6])).toBe(1);
+    let count = 0;
+    ops.invalidate = () => ++count > 0;
+    expect(mm.invalidateMany([5, 7], [6, 8])).toBe(2);
+    expect(count).toBe(2);
+  });
+
   test("one that is none: nobody is told of any", () => {
     mm.insert(0, 9, driver("x"));
     expect(() => mm.invalidateMany([0, 4], [1, 4])).toThrow(code("E_EMPTY"));
     expect(() => mm.invalidateMany([0], [1, 2])).toThrow(code("E_LIMIT"));
+    const event = "NONE" as never;
+    expect(() => mm.invalidateMany([0], [1], { event })).toThrow(code("E_TYPE"));
     expect([calls, mm.counters().brackets]).toEqual([[], 0]);
   });
 });
