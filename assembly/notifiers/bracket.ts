@@ -43,15 +43,13 @@ export function bracketEnd(base: usize): i32 {
 }
 
 /**
- * A whole bracket over [start, last] that hits row `hit` first, and only rows without callbacks:
- * how many. Between its two ends nobody can add, remove or read, so nothing waits for its end.
+ * Whole brackets, one after the other, of which `hits` hit somebody, and nobody with a callback.
+ * Between the two ends of each nobody can add, remove or read, so nothing waits for its end.
  */
-export function bracketPass(base: usize, hit: u32, start: i64, last: i64): u32 {
-  let told: u32 = 0;
-  for (let at = hit + 1; at != 0; at = nextHit(base, at, start, last)) told++;
-  const odd = word(base, N_SEQ) | 1;
-  setWord(base, N_SEQ, word(base, N_ACTIVE) == 0 ? odd + 1 : odd);
-  return told;
+export function bracketsPass(base: usize, hits: u32): void {
+  if (hits == 0) return;
+  if (word(base, N_ACTIVE) == 0) setWord(base, N_SEQ, word(base, N_SEQ) + 2 * hits);
+  else setWord(base, N_SEQ, word(base, N_SEQ) | 1);
 }
 
 /** Must a reader that begins now wait until the sequence is another one? */

@@ -3,10 +3,11 @@
  * 2^26 + row. Everything but intervals and handles was checked by the host.
  */
 import { fromF64, toF64 } from "../f64";
+import { treeCountBatch } from "../interval-tree/batch";
 import {
   H_COUNT, H_HANDLES, H_LIMIT, isInterval, setWord, SLOT_BITS, SLOT_MASK, word,
 } from "../interval-tree/node";
-import { bracketEnd, bracketPass, bracketStart, mustWait, setStamp } from "./bracket";
+import { bracketEnd, bracketsPass, bracketStart, mustWait, setStamp } from "./bracket";
 import { find, insert, remove, update } from "./change";
 import { nextReleased } from "./deferred";
 import {
@@ -118,10 +119,22 @@ export function notifiersNext(base: usize, after: u32, start: f64, last: f64): u
   return nextHit(base, after, fromF64(start), fromF64(last));
 }
 
-/** See bracketPass; `handle` names the first row that it hits. */
-export function notifiersPass(base: usize, handle: f64, start: f64, last: f64): u32 {
-  const row = <u32>fromF64(handle) & SLOT_MASK;
-  return bracketPass(base, row, fromF64(start), fromF64(last));
+/**
+ * See bracketsPass; `n` brackets, f64 starts at `at` and lasts behind them, checked. Behind `out`,
+ * scratch of 8 n bytes, f64 each: brackets that hit somebody, and how many they hit.
+ */
+export function notifiersPass(base: usize, at: usize, n: u32, out: usize): void {
+  treeCountBatch(treeOf(base), at, n, out);
+  let hits: u32 = 0;
+  let told: f64 = 0;
+  for (let i: u32 = 0; i < n; i++) {
+    const count = load<f64>(out + ((<usize>i) << 3));
+    if (count != 0) hits++;
+    told += count;
+  }
+  bracketsPass(base, hits);
+  store<f64>(out + ((<usize>n) << 3), <f64>hits);
+  store<f64>(out + ((<usize>n) << 3), told, 8);
 }
 
 /** See bracketEnd. */

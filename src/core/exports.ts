@@ -206,7 +206,7 @@ export interface CoreExports {
   notifiersFind(base: number, ops: number, start: number, last: number, posted: number): number;
   notifiersStart(base: number, start: number, last: number): number;
   notifiersNext(base: number, after: number, start: number, last: number): number;
-  notifiersPass(base: number, handle: number, start: number, last: number): number;
+  notifiersPass(base: number, at: number, n: number, out: number): void;
   notifiersEnd(base: number): number;
   notifiersReleased(base: number): number;
   notifiersForget(base: number, row: number): void;

@@ -149,14 +149,10 @@ export class IntervalMemory {
   }
 
   /**
-   * Of many brackets, which hit nobody: calls `hit` with the index of each of the others in turn,
-   * and the tree's handle of the first that it hits. It may change the tree.
+   * Of many brackets, half-open, which hit nobody: calls `hit` with the index of each of the others
+   * in turn, which may change the tree.
    */
-  eachHit(
-    starts: Numbers,
-    lasts: Numbers,
-    hit: (index: number, first: SubscriberHandle) => void,
-  ): void {
+  eachHit(starts: Numbers, lasts: Numbers, hit: (index: number) => void): void {
     const window = new TreeWindow(this.memory);
     for (let at = 0; at < starts.length;) {
       const count = window.giveIntervals(starts, lasts, at);
@@ -166,16 +162,25 @@ export class IntervalMemory {
       const version = this.version;
       let i = 0;
       while (i < count && this.version === version) {
-        if (found[i] >= 0) hit(at + i, found[i]);
+        if (found[i] >= 0) hit(at + i);
         i++;
       }
       at += i;
     }
   }
 
-  /** A whole bracket that hits nobody with callbacks, `first` before others: how many it hits. */
-  pass(first: SubscriberHandle, start: number, last: number): number {
-    return this.x.notifiersPass(BASE, first, start, last);
+  /** Whole brackets, one after the other, where nobody has callbacks: how many hit how many. */
+  pass(starts: Numbers, lasts: Numbers): { hits: number; told: number } {
+    const window = new TreeWindow(this.memory);
+    let [hits, told] = [0, 0];
+    for (let at = 0, count = 0; at < starts.length; at += count) {
+      count = window.giveIntervals(starts, lasts, at);
+      this.x.notifiersPass(BASE, IN, count, OUT);
+      const { f64 } = this.memory;
+      hits += f64[(OUT >> 3) + count];
+      told += f64[(OUT >> 3) + count + 1];
+    }
+    return { hits, told };
   }
 
   private get version(): number {

@@ -279,16 +279,13 @@ export class MmuNotifiers {
       for (let i = 0; i < starts.length; i++) one(i);
       return told;
     }
-    const isSilent = this.side.isSilent();
-    this.intervals.eachHit(starts, lasts, (i, handle) => {
-      if (!isSilent) {
-        one(i);
-        return;
-      }
-      told++;
-      this.counts.brackets++;
-      this.counts.invalidations += this.intervals.pass(handle, starts[i], lasts[i]);
-    });
+    if (this.side.isSilent()) {
+      const passed = this.intervals.pass(starts, lasts);
+      this.counts.brackets += starts.length;
+      this.counts.invalidations += passed.told;
+      return passed.hits;
+    }
+    this.intervals.eachHit(starts, lasts, one);
     this.counts.brackets += starts.length - told;
     return told;
   }
