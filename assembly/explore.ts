@@ -15,9 +15,11 @@
  */
 import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
+import { forgetChanges, sumFrom, sumOf, undoChanges } from "./delta";
 import { forgetGenerations } from "./global-asid";
 import { hashBytes } from "./hash";
 import { ctxAt, hdr, sysAt } from "./machine";
+import { slotsRoom, slotsWiden } from "./slots";
 import { copyState, stateAt } from "./states";
 import { step } from "./step";
 import { isPreempted } from "./vcpu";
@@ -39,7 +41,14 @@ export function setWord(x: usize, i: i32, value: u32): void {
 @inline
 export function ringAt(x: usize, index: u32): usize {
   const place = (index - word(x, abi.X_RING_BASE)) % word(x, abi.X_RING_CAP);
-  return x + word(x, abi.X_OFF_RING) + <usize>place * word(x, abi.X_STATE_BYTES);
+  return x + word(x, abi.X_OFF_RING) + <usize>place * strideOf(x);
+}
+
+/** A state of the ring, and a line with its sum (delta.ts). */
+// @ts-ignore: decorator
+@inline
+function strideOf(x: usize): u32 {
+  return word(x, abi.X_STATE_BYTES) + abi.RING_SUM_BYTES;
 }
 
 function sameState(a: usize, b: usize, bytes: u32): bool {
@@ -57,12 +66,9 @@ function seedOf(x: usize): u64 {
 }
 
 /** True: the machine's state is new and has its slot now. `node` is the number it would get. */
-function insert(x: usize, m: usize, node: u32): bool {
-  vmaSave(m);
-  forgetGenerations(m);
+function insert(x: usize, m: usize, node: u32, print: u64): bool {
   const bytes = word(x, abi.X_STATE_BYTES);
   const state = stateAt(m);
-  const print = hashBytes(state, state + bytes, seedOf(x));
   const mask = (1 << word(x, abi.X_SLOTS_LOG2)) - 1;
   const slots = x + word(x, abi.X_OFF_SLOTS);
   const exact = word(x, abi.X_EXACT) != 0;
@@ -84,20 +90,37 @@ function insert(x: usize, m: usize, node: u32): bool {
   return false;
 }
 
+/** The machine's state as it is compared: nothing in it that differs for no reason. */
+function settle(m: usize): void {
+  vmaSave(m);
+  forgetGenerations(m);
+}
+
 /** Adds the machine's state, reached from `parent`. ST_OK, or ST_FULL and nothing was added. */
 export function add(x: usize, m: usize, parent: u32, actor: u32, choice: u32): i32 {
+  settle(m);
+  const state = stateAt(m);
+  const print = hashBytes(state, state + word(x, abi.X_STATE_BYTES), seedOf(x));
+  return addAs(x, m, parent, (actor << 8) | choice, print);
+}
+
+/** The same of a state whose fingerprint, not 0, is known. */
+function addAs(x: usize, m: usize, parent: u32, how: u32, print: u64): i32 {
   const node = word(x, abi.X_NODES);
-  const slots = <u32>1 << word(x, abi.X_SLOTS_LOG2);
   const waiting = word(x, abi.X_TAIL) - word(x, abi.X_HEAD);
   const used = word(x, abi.X_EXACT) != 0 ? node : waiting;
-  if (node >= word(x, abi.X_NODE_CAP) || node >= slots - (slots >> 2)) return abi.ST_FULL;
+  if (node >= word(x, abi.X_NODE_CAP)) return abi.ST_FULL;
+  if (node >= slotsRoom(x) && !slotsWiden(x)) return abi.ST_FULL;
   if (used >= word(x, abi.X_RING_CAP) && !growRing(x)) return abi.ST_FULL;
-  if (!insert(x, m, node)) return abi.ST_OK;
+  if (!insert(x, m, node, print)) return abi.ST_OK;
   const p = x + word(x, abi.X_OFF_NODES) + ((<usize>node) << 3);
   store<u32>(p, parent);
-  store<u32>(p, (actor << 8) | choice, 4);
+  store<u32>(p, how, 4);
   const tail = word(x, abi.X_TAIL);
-  copyState(ringAt(x, tail), stateAt(m), word(x, abi.X_STATE_BYTES));
+  const to = ringAt(x, tail);
+  const bytes = word(x, abi.X_STATE_BYTES);
+  copyState(to, stateAt(m), bytes);
+  store<u64>(to + bytes, print);
   setWord(x, abi.X_TAIL, tail + 1);
   setWord(x, abi.X_NODES, node + 1);
   return abi.ST_OK;
@@ -143,7 +166,7 @@ function growRing(x: usize): bool {
   const most = word(x, abi.X_RING_MOST);
   if (cap == most) return false;
   const more = min<u32>(cap, most - cap);
-  const bytes = word(x, abi.X_STATE_BYTES);
+  const bytes = strideOf(x);
   const ring = x + word(x, abi.X_OFF_RING);
   const head = word(x, abi.X_HEAD);
   const first = (head - word(x, abi.X_RING_BASE)) % cap;
@@ -155,13 +178,22 @@ function growRing(x: usize): bool {
   return true;
 }
 
+/** 0 marks an empty slot. A state's sum is its fingerprint, or this is its sum, all the same. */
+// @ts-ignore: decorator
+@inline
+function printOf(sum: u64): u64 {
+  return sum == 0 ? 1 : sum;
+}
+
 /** Tables are zeroed and the header is filled by the host; the machine holds the first state. */
 export function exploreInit(x: usize, m: usize): i32 {
   setWord(x, abi.X_HEAD, 0);
   setWord(x, abi.X_TAIL, 0);
   setWord(x, abi.X_NODES, 0);
   setWord(x, abi.X_DEPTH, 0);
-  const status = add(x, m, 0, 0, 0);
+  settle(m);
+  const sum = sumOf(stateAt(m), word(x, abi.X_STATE_BYTES), seedOf(x));
+  const status = addAs(x, m, 0, 0, printOf(sum));
   setWord(x, abi.X_LEVEL_END, 1);
   return status;
 }
@@ -176,6 +208,7 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
   const applies: u32 = 2 + (hdr(m, abi.H_WATCH) << 1);
   const bytes = word(x, abi.X_STATE_BYTES);
   const state = stateAt(m);
+  const seed = seedOf(x);
   let transitions: u64 = 0;
   let status = abi.ST_BUDGET;
   for (; budget > 0; budget--) {
@@ -189,6 +222,7 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
       setWord(x, abi.X_LEVEL_END, word(x, abi.X_TAIL));
     }
     let dirty = true; // the machine does not hold the state that is being expanded
+    forgetChanges(x);
     let copied = false; // it was, and has been changed since
     let progress = false;
     let outcome = abi.ST_OK;
@@ -196,13 +230,14 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
       for (let choice: u32 = 0; choice < choices; choice++) {
         if (dirty) {
           // Where it is changes when the ring grows.
-          copyState(state, ringAt(x, head), bytes);
+          undoChanges(x, state, ringAt(x, head), bytes);
           if (copied) vmaRevert(m);
           else vmaRestore(m);
           copied = true;
         }
         const got = step<Plain>(m, actor, choice);
         dirty = got != abi.ST_IDLE;
+        if (dirty) forgetChanges(x);
         if (got < 0) {
           report(x, head, 0, actor, choice);
           outcome = got;
@@ -227,7 +262,10 @@ export function exploreRun(x: usize, m: usize, budget: u32): i32 {
           }
           continue;
         }
-        outcome = add(x, m, head, actor, choice);
+        settle(m);
+        const from = ringAt(x, head);
+        const sum = sumFrom(x, state, from, bytes, seed, load<u64>(from + bytes));
+        outcome = addAs(x, m, head, (actor << 8) | choice, printOf(sum));
         if (outcome != abi.ST_OK) break;
       }
     }

@@ -344,6 +344,18 @@ const OF_ASIDS = [
   ["asid.ts", "  charge(m, cpu, abi.COST_ASID_FLUSH, 1);\n", ""],
 ];
 
+/** The explorer's table, and what one step has changed. */
+const OF_EXPLORER = [
+  ["delta.ts", "sum += mix(i, now, seed) - mix(i, before, seed);", "sum += mix(i, now, seed);"],
+  ["delta.ts", "for (let i: u32 = 0; i < lines; i++) {", "for (let i: u32 = 1; i < lines; i++) {"],
+  ["delta.ts", "store<u32>(changedAt(x, n), <u32>at);", ""],
+  ["slots.ts", "while (load<u64>(slots + ((<usize>at) << 3)) != 0) at = (at + 1) & mask;", ""],
+  ["slots.ts", "    if (print == 0) continue;\n", "    continue;\n"],
+  ["explore.ts", "  store<u64>(to + bytes, print);\n", ""],
+  ["explore.ts", "        if (dirty) forgetChanges(x);\n", ""],
+  ["explore.ts", "return sum == 0 ? 1 : sum;", "return 1;"],
+];
+
 /** The core's folder, its tests (one after the other, quick ones first), its mutants. */
 const SUITES = [
   ["assembly/interval-tree", "test/interval-tree", OF_INTERVAL_TREE],
@@ -355,6 +367,7 @@ const SUITES = [
     OF_SHOOTDOWNS,
   ],
   ["assembly", "test/kernel/asids test/model/asids", OF_ASIDS],
+  ["assembly", "test/explore/plain-search.test.ts test/explore/explore.test.ts", OF_EXPLORER],
 ];
 const MUTANTS = SUITES.flatMap(([core, test, list]) =>
   list.map((mutant) => [core, test, ...mutant]),

@@ -12,6 +12,7 @@ import {
   add, anyRunning, GRAVEST, gravity, report, ringAt, setWord, word,
 } from "../explore";
 import { hdr, sysAt } from "../machine";
+import { slotsRoom, slotsWiden } from "../slots";
 import { copyState, stateAt } from "../states";
 import { isPreempted } from "../vcpu";
 import { vmaRestore, vmaRevert, vmaSave } from "../vma";
@@ -237,38 +238,12 @@ export function reduceRun(r: usize, x: usize, m: usize, budget: u32): i32 {
   for (; budget > 0; budget--) {
     if (rw(r, R_HEIGHT) == 0) return abi.ST_DONE;
     if (isFutile(r)) return abi.ST_IDLE;
-    const slots = <u32>1 << word(x, abi.X_SLOTS_LOG2);
-    if (word(x, abi.X_NODES) + most > slots - (slots >> 2)) return abi.ST_FULL;
+    if (word(x, abi.X_NODES) + most > slotsRoom(x) && !slotsWiden(x)) return abi.ST_FULL;
     const status = expandTop(r, x, m);
     if (status != abi.ST_OK) return status;
     setRw(r, R_EXPANDED, rw(r, R_EXPANDED) + 1);
   }
   return abi.ST_BUDGET;
-}
-
-/**
- * A table of fingerprints eight times as large, in the room that there is for one of `most` slots
- * (log2). False: it would not fit. A small table stays in the caches.
- */
-export function reduceWiden(x: usize, most: u32): bool {
-  const log2 = word(x, abi.X_SLOTS_LOG2);
-  const wider = log2 + 3;
-  if (wider >= most) return false;
-  const bytes = (<usize>8) << log2;
-  const slots = x + word(x, abi.X_OFF_SLOTS);
-  const old = slots + ((<usize>8) << most) - bytes;
-  for (let i: usize = 0; i < bytes; i += 8) store<u64>(old + i, load<u64>(slots + i));
-  for (let i: usize = 0; i < bytes << 3; i += 8) store<u64>(slots + i, 0);
-  const mask: u32 = (1 << wider) - 1;
-  for (let i: usize = 0; i < bytes; i += 8) {
-    const print = load<u64>(old + i);
-    if (print == 0) continue;
-    let at = <u32>print & mask;
-    while (load<u64>(slots + ((<usize>at) << 3)) != 0) at = (at + 1) & mask;
-    store<u64>(slots + ((<usize>at) << 3), print);
-  }
-  setWord(x, abi.X_SLOTS_LOG2, wider);
-  return true;
 }
 
 /**

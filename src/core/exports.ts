@@ -30,7 +30,6 @@ export interface CoreExports {
   reduceWalks(r: number, m: number, walks: number, seed: number): void;
   reduceBegin(r: number, x: number, m: number): number;
   reduceRun(r: number, x: number, m: number, budget: number): number;
-  reduceWiden(x: number, most: number): number;
   reduceFollow(r: number, m: number, actor: number, choice: number, out: number): number;
   reduceStep(r: number, m: number, actor: number, choice: number): number;
   reduceMap(r: number, writes: number): number;

@@ -63,6 +63,12 @@ export interface ReductionResult {
 export const DEFAULT_MAX_STATES = 4_000_000;
 const MAX_STATES = 2 ** 27;
 const EXPANSIONS_A_CALL = 50_000;
+/** States are whole lines. */
+const LINE_BYTES = 64;
+/** log2 of the fingerprints that there is room for at first. */
+const FIRST_SLOTS_LOG2 = 14;
+/** As in assembly/slots.ts: the last table is so many times two as large as the one before. */
+const LAST_STEP = 3;
 /** States the frontier has room for at first; it doubles. */
 const RING_START = 1024;
 
@@ -181,10 +187,28 @@ function prepare(
   const { core } = machine;
   // Fresh memory is zero; only a second exploration of the same machine has to clear it.
   if (core.u32[(x >> 2) + abi.X_NODES] !== 0) {
-    core.u8.fill(0, x, x + abi.X_WORDS * 4 + 2 ** sizes.slotsLog2 * 8 + 64);
+    clearTables(machine, x, sizes, exact);
   }
   return fillHeader(machine, x, sizes, exact, seed);
 }
+
+/** log2 of the slots at first: whole states are never put elsewhere, so they have all at once. */
+function firstSlots(sizes: TableSizes, exact: boolean): number {
+  const isSmall = sizes.slotsLog2 < FIRST_SLOTS_LOG2 + LAST_STEP;
+  return exact || isSmall ? sizes.slotsLog2 : FIRST_SLOTS_LOG2;
+}
+
+/** Zeroes what a search expects to be zero. */
+export function clearTables({ core }: Machine, x: number, sizes: TableSizes, exact: boolean): void {
+  core.u8.fill(0, x, x + slotsOffset(sizes) + 2 ** firstSlots(sizes, exact) * 8);
+}
+
+/** From the header to the fingerprints: the list of changed lines is between them. */
+function slotsOffset({ stateBytes }: TableSizes): number {
+  return align(abi.X_WORDS * 4 + (stateBytes / LINE_BYTES) * 4);
+}
+
+const align = (value: number): number => Math.ceil(value / LINE_BYTES) * LINE_BYTES;
 
 /** Fills the header of tables that are zero, and reads it. */
 export function fillHeader(
@@ -198,10 +222,10 @@ export function fillHeader(
   const set = (index: number, value: number): void => {
     core.u32[(x >> 2) + index] = value;
   };
-  const align = (value: number): number => Math.ceil(value / 64) * 64;
-  const slots = align(abi.X_WORDS * 4);
+  const slots = slotsOffset(sizes);
   const nodes = slots + 2 ** sizes.slotsLog2 * 8;
-  set(abi.X_SLOTS_LOG2, sizes.slotsLog2);
+  set(abi.X_SLOTS_LOG2, firstSlots(sizes, exact));
+  set(abi.X_SLOTS_MOST, sizes.slotsLog2);
   set(abi.X_NODE_CAP, sizes.nodes);
   set(abi.X_RING_MOST, sizes.ring);
   set(abi.X_RING_CAP, exact ? sizes.ring : Math.min(sizes.ring, RING_START));
@@ -212,6 +236,7 @@ export function fillHeader(
   const lives = (core.header[abi.H_ROWS] & abi.ROW_LIFETIMES) !== 0;
   const more = moreChoices(core.header[abi.H_OPTIONS], machine.geometry.watch, lives);
   set(abi.X_CHOICES, 2 + more);
+  set(abi.X_OFF_LINES, abi.X_WORDS * 4);
   set(abi.X_OFF_SLOTS, slots);
   set(abi.X_OFF_NODES, nodes);
   set(abi.X_OFF_RING, align(nodes + sizes.nodes * 8));

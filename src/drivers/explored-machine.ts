@@ -33,11 +33,13 @@ const ALL_BYTES_MOST = 2 ** 32 - 2 ** 26;
 export function tableSizes(stateBytes: number, maxStates: number, exact: boolean): TableSizes {
   const nodes = maxStates + 1;
   const slotsLog2 = Math.max(4, Math.ceil(Math.log2((nodes * 4) / 3 + 1)));
-  const before = abi.X_WORDS * 4 + 2 ** slotsLog2 * 8 + nodes * 8 + 256;
+  const lines = stateBytes / 16;
+  const before = abi.X_WORDS * 4 + lines + 2 ** slotsLog2 * 8 + nodes * 8 + 256;
   const room = Math.min(RING_BYTES_MOST, ALL_BYTES_MOST - before);
-  const most = Math.max(1024, Math.floor(room / stateBytes));
+  const place = stateBytes + abi.RING_SUM_BYTES;
+  const most = Math.max(1024, Math.floor(room / place));
   const ring = exact ? nodes : Math.min(nodes, most, Math.max(1024, Math.ceil(nodes / 3)));
-  const bytes = before + ring * stateBytes;
+  const bytes = before + ring * place;
   return { slotsLog2, nodes, ring, bytes, stateBytes };
 }
 

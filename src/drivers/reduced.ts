@@ -7,6 +7,7 @@ import { BASE } from "../core/core.js";
 import type { Geometry } from "../core/geometry.js";
 import type { Machine } from "../machine.js";
 import {
+  clearTables,
   type ExploreOptions,
   type ExploreResult,
   fillHeader,
@@ -21,8 +22,6 @@ import {
 const EXPANSIONS_A_CALL = 50_000;
 /** Random schedules that are learned from before the first run. */
 const WALKS = 100;
-/** log2 of the fingerprints that a run has room for at first. */
-const FIRST_SLOTS_LOG2 = 14;
 /** Words that one step and those taken alone after it can have. */
 const FOLLOW_WORDS = 512;
 /** As in assembly/reduce/memory.ts. */
@@ -54,28 +53,22 @@ interface Search extends SearchPlan {
   readonly onProgress?: ((states: number) => void) | undefined;
 }
 
-/** Zeroes the tables of a run. Whole states are never rehashed, so they have all room at once. */
+/** Zeroes the tables of a run. */
 function prepareRun(search: Search): (index: number) => number {
   const { machine, x, sizes, exact, seed } = search;
-  const { core } = machine;
-  const log2 = exact ? sizes.slotsLog2 : Math.min(FIRST_SLOTS_LOG2, sizes.slotsLog2);
-  core.u8.fill(0, x, x + abi.X_WORDS * 4 + 2 ** log2 * 8 + 64);
-  const word = fillHeader(machine, x, sizes, exact, seed);
-  core.u32[(x >> 2) + abi.X_SLOTS_LOG2] = log2;
-  return word;
+  clearTables(machine, x, sizes, exact);
+  return fillHeader(machine, x, sizes, exact, seed);
 }
 
 /** One run, from the machine's first state. ST_IDLE: it ended early, as it was worth nothing. */
 function runOnce(search: Search, word: (index: number) => number): number {
-  const { machine, x, r, sizes, exact, onProgress } = search;
+  const { machine, x, r, onProgress } = search;
   const core = machine.core.x;
   let status = core.reduceBegin(r, x, BASE);
   if (status === abi.ST_OK) status = abi.ST_BUDGET;
   while (status === abi.ST_BUDGET) {
     status = core.reduceRun(r, x, BASE, EXPANSIONS_A_CALL);
     onProgress?.(word(abi.X_NODES));
-    if (status !== abi.ST_FULL || exact || core.reduceGrew(r) !== 0) continue;
-    if (core.reduceWiden(x, sizes.slotsLog2) !== 0) status = abi.ST_BUDGET;
   }
   return status;
 }
@@ -107,7 +100,7 @@ export function exploreReduced(
 ): ExploreResult | null {
   const { core } = machine;
   const plan = planSearch(machine, options);
-  const { exact, seed, sizes, x } = plan;
+  const { sizes, x } = plan;
   const r = Math.ceil((x + sizes.bytes) / 64) * 64;
   const { onProgress } = options;
   const search: Search = { ...plan, machine, r, onProgress };
@@ -120,15 +113,8 @@ export function exploreReduced(
       core.x.reduceInit(r, BASE, word(abi.X_CHOICES));
       core.x.reduceWalks(r, BASE, WALKS, 1);
     }
-    const full = sizes.slotsLog2;
-    let status = runOnce(search, word);
+    const status = runOnce(search, word);
     core.restoreState(start);
-    if (status === abi.ST_FULL && core.x.reduceGrew(r) === 0 && word(abi.X_SLOTS_LOG2) < full) {
-      // The last doubling has no room to move in: once more, with all of it from the start.
-      core.u8.fill(0, x, x + abi.X_WORDS * 4 + 2 ** full * 8 + 64);
-      status = runOnce(search, fillHeader(machine, x, sizes, exact, seed));
-      core.restoreState(start);
-    }
     const grew = core.x.reduceGrew(r);
     if (grew === 2 || (status < 0 && grew === 0)) return null;
     if (grew === 0) return { ...resultOf(search, word, status), ...stats(search, word, runs) };

@@ -1,0 +1,88 @@
+/** The core's search beside the obvious one: a queue, a set of whole states, one step at a time. */
+import { describe, expect, test } from "vitest";
+import * as abi from "../../src/core/abi.js";
+import { SYS } from "../../src/core/layout.js";
+import { explore } from "../../src/drivers/explore.js";
+import {
+  exploredMachine,
+  geometryOf,
+  stateBytesOf,
+  tableSizes,
+} from "../../src/drivers/explored-machine.js";
+import { Catalogue } from "../../src/kernel/catalogue.js";
+import type { Machine } from "../../src/machine.js";
+import { scenarioNamed } from "../../src/drivers/check.js";
+
+const ROOM = 60_000;
+
+async function machineOf(name: string, era: string, consumer: string): Promise<Machine> {
+  const scenario = scenarioNamed(name);
+  const sizes = tableSizes(stateBytesOf(geometryOf(scenario)), ROOM, false);
+  const parts = { era, consumer, policy: "concurrent" };
+  return exploredMachine(scenario, parts, Catalogue.standard, sizes.bytes);
+}
+
+/** Choices 0 and 1 alone: for scenarios without walks, NMIs, broadcasts and preemption. */
+function searched(machine: Machine): { states: number; transitions: number; hazards: number } {
+  const { core } = machine;
+  const actors = machine.geometry.cpus + machine.geometry.devices;
+  const start = core.saveState();
+  const key = (state: Uint8Array): string => Buffer.from(state).toString("latin1");
+  const known = new Set([key(start)]);
+  const waiting = [start];
+  let transitions = 0;
+  let hazards = 0;
+  for (let state = waiting.shift(); state !== undefined; state = waiting.shift()) {
+    for (let actor = 0; actor < actors; actor++) {
+      for (const choice of [0, 1]) {
+        core.restoreState(state);
+        if (machine.step(actor, choice) !== abi.ST_OK) continue;
+        transitions++;
+        if ((core.read(SYS, core.sys, "hazard") & 0xff) !== 0) {
+          hazards++;
+          continue;
+        }
+        const next = core.saveState();
+        const name = key(next);
+        if (known.has(name)) continue;
+        known.add(name);
+        waiting.push(next);
+      }
+    }
+  }
+  return { states: known.size, transitions, hazards };
+}
+
+describe("the search", () => {
+  test.each([
+    ["downgrade", "double", "sharing", false],
+    ["downgrade", "only-end-everywhere", "sharing", true],
+    ["munmap-user", "coupled", "mirroring", false],
+    ["fault-race", "double", "mirroring", false],
+  ])("%s, %s, %s: as the obvious one", async (name, era, consumer, hasHazards) => {
+    const machine = await machineOf(name, era, consumer);
+    const { hazards, ...slow } = searched(await machineOf(name, era, consumer));
+    expect(hazards > 0).toBe(hasHazards);
+    // Hazards that end a path, and not the search.
+    const { states, transitions, verdict } = explore(machine, { maxStates: ROOM });
+    expect(["SAFE", "STALE", "LOSTW"]).toContain(verdict);
+    expect({ states, transitions }).toEqual(slow);
+  });
+
+  test("a table that grows keeps every fingerprint", async () => {
+    const machine = await machineOf("nested-gather-return", "double", "sharing");
+    const { states } = explore(machine, { maxStates: ROOM });
+    const { core } = machine;
+    const word = (index: number): number => core.u32[(core.end >> 2) + index];
+    const slots = 2 ** word(abi.X_SLOTS_LOG2);
+    expect(slots).toBe(2 ** word(abi.X_SLOTS_MOST));
+    // It began with room for fewer than there are.
+    expect(states).toBeGreaterThan(12_288);
+    const from = (core.end + word(abi.X_OFF_SLOTS)) >> 2;
+    let used = 0;
+    for (let i = 0; i < slots; i++) {
+      if ((core.u32[from + i * 2] | core.u32[from + i * 2 + 1]) !== 0) used++;
+    }
+    expect(used).toBe(states);
+  });
+});
