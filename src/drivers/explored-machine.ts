@@ -56,9 +56,13 @@ const ALL_ROWS =
   abi.OPT_DIRECTORY |
   abi.OPT_GLOBAL_ASIDS;
 
-/** Bytes that one state of this geometry has at most, under any policy. */
-export function stateBytesOf(geometry: Geometry): number {
-  const plan = planBlock(geometry, ALL_ROWS, 1, 0xffff_ffff);
+/**
+ * Bytes that one state of this geometry has at most, under any policy.
+ * @param subscribed - with the rows of interval subscribers, which few scenarios have
+ */
+export function stateBytesOf(geometry: Geometry, subscribed = false): number {
+  const rows = subscribed ? 0xffff_ffff : ~abi.ROW_NOTIFIERS >>> 0;
+  const plan = planBlock(geometry, ALL_ROWS, 1, rows);
   return plan[abi.H_STATE_END] - plan[abi.H_STATE_START];
 }
 
