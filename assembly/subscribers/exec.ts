@@ -12,7 +12,7 @@ import {
   add, beginRead, enable, endBracket, lookUp, markTold, move, mustRetry, nextCallback, nextRelease,
   punch, rowOf, seqKey, startBracket, take,
 } from "./intervals";
-import { hasSubscribers, setTold, subsAt, toldBy } from "./rows";
+import { hasSubscribers, setTold, stateOf, subsAt, toldBy } from "./rows";
 import { bracketIsOver, execLife, execSrcu, waitForBrackets } from "./srcu";
 
 /** OP_HOOK_ASK. */
@@ -22,6 +22,11 @@ function ask<F>(m: usize, ctx: Ctx, imm: u32, event: u32): i32 {
     case abi.ASK_SLEEP: ctx.flag = (told & abi.START_NO_SLEEP) == 0 ? 1 : 0; break;
     case abi.ASK_REFUSED: ctx.flag = (told & abi.TOLD_REFUSED) != 0 ? 1 : 0; break;
     case abi.ASK_EVENT: ctx.flag = (told & 0xff) == event ? 1 : 0; break;
+    case abi.ASK_LINKED: {
+      if (ctx.dev == 0) return abi.ST_BAD_PROGRAM;
+      ctx.flag = (stateOf(m, ctx.dev - 1) & abi.SUB_LINKED) != 0 ? 1 : 0;
+      break;
+    }
     case abi.ASK_OWN: {
       const own = ctx.dev != 0 && ((told >> abi.START_OWNER_SHIFT) & 0xff) == <u32>ctx.dev;
       ctx.flag = own && (told & 0xff) == event ? 1 : 0;

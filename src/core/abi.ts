@@ -548,6 +548,7 @@ export const ASK_REFUSED = 1; // it was refused
 export const ASK_OWN = 2; // its event is c, and its owner ctx.dev
 export const ASK_TRYLOCK = 3; // this device's lock is free: taken
 export const ASK_EVENT = 4; // its event is c
+export const ASK_LINKED = 5; // ctx.dev is in a list of classic subscribers
 export const SUB_LINKED = 1;
 export const SUB_FREEING = 2;
 export const SUB_FREED = 4;

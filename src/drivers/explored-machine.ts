@@ -109,9 +109,10 @@ function scriptsOf(
   actors: readonly ScenarioActor[],
   chosen: string,
 ): Script[] {
+  const devices = scenario.devices.map((_, device) => consumerOf(scenario, device, chosen));
   return actors.map(({ device, steps }, i) => {
     const consumer = consumerOf(scenario, device ?? -1, chosen);
-    return { name: `${kind}.${i}`, consumer, steps };
+    return { name: `${kind}.${i}`, consumer, devices, steps };
   });
 }
 
@@ -138,6 +139,7 @@ export async function exploredMachine(
       ...scriptsOf("actor", scenario, scenario.actors, parts.consumer),
     ],
     scriptsOnly: true,
+    ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),
     extraBytes,
     ...(wasm === undefined ? {} : { wasm }),
   });
@@ -149,7 +151,8 @@ export async function exploredMachine(
     machine.place(cpu, machine.newTask(mm));
   });
   scenario.devices.forEach((mm, device) => {
-    machine.attach(consumerOf(scenario, device, parts.consumer), mm);
+    const subscribed = scenario.unsubscribed?.includes(device) !== true;
+    machine.attach(consumerOf(scenario, device, parts.consumer), mm, subscribed);
   });
   scenario.watch?.forEach(({ mm, vpn }, k) => {
     machine.watch(k, mm, vpn);
