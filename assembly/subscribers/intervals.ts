@@ -238,10 +238,14 @@ export function beginRead(ctx: Ctx, base: usize, page: u64): bool {
   return at != 0;
 }
 
-/** OP_READ_RETRY: the device's lock must be held for the answer to mean anything. */
+/**
+ * OP_READ_RETRY: the device's lock must be held for the answer to mean anything. Who was taken out
+ * hears of nothing more, so its readers begin again, too: with another one, or with none.
+ */
 export function mustRetry(m: usize, actor: u32, ctx: Ctx, base: usize): bool {
   const row = rowOf(base, ctx.r11);
-  const isOld = row < 0 || stampOf(base, row) != ctx.seq;
+  const isGone = row < 0 || (flagsOf(base, row) & F_LEAVING) != 0;
+  const isOld = isGone || stampOf(base, row) != ctx.seq;
   ctx.r11 = 0;
   ctx.seq = 0;
   if (!isOld) return false;

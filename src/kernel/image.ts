@@ -48,8 +48,8 @@ export interface Script {
   readonly name: string;
   /** Whose accesses `device` steps are. */
   readonly consumer?: string;
-  /** Consumers of all devices, whose callbacks steps about subscriptions may run. */
-  readonly devices?: readonly string[];
+  /** All devices, in order: steps about subscriptions run their callbacks. */
+  readonly devices?: readonly { readonly consumer: string; readonly mm: number }[];
   readonly steps: readonly ScriptStep[];
 }
 
@@ -85,7 +85,10 @@ function hasSubscriberStep(steps: readonly ScriptStep[]): boolean {
 }
 
 /** Does a consumer or a script of the image need subscribers that come and go? */
-function usesSubscribers({ consumers, scripts = [] }: ImageOptions): boolean {
+export function usesSubscribers({
+  consumers,
+  scripts = [],
+}: Pick<ImageOptions, "consumers" | "scripts">): boolean {
   const needs = ({ hooks, interval }: Consumer): boolean =>
     interval !== undefined ||
     Object.values(hooks).some((program) => hasSubscriberOps(program as Program));
@@ -186,8 +189,11 @@ function scriptSteps(
     }
     if ("device" in step) return deviceStep(options, script, step.vpn, step.device === "write");
     if (isSubscriberStep(step)) {
-      const consumers = (script.devices ?? []).map((name) => options.catalogue.consumer(name));
-      return subscriberProgram(kitOf(options, registers), step, consumers);
+      const devices = (script.devices ?? []).map(({ consumer, mm }) => ({
+        consumer: options.catalogue.consumer(consumer),
+        mm,
+      }));
+      return subscriberProgram(kitOf(options, registers), step, devices);
     }
     if ("signal" in step) return [op("signal", { imm: signalIndex(step.signal) })];
     return [op("await", { imm: signalIndex(step.await), slot: step.count })];

@@ -202,19 +202,37 @@ function intervalStep(kit: Kit, step: SubscriberStep): Program | null {
   return null;
 }
 
-/** @param consumers - by device: what its callbacks are */
+/** A device of a script. */
+export interface ScriptDevice {
+  readonly consumer: Consumer;
+  /** mm that it is attached to. */
+  readonly mm: number;
+}
+
+/** Steps are about the mm of their device, whoever runs them: a driver's thread has none. */
 export function subscriberProgram(
   kit: Kit,
   step: SubscriberStep,
-  consumers: readonly (Consumer | undefined)[],
+  devices: readonly ScriptDevice[],
 ): Program {
-  const program = intervalStep(kit, step);
-  if (program !== null) return program;
+  const named = Object.entries(step).find(([key]) => SUBSCRIBER_DEVICES.has(key));
+  const device = named === undefined ? undefined : devices[named[1] as number];
+  if (device === undefined) return classicStep(kit, step, devices);
+  return kit.regs.scope(["own", "mm"], (own, mm) => [
+    op("mm.current", { a: own }),
+    kit.set(mm, device.mm + 1),
+    op("ctx.mm", { a: mm }),
+    intervalStep(kit, step) ?? classicStep(kit, step, devices),
+    op("ctx.mm", { a: own }),
+  ]);
+}
+
+function classicStep(kit: Kit, step: SubscriberStep, devices: readonly ScriptDevice[]): Program {
   if ("register" in step) return [pick(step.register), linked(false)];
   if ("get" in step) return [pick(step.get), linked(true)];
   if ("unregister" in step) {
     const { unregister: device, unsynchronized } = step;
-    return [pick(device), unregistered(consumers[device], unsynchronized === true)];
+    return [pick(device), unregistered(devices[device]?.consumer, unsynchronized === true)];
   }
   if ("put" in step) {
     const imm = step.now === true ? abi.UNLINK_PUT_NOW : abi.UNLINK_PUT;
