@@ -71,7 +71,11 @@ function execOwn<F>(
   const x = reg(ctx, a);
   const y = reg(ctx, b);
   switch (op) {
-    case abi.OP_ITREE_INSERT: ctx.flag = add(ctx, base, x, y, imm != 0) ? 1 : 0; break;
+    case abi.OP_ITREE_INSERT: {
+      const isAlive = mmAt(m, ctx.mm - 1).users != 0;
+      ctx.flag = isAlive && add(ctx, base, x, y, imm != 0) ? 1 : 0;
+      break;
+    }
     case abi.OP_ITREE_REMOVE: ctx.flag = take(ctx, base, x, imm) ? 1 : 0; break;
     case abi.OP_ITREE_UPDATE: {
       ctx.flag = move(ctx, base, x, y, reg(ctx, c), imm != 0) ? 1 : 0;

@@ -7,7 +7,7 @@
  *   context's row          sections of SRCU it is in · what its bracket tells (START_*, TOLD_*) ·
  *                          subscribers of its second pass, a bit a row · 0 · whom it waits for
  *   device's row           entries u16: invalidate, finish, release of intervals; release of classic
- *                          · SUB_* u32 · users u32 · whom its end waits for
+ *                          · SUB_* | mm + 1 << 8, u32 · users u32 · whom its end waits for
  *   table                  assembly/notifiers/rows.ts without a tree; N_ENABLED of its header
  *
  * "Whom it waits for" is a bit a context: those that were in a section when it began to wait. Who
@@ -18,7 +18,7 @@ import * as abi from "../../src/core/abi";
 import { setWord, word } from "../interval-tree/node";
 import { flagsOf, N_BYTES, N_CAP, ROW_BYTES } from "../notifiers/rows";
 import { initRows } from "../notifiers/table";
-import { ctxIndex, hdr } from "../machine";
+import { ctxIndex, deviceAt, hdr } from "../machine";
 import { Ctx } from "../rows";
 
 /** Word of a table's header: interval subscribers are looked for at all (has_itree). */
@@ -108,7 +108,7 @@ export function setEntry(m: usize, dev: u32, entry: u32, pc: u32): void {
 /** It was in the list of classic subscribers before anything ran. */
 export function beginLinked(m: usize, dev: u32): void {
   if (!hasSubscribers(m)) return;
-  setState(m, dev, abi.SUB_LINKED);
+  setState(m, dev, abi.SUB_LINKED | (deviceAt(m, dev).mm << 8));
   setUsers(m, dev, 1);
 }
 

@@ -96,18 +96,21 @@ function link(m: usize, actor: u32, ctx: Ctx, dev: u32, imm: u32): i32 {
     if (ctx.flag != 0) setUsers(m, dev, usersOf(m, dev) + 1);
     return abi.ST_OK;
   }
+  if (mmAt(m, ctx.mm - 1).users == 0) return abi.ST_BAD_PROGRAM;
   const status = waitForBrackets(m, actor, <u32>ctx.mm - 1);
   if (status != abi.ST_OK) return status;
   subscribe(m, dev, ctx.mm);
-  setState(m, dev, abi.SUB_LINKED);
+  setState(m, dev, abi.SUB_LINKED | (<u32>ctx.mm << 8));
   setUsers(m, dev, 1);
   ctx.flag = 1;
   return abi.ST_OK;
 }
 
 /** Out of the list. Its own link stays: somebody may be about to follow it. */
-function unlink(m: usize, mm: u32, dev: u32): bool {
-  if ((stateOf(m, dev) & abi.SUB_LINKED) == 0) return false;
+function unlink(m: usize, dev: u32): bool {
+  const state = stateOf(m, dev);
+  if ((state & abi.SUB_LINKED) == 0) return false;
+  const mm = (state >> 8) - 1;
   setState(m, dev, 0);
   setUsers(m, dev, 0);
   const next = deviceAt(m, dev).next;
@@ -127,7 +130,7 @@ function put<F>(m: usize, actor: u32, ctx: Ctx, dev: u32, isNow: bool): void {
   ctx.flag = users == 1 ? 1 : 0;
   if (users > 1) setUsers(m, dev, users - 1);
   if (users != 1) return;
-  unlink(m, ctx.mm - 1, dev);
+  unlink(m, dev);
   setState(m, dev, abi.SUB_FREEING);
   if (isNow || !noteReaders(m, devMask(m, dev))) freed<F>(m, actor, dev);
 }
@@ -144,7 +147,7 @@ function stop<F>(m: usize, actor: u32, dev: u32): void {
 export function execLife<F>(m: usize, actor: u32, ctx: Ctx, op: i32, imm: u32): i32 {
   if (op == abi.OP_SUB_UNLINK && imm == abi.UNLINK_ALL) {
     for (let id = mmAt(m, ctx.mm - 1).subscribers; id != 0; id = mmAt(m, ctx.mm - 1).subscribers) {
-      if (!unlink(m, ctx.mm - 1, id - 1)) return abi.ST_BAD_PROGRAM;
+      if (!unlink(m, id - 1)) return abi.ST_BAD_PROGRAM;
     }
     return abi.ST_OK;
   }
@@ -152,11 +155,15 @@ export function execLife<F>(m: usize, actor: u32, ctx: Ctx, op: i32, imm: u32): 
   const dev: u32 = ctx.dev - 1;
   if (op == abi.OP_SUB_LINK) return link(m, actor, ctx, dev, imm);
   switch (imm) {
-    case abi.UNLINK_ONE: ctx.flag = unlink(m, ctx.mm - 1, dev) ? 1 : 0; return abi.ST_OK;
+    case abi.UNLINK_ONE: ctx.flag = unlink(m, dev) ? 1 : 0; return abi.ST_OK;
     case abi.UNLINK_PUT: put<F>(m, actor, ctx, dev, false); return abi.ST_OK;
     case abi.UNLINK_PUT_NOW: put<F>(m, actor, ctx, dev, true); return abi.ST_OK;
     case abi.UNLINK_STOP: stop<F>(m, actor, dev); return abi.ST_OK;
-    case abi.UNLINK_FREE: setState(m, dev, abi.SUB_FREED); return abi.ST_OK;
+    case abi.UNLINK_FREE: {
+      // Who has registered it again meanwhile has a new one.
+      if ((stateOf(m, dev) & abi.SUB_LINKED) == 0) setState(m, dev, abi.SUB_FREED);
+      return abi.ST_OK;
+    }
     default: return abi.ST_BAD_PROGRAM;
   }
 }

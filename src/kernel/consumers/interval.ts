@@ -35,7 +35,7 @@ function unlessOwn(body: Program): Program {
 
 type Access = Consumer["access"];
 
-/** The canonical loop: begin, wait, resolve, lock, retry, install. */
+/** The canonical loop: begin, wait, resolve (in one step, so mmapLock adds nothing), lock, retry. */
 export function mirroredAccess(wait: Program): Access {
   return (vpn, write) => [
     repeat([
@@ -44,10 +44,8 @@ export function mirroredAccess(wait: Program): Access {
           op("read.begin", { a: vpn, note: "readBegin" }),
           [
             wait,
-            op("mmap.read.lock"),
-            op("dev.resolve", { a: vpn, imm: write ? 1 : 0, note: "resolve frame" }),
             when(
-              op("mmap.read.unlock"),
+              op("dev.resolve", { a: vpn, imm: write ? 1 : 0, note: "resolve frame" }),
               [
                 op("dev.lock"),
                 when(op("read.retry", { note: "readRetry" }), [op("dev.unlock"), again]),
