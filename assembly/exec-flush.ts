@@ -1,7 +1,7 @@
 /** Micro-ops of flush requests, notifications, devices, user accesses, switches and lifetimes. */
 import * as abi from "../src/core/abi";
 import { asidOf, hasAsids } from "./asid";
-import { add32, cas32, get32, put32, sub32 } from "./atomics";
+import { add32, cas32, get32, Plain, put32, sub32 } from "./atomics";
 import { requestMask } from "./batched";
 import { csdRun, csdSend, csdUnlock, csqSort, csqTake, ipiSend } from "./call-queue";
 import { charge } from "./charge";
@@ -23,6 +23,8 @@ import { Cpu, Ctx, Device, Mm, Task } from "./rows";
 import { chooseSlot, finishSwitch, loadSlot, markSwitch, setLazy, unlazy } from "./sched";
 import { chooseSharers } from "./replicas";
 import { forgetTold } from "./sharers";
+import { ENTRY_CLASSIC_RELEASE, entryOf, isFreed } from "./subscribers/rows";
+import { bracketIsOver } from "./subscribers/srcu";
 import { cpuAccess } from "./user-access";
 import { blocked, wakeWaiters } from "./wake";
 
@@ -163,8 +165,11 @@ function nextHook(m: usize, actor: u32, ctx: Ctx): u32 {
     const id = ctx.cursor;
     const dev = deviceAt(m, id - 1);
     ctx.cursor = <u16>dev.next;
-    const pc = hook == abi.HOOK_START ? dev.hookStart
-      : hook == abi.HOOK_END ? dev.hookEnd : dev.hookSecondary;
+    const pc: u32 = hook == abi.HOOK_START ? dev.hookStart
+      : hook == abi.HOOK_END ? dev.hookEnd
+      : hook == abi.HOOK_RELEASE ? entryOf(m, id - 1, ENTRY_CLASSIC_RELEASE)
+      : dev.hookSecondary;
+    if (isFreed(m, id - 1)) hazard<Plain>(m, actor, abi.HZ_UAF, ctx.hStart, 0);
     if (pc == 0) continue;
     ctx.dev = id;
     if (hook == abi.HOOK_SECONDARY) {
@@ -193,6 +198,7 @@ function rangeEnd<F>(m: usize, actor: u32, ctx: Ctx): i32 {
   sub32<F>(changetype<usize>(mmAt(m, ctx.mm - 1)) + offsetof<Mm>("brackets"), 1);
   ctx.brackets--;
   if (mmAt(m, ctx.mm - 1).subscribers != 0) count(m, actor, abi.CT_NOTE_END, 1);
+  bracketIsOver<F>(m, actor, ctx.mm - 1);
   return abi.ST_OK;
 }
 

@@ -22,6 +22,8 @@ import { placeUser } from "./pti";
 import { NOT_QUEUED } from "./queue";
 import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
 import { canInterrupt, currentCtx, startActor, step } from "./step";
+import { insertNow } from "./subscribers/intervals";
+import { beginLinked, initSubscribers, setEntry } from "./subscribers/rows";
 import { awaitsTick, tick } from "./ticks";
 import { arm, timedArm, timedInit, timedRun } from "./timed";
 import {
@@ -36,6 +38,7 @@ export function machineInit(m: usize): i32 {
   initPools(m);
   deferInit(m);
   asidsInit(m);
+  initSubscribers(m);
   for (let mm: u32 = 0; mm < hdr(m, abi.H_MMS); mm++) vmaInit(m, mm);
   if (hdr(m, abi.H_OFF_HEAP) != 0) timedInit(m);
   for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
@@ -99,6 +102,19 @@ export function machineEntry(m: usize, mm: u32, vpn: f64): f64 {
 
 export function machineSubscribe(m: usize, dev: u32, mm: u32): void {
   subscribe(m, dev, mm);
+  beginLinked(m, dev);
+}
+
+/**
+ * Entry `entry` of a device's callbacks (assembly/subscribers/rows.ts) is at `pc`; ROW_NOTIFIERS.
+ */
+export function machineSetCallback(m: usize, dev: u32, entry: u32, pc: u32): void {
+  setEntry(m, dev, entry, pc);
+}
+
+/** A device of mm `mm` (index + 1) has subscribed to pages [start, end). False: there is no room. */
+export function machineInsert(m: usize, dev: u32, mm: u32, start: f64, end: f64): bool {
+  return insertNow(m, dev, mm, <u64>start, <u64>end);
 }
 
 /** Maps [start, end) of mm `mm` (index) as a VMA. */

@@ -10,6 +10,7 @@ import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt } from "./ma
 import { lockPools, putTable, takeTable, unlockPools } from "./pools";
 import { bornInUser } from "./pti";
 import { Cpu, Mm, Task } from "./rows";
+import { forgetMm, keepsMm } from "./subscribers/rows";
 import { vmaReset } from "./vma";
 
 /** A fresh mm (index + 1) with an empty root table, or a negative status and nothing changed. */
@@ -18,7 +19,7 @@ export function newMm<F>(m: usize, nowMs: u32): i32 {
   const n = hdr(m, abi.H_MMS);
   for (let i: u32 = 0; i < n; i++) {
     const row = mmAt(m, i);
-    if (row.ctxId != 0) continue;
+    if (row.ctxId != 0 || keepsMm(m, i)) continue;
     const root = takeTable(m, hdr(m, abi.H_LEVELS) - 1);
     if (root < 0) {
       unlockPools<F>(m);
@@ -57,6 +58,7 @@ export function freeMm<F>(m: usize, cpu: u32, mm: u32): i32 {
       put32<F>(changetype<usize>(row) + offsetof<Cpu>("lazy"), 0);
     }
   }
+  forgetMm(m, mm);
   releaseGlobal(m, mm);
   releaseAsid(m, mm);
   putTable<F>(m, gone.root - 1);

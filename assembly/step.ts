@@ -33,6 +33,7 @@ import {
   taskAt,
 } from "./machine";
 import { Cpu, Ctx } from "./rows";
+import { execSubscribers } from "./subscribers/exec";
 import { tick } from "./ticks";
 import { isPreempted, preemptOrResume } from "./vcpu";
 import { blocked } from "./wake";
@@ -108,6 +109,9 @@ function visible<F>(
   if (op < abi.OP_CSD_KIND) return execCpu<F>(m, actor, ctx, op, a, b, imm);
   if (op >= abi.OP_TOPOLOGY_FIRST && op <= abi.OP_TOPOLOGY_LAST) {
     return execTopology<F>(m, actor, ctx, op, a, imm);
+  }
+  if (op >= abi.OP_ITREE_START && op <= abi.OP_RANGE_REFUSED) {
+    return execSubscribers<F>(m, actor, ctx, op, a, b, c, imm, pc);
   }
   return execTransport<F>(m, actor, ctx, op, a, b, c, imm);
 }

@@ -10,6 +10,7 @@ import { BRACKET_INVARIANTS } from "./invariants/brackets.js";
 import { FLUSH_INVARIANTS } from "./invariants/flush.js";
 import { MEMORY_INVARIANTS } from "./invariants/memory.js";
 import { SHARER_INVARIANTS } from "./invariants/sharers.js";
+import { SUBSCRIBER_INVARIANTS } from "./invariants/subscribers.js";
 import { type Invariant, View } from "./invariants/view.js";
 import type { Violation } from "./violation.js";
 import type { Machine } from "./machine.js";
@@ -20,6 +21,7 @@ const ALL: readonly Invariant[] = [
   ...SHARER_INVARIANTS,
   ...ASID_INVARIANTS,
   ...BRACKET_INVARIANTS,
+  ...SUBSCRIBER_INVARIANTS,
 ];
 
 /** Reports beyond this many are left out: one broken thing breaks many. */

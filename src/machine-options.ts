@@ -7,6 +7,7 @@ import type { Era } from "./kernel/era.js";
 import type { Script } from "./kernel/image.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import type { CostProfile } from "./kernel/profile.js";
+import type { Faults } from "./kernel/subscribers.js";
 
 /** What a machine is made from; everything has a default. */
 export interface MachineOptions {
@@ -26,6 +27,8 @@ export interface MachineOptions {
   readonly scripts?: readonly Script[];
   /** Assemble the scripts only. */
   readonly scriptsOnly?: boolean;
+  /** Where subscribers can refuse a bracket that may not sleep; `fixed` by default. */
+  readonly faults?: Faults;
   /** OPT_* bits; lazy CPUs are skipped by default. */
   readonly options?: number;
   /** Kinds of events to record, as EV_* numbers; none by default. */

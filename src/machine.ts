@@ -22,7 +22,7 @@ import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Era } from "./kernel/era.js";
 import { buildImage, entryOf } from "./kernel/image.js";
-import { optionsOf, shortcutsOf } from "./kernel/image-options.js";
+import { optionsOf, rowsOfCode, shortcutsOf } from "./kernel/image-options.js";
 import { rowsOf, writeOwnWords } from "./kernel/own-rows.js";
 import type { FlushPolicy } from "./kernel/policy.js";
 import { type CostProfile, costTable } from "./kernel/profile.js";
@@ -31,6 +31,7 @@ import { EventReader, type MachineEvent } from "./machine-events.js";
 import type { MachineOptions } from "./machine-options.js";
 import type { Image } from "./program/assembler.js";
 import { settleMachine } from "./settle.js";
+import { attachSubscriber } from "./subscribe.js";
 
 export type { MachineOptions } from "./machine-options.js";
 
@@ -107,11 +108,12 @@ export class Machine {
       consumers,
       scripts: options.scripts ?? [],
       scriptsOnly: options.scriptsOnly ?? false,
+      ...(options.faults === undefined ? {} : { faults: options.faults }),
     });
     const core = await Core.create({
       geometry,
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
-      rows: rowsOf(policy),
+      rows: rowsOf(policy) | rowsOfCode(image),
       code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile, policy.consolidates === true),
@@ -290,10 +292,12 @@ export class Machine {
   }
 
   /**
-   * Attaches a device behind a consumer model to an mm; its index.
+   * Attaches a device behind a consumer model to an mm; its index. It has subscribed: to the whole
+   * mm, if it subscribes to intervals.
+   * @param subscribed - false: it has not, scripts do that
    * @throws ArgumentError E_LIMIT when geometry.devices are in use.
    */
-  attach(consumer: string, mm: number): number {
+  attach(consumer: string, mm: number, subscribed = true): number {
     const device = this.index("device", this.devices, this.geometry.devices);
     this.liveMm(mm);
     const model = this.catalogue.consumer(consumer);
@@ -312,7 +316,7 @@ export class Machine {
     this.core.write(DEVICE, row, "hookStart", pc("start"));
     this.core.write(DEVICE, row, "hookEnd", pc("end"));
     this.core.write(DEVICE, row, "hookSecondary", pc("secondary"));
-    this.core.x.machineSubscribe(BASE, device, mm + 1);
+    attachSubscriber(this.core, this.image, model, { device, mm, subscribed });
     return device;
   }
 

@@ -123,6 +123,7 @@ export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
 export const H_OFF_ASIDS = 100; // ROW_ASIDS: see assembly/asid.ts
 export const H_ASID_SPACE = 101; // ASIDs of the machine, from 1 on: more than CPUs
+export const H_OFF_SUBSCRIBERS = 102; // ROW_NOTIFIERS: see assembly/subscribers/rows.ts
 export const H_NODE_CPUS = 104; // CPUs of a node, which copies page tables as one
 export const H_OFF_SHARERS = 105; // OPT_REPLICAS, OPT_CORE_TABLES: {tracked, copied} masks
 export const H_SHARER_STRIDE = 106; // bytes of a table's
@@ -201,6 +202,7 @@ export const OPT_TRIM = 8; // once a second per mm, tell targets that run anothe
 
 export const ROW_LIFETIMES = 1; // TLB entries drop themselves: see assembly/lifetime.ts
 export const ROW_ASIDS = 2; // one ASID space for all CPUs: see assembly/asid.ts
+export const ROW_NOTIFIERS = 4; // interval subscribers, SRCU: see assembly/subscribers/rows.ts
 
 // ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
 export const PTE_P = 1; // present
@@ -269,6 +271,10 @@ export const DEV_MIRRORING = 2;
 export const HOOK_START = 0;
 export const HOOK_END = 1;
 export const HOOK_SECONDARY = 2;
+export const HOOK_RELEASE = 3;
+export const HOOK_INTERVAL = 4; // the first interval subscriber that a bracket hits is told next
+export const HOOK_INTERVALS = 5; // or the one behind who was told last
+export const HOOK_FINISH = 6; // the second pass over those that have one
 export const UNHOOK_BY_VMAS = 0; // a table goes if no VMA lies in what it spans
 export const UNHOOK_INSIDE = 1; // a table goes if all it spans lies inside the range
 export const UNHOOK_LEAVES_INSIDE = 2; // the same, last level only
@@ -494,6 +500,61 @@ export const OP_ASID_SWAP = 185; // its ASID is active here; F = a rollover came
 export const OP_ASID_TAKE = 186; // with the lock: … of this generation; F = flush first; imm ASID_*
 export const OP_ASID_PIN = 187; // ctx.mm keeps its ASID (imm 1), or need not (0); F = done
 export const OP_PTE_AWAIT = 188; // WAIT while the entry of r[a] is one of a migration
+export const OP_ITREE_START = 192; // a bracket opens for interval subscribers; imm: event, START_*
+export const OP_ITREE_NEXT = 193; // call the next one's callback; falls through after the last
+export const OP_ITREE_END = 194; // it ends: the last one of an odd period does what was deferred
+export const OP_ITREE_RELEASE = 195; // free the next one that is out, call its release; as above
+export const OP_ITREE_ENABLE = 196; // ctx.mm may have some; WAIT while a bracket of it is open
+export const OP_ITREE_INSERT = 197; // of ctx.dev, over [r[a], r[b]); F = done; imm 1: unstamped
+export const OP_ITREE_REMOVE = 198; // the one over page r[a]; F = it is out; imm REMOVE_*
+export const OP_ITREE_UPDATE = 199; // the one over page r[a]: [r[b], r[c]); F = done; imm 1: posted
+export const OP_ITREE_PUNCH = 200; // a hole [r[a], r[b]) in the one over it; F = done; imm PUNCH_*
+export const OP_ITREE_FIND = 201; // F = page r[a] has one; r[b] = its handle; imm 1: posted
+export const OP_SUB_USE = 202; // the object of handle r[a] is used
+export const OP_READ_BEGIN = 203; // F = page r[a] has one; its stamp to ctx.seq, its handle to r11
+export const OP_SEQ_WAIT = 204; // WAIT while the sequence is ctx.seq
+export const OP_READ_RETRY = 205; // F = the stamp is not ctx.seq; imm 1: r[a] is patience, less one
+export const OP_SEQ_SET = 206; // callback: readers that began before must retry
+export const OP_SRCU_LOCK = 207; // this context reads lists of subscribers
+export const OP_SRCU_UNLOCK = 208;
+export const OP_SRCU_SYNC = 209; // imm SYNC_*
+export const OP_SUB_LINK = 210; // ctx.dev to ctx.mm's list, WAIT while a bracket is open; imm LINK_*
+export const OP_SUB_UNLINK = 211; // imm UNLINK_*
+export const OP_SUB_PICK = 212; // ctx.dev = imm (device index + 1, 0: none)
+export const OP_HOOK_ASK = 213; // F; imm ASK_*
+export const OP_HOOK_REFUSE = 214; // a bracket that may not sleep is refused
+export const OP_RANGE_REFUSED = 215; // it was not opened
+export const START_OWNER_SHIFT = 8; // whose change it is, device index + 1
+export const START_NO_SLEEP = 0x10000; // callbacks may not sleep, and may refuse
+export const START_AGAIN = 0x20000; // over the range that is being told: from inside a callback
+export const TOLD_REFUSED = 0x40000;
+export const TOLD_BITS = 0x7ffff;
+export const REMOVE_DEFERRED = 1; // its release comes when the open brackets have ended
+export const REMOVE_TOLD = 2; // that which is being told
+export const PUNCH_LEFT = 1; // what is left of the hole stays
+export const PUNCH_RIGHT = 2; // what is right of it: another subscriber
+export const PUNCH_TOLD = 4; // of that which is being told: the range of the bracket
+export const PUNCH_POSTED = 8;
+export const SYNC_BEGIN = 0; // note who reads now
+export const SYNC_WAIT = 1; // WAIT until none of those does
+export const SYNC_FREED = 2; // WAIT until all that was put is freed
+export const LINK_NEW = 0;
+export const LINK_GET = 1; // F = it is there already: one more user
+export const UNLINK_ONE = 0; // F = it was in the list
+export const UNLINK_ALL = 1; // of ctx.mm
+export const UNLINK_PUT = 2; // one user less; F = that was the last: freed when nobody reads
+export const UNLINK_STOP = 3; // the device lets go of its mm; it stays in the list
+export const UNLINK_FREE = 4; // its owner frees it now
+export const UNLINK_PUT_NOW = 5; // mutant: freed whoever reads
+export const ASK_SLEEP = 0; // the bracket may sleep
+export const ASK_REFUSED = 1; // it was refused
+export const ASK_OWN = 2; // its event is c, and its owner ctx.dev
+export const ASK_TRYLOCK = 3; // this device's lock is free: taken
+export const ASK_EVENT = 4; // its event is c
+export const ASK_LINKED = 5; // ctx.dev is in a list of classic subscribers
+export const SUB_LINKED = 1;
+export const SUB_FREEING = 2;
+export const SUB_FREED = 4;
 export const OP_COUNT = 256;
 export const ASID_NAME = 1; // mutant: the request to come names the ASID that ctx.mm has now
 export const ASID_BLIND = 1; // imm of asid.swap, mutant: … whether or not one came

@@ -114,6 +114,19 @@ function planAsids(
   region(abi.H_OFF_ASIDS, isOn ? rows + bitmaps : 0);
 }
 
+/** Of a table of interval subscribers, without its rows; of a row: assembly/notifiers. */
+const SUBSCRIBERS_HEADER = 64;
+const SUBSCRIBER_BYTES = 64;
+
+/** ROW_NOTIFIERS: see assembly/subscribers/rows.ts, which has the same sums. */
+function subscriberBytes(g: Geometry): number {
+  const contexts = g.tasks + g.cpus + g.devices;
+  const mask = Math.ceil(contexts / 64) * 8;
+  const rows = Math.min(32, g.devices + (g.logRecords > 0 ? 16 : 2));
+  const tables = g.mms * (SUBSCRIBERS_HEADER + rows * SUBSCRIBER_BYTES);
+  return 32 + (contexts + g.devices) * (16 + mask) + tables;
+}
+
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
 
@@ -241,6 +254,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number, rows
   header[abi.H_GLOBAL_EVERY] = explored ? 1 : GLOBAL_EVERY;
   region(abi.H_OFF_GLOBAL, (options & abi.OPT_GLOBAL_ASIDS) !== 0 ? 16 + g.mms * 12 : 0);
   planAsids(header, g, (rows & abi.ROW_ASIDS) !== 0, region);
+  region(abi.H_OFF_SUBSCRIBERS, (rows & abi.ROW_NOTIFIERS) !== 0 ? subscriberBytes(g) : 0);
   region(abi.H_OFF_POLL, (options & abi.OPT_POLL) !== 0 ? g.cpus * 4 : 0);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);

@@ -7,6 +7,8 @@ export interface CoreExports {
   machineRunTask(m: number, cpu: number, task: number, mm: number): void;
   machineEntry(m: number, mm: number, vpn: number): number;
   machineSubscribe(m: number, dev: number, mm: number): void;
+  machineSetCallback(m: number, dev: number, entry: number, pc: number): void;
+  machineInsert(m: number, dev: number, mm: number, start: number, end: number): number;
   machineVmaSet(m: number, mm: number, start: number, end: number, prot: number): number;
   machineVmaFind(m: number, mm: number, vpn: number): number;
   machineVmaNext(m: number, mm: number, vpn: number, out: number): number;

@@ -17,6 +17,7 @@ import {
   exploredMachine,
   geometryOf,
   type Parts,
+  hasSubscriberRows,
   stateBytesOf,
   tableSizes,
 } from "./explored-machine.js";
@@ -197,7 +198,7 @@ async function explored(
     using machine = await exploredMachine(scenario, parts, catalogue, 0);
     return followTurns(machine, scenario);
   }
-  const stateBytes = stateBytesOf(geometry);
+  const stateBytes = stateBytesOf(geometry, hasSubscriberRows(scenario, parts, catalogue));
   const sizes = tableSizes(stateBytes, maxStates, options.exact === true);
   let reduced: ExploreResult | null = null;
   if (

@@ -4,7 +4,7 @@ import { planBlock } from "../core/block.js";
 import { checkGeometry, EXPLORED_GEOMETRY, type Geometry } from "../core/geometry.js";
 import type { WasmSource } from "../core/loader.js";
 import type { Catalogue } from "../kernel/catalogue.js";
-import type { Script } from "../kernel/image.js";
+import { type Script, usesSubscribers } from "../kernel/image.js";
 import { Machine } from "../machine.js";
 import type { Scenario, ScenarioActor } from "../scenarios/scenario.js";
 
@@ -58,9 +58,13 @@ const ALL_ROWS =
   abi.OPT_DIRECTORY |
   abi.OPT_GLOBAL_ASIDS;
 
-/** Bytes that one state of this geometry has at most, under any policy. */
-export function stateBytesOf(geometry: Geometry): number {
-  const plan = planBlock(geometry, ALL_ROWS, 1, 0xffff_ffff);
+/**
+ * Bytes that one state of this geometry has at most, under any policy.
+ * @param subscribed - with the rows of interval subscribers, which few scenarios have
+ */
+export function stateBytesOf(geometry: Geometry, subscribed = false): number {
+  const rows = subscribed ? 0xffff_ffff : ~abi.ROW_NOTIFIERS >>> 0;
+  const plan = planBlock(geometry, ALL_ROWS, 1, rows);
   return plan[abi.H_STATE_END] - plan[abi.H_STATE_START];
 }
 
@@ -107,10 +111,35 @@ function scriptsOf(
   actors: readonly ScenarioActor[],
   chosen: string,
 ): Script[] {
+  const devices = scenario.devices.map((mm, device) => ({
+    consumer: consumerOf(scenario, device, chosen),
+    mm,
+  }));
   return actors.map(({ device, steps }, i) => {
     const consumer = consumerOf(scenario, device ?? -1, chosen);
-    return { name: `${kind}.${i}`, consumer, steps };
+    return { name: `${kind}.${i}`, consumer, devices, steps };
   });
+}
+
+function allScripts(scenario: Scenario, chosen: string): Script[] {
+  return [
+    ...scriptsOf("setup", scenario, scenario.setup, chosen),
+    ...scriptsOf("actor", scenario, scenario.actors, chosen),
+  ];
+}
+
+function consumerNames(scenario: Scenario, chosen: string): string[] {
+  return [...new Set([chosen, ...(scenario.consumers ?? [])])].filter((name) => name !== null);
+}
+
+/** Does its machine have rows of subscribers that come and go? */
+export function hasSubscriberRows(
+  scenario: Scenario,
+  { consumer }: Pick<Parts, "consumer">,
+  catalogue: Catalogue,
+): boolean {
+  const consumers = consumerNames(scenario, consumer).map((name) => catalogue.consumer(name));
+  return usesSubscribers({ consumers, scripts: allScripts(scenario, consumer) });
 }
 
 /** Builds the machine, runs the set-up, and starts every actor's script. */
@@ -125,17 +154,13 @@ export async function exploredMachine(
     catalogue,
     era: parts.era,
     policy: parts.policy,
-    consumers: [...new Set([parts.consumer, ...(scenario.consumers ?? [])])].filter(
-      (name) => name !== null,
-    ),
+    consumers: consumerNames(scenario, parts.consumer),
     geometry: geometryOf(scenario),
     baseGeometry: EXPLORED_GEOMETRY,
     options: optionsOf(scenario),
-    scripts: [
-      ...scriptsOf("setup", scenario, scenario.setup, parts.consumer),
-      ...scriptsOf("actor", scenario, scenario.actors, parts.consumer),
-    ],
+    scripts: allScripts(scenario, parts.consumer),
     scriptsOnly: true,
+    ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),
     extraBytes,
     ...(wasm === undefined ? {} : { wasm }),
   });
@@ -147,7 +172,8 @@ export async function exploredMachine(
     machine.place(cpu, machine.newTask(mm));
   });
   scenario.devices.forEach((mm, device) => {
-    machine.attach(consumerOf(scenario, device, parts.consumer), mm);
+    const subscribed = scenario.unsubscribed?.includes(device) !== true;
+    machine.attach(consumerOf(scenario, device, parts.consumer), mm, subscribed);
   });
   scenario.watch?.forEach(({ mm, vpn }, k) => {
     machine.watch(k, mm, vpn);

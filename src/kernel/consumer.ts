@@ -5,6 +5,15 @@
 import type { Program, Reg } from "../program/notation.js";
 import type { Hooks } from "./era.js";
 
+/** Callbacks of an interval subscriber (notifiers.md 1.1). They run in whoever opens a bracket. */
+export interface IntervalHooks {
+  readonly invalidate: Program;
+  /** Second pass over those whose `invalidate` has granted the bracket. */
+  readonly finish?: Program;
+  /** It is out, after it was taken out without waiting. */
+  readonly release?: Program;
+}
+
 /** A device model: data for its row, and programs in the same notation as the kernel's. */
 export interface Consumer {
   readonly name: string;
@@ -16,6 +25,8 @@ export interface Consumer {
   readonly kind: "sharing" | "mirroring";
   /** Called for range_start, range_end and secondary notifications; none: not subscribed. */
   readonly hooks: Hooks;
+  /** It subscribes to intervals of pages; by default to the whole mm when it is attached. */
+  readonly interval?: IntervalHooks;
   /** One access to the page in `vpn`, to the end: hit, or fill and retry, or give up. */
   access(vpn: Reg, write: boolean): Program;
 }

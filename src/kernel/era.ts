@@ -48,6 +48,8 @@ export interface Hooks {
   readonly start?: Program;
   readonly end?: Program;
   readonly secondary?: Program;
+  /** The mm goes, or the subscription; where lists of subscribers change. By default it lets go. */
+  readonly release?: Program;
 }
 
 /** When notifications of the secondary TLBs are sent. */

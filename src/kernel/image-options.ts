@@ -12,6 +12,15 @@ export function shortcutsOf(image: Image, options: number): number {
   return abi.SHORT_SEND | targets;
 }
 
+/** ROW_* bits of what the code does: subscribers that come and go. */
+export function rowsOfCode(image: Image): number {
+  for (let pc = 0; pc < image.code.length / 2; pc++) {
+    const { op } = decode(image.code, pc);
+    if (op >= abi.OP_ITREE_START && op <= abi.OP_RANGE_REFUSED) return abi.ROW_NOTIFIERS;
+  }
+  return 0;
+}
+
 /** Micro-ops that need more room in a machine. */
 export function optionsOf(image: Image): number {
   for (let pc = 0; pc < image.code.length / 2; pc++) {

@@ -14,6 +14,13 @@ import type { Era } from "./era.js";
 import { type KernelStep, kernelScript } from "./kernel-steps.js";
 import { Kit } from "./kit.js";
 import type { FlushPolicy } from "./policy.js";
+import {
+  isSubscriberStep,
+  letGo,
+  type SubscriberStep,
+  subscriberProgram,
+} from "./subscriber-steps.js";
+import { type Faults, hasSubscriberOps } from "./subscribers.js";
 
 /** One thing an actor does in a script. */
 export type ScriptStep =
@@ -29,6 +36,8 @@ export type ScriptStep =
       /** Its csd is asynchronous; synchronous by default. */
       readonly async?: boolean;
     }
+  /** What a driver does with its subscriptions. */
+  | SubscriberStep
   /** Kernel code of the scenario's own, in smaller steps than an operation. */
   | { readonly kernel: readonly KernelStep[] }
   /** The steps, `repeat` times over; 1 to 2^32 - 1. */
@@ -39,6 +48,8 @@ export interface Script {
   readonly name: string;
   /** Whose accesses `device` steps are. */
   readonly consumer?: string;
+  /** All devices, in order: steps about subscriptions run their callbacks. */
+  readonly devices?: readonly { readonly consumer: string; readonly mm: number }[];
   readonly steps: readonly ScriptStep[];
 }
 
@@ -51,6 +62,8 @@ export interface ImageOptions {
   readonly scripts?: readonly Script[];
   /** Only what the scripts call: explored machines need no more. */
   readonly scriptsOnly?: boolean;
+  /** Where subscribers can refuse a bracket; `fixed` by default. */
+  readonly faults?: Faults;
 }
 
 /** Signals a scenario can use. */
@@ -65,12 +78,35 @@ function signalIndex(value: number): number {
   return value;
 }
 
+function hasSubscriberStep(steps: readonly ScriptStep[]): boolean {
+  return steps.some((step) =>
+    "steps" in step ? hasSubscriberStep(step.steps) : isSubscriberStep(step),
+  );
+}
+
+/** Does a consumer or a script of the image need subscribers that come and go? */
+export function usesSubscribers({
+  consumers,
+  scripts = [],
+}: Pick<ImageOptions, "consumers" | "scripts">): boolean {
+  const needs = ({ hooks, interval }: Consumer): boolean =>
+    interval !== undefined ||
+    Object.values(hooks).some((program) => hasSubscriberOps(program as Program));
+  return consumers.some(needs) || scripts.some(({ steps }) => hasSubscriberStep(steps));
+}
+
 /** Names of the entries of a consumer's programs. */
 export const entryOf = {
   hook: (consumer: string, hook: string) => `${consumer}.on-${hook}`,
   access: (consumer: string, write: boolean) => `${consumer}.${write ? "write" : "read"}`,
   handler: "handler",
 };
+
+/** A kit for one program; it knows whether subscribers come and go. */
+function kitOf(options: ImageOptions, registers?: number): Kit {
+  const { era, policy, faults = "fixed" } = options;
+  return new Kit(era, policy, registers, usesSubscribers(options) ? { faults } : undefined);
+}
 
 function callStep(
   options: ImageOptions,
@@ -79,7 +115,7 @@ function callStep(
   registers: number,
 ) {
   const operation = options.catalogue.operation(name);
-  const kit = new Kit(options.era, options.policy, registers);
+  const kit = kitOf(options, registers);
   const known = new Set(operation.params);
   for (const key of Object.keys(args)) {
     if (!known.has(key)) {
@@ -149,18 +185,37 @@ function scriptSteps(
     if ("repeat" in step) return repeatStep(options, script, step, registers);
     if ("interrupt" in step) return interruptStep(options, step);
     if ("kernel" in step) {
-      return kernelScript(new Kit(options.era, options.policy, registers), step.kernel);
+      return kernelScript(kitOf(options, registers), step.kernel);
     }
     if ("device" in step) return deviceStep(options, script, step.vpn, step.device === "write");
+    if (isSubscriberStep(step)) {
+      const devices = (script.devices ?? []).map(({ consumer, mm }) => ({
+        consumer: options.catalogue.consumer(consumer),
+        mm,
+      }));
+      return subscriberProgram(kitOf(options, registers), step, devices);
+    }
     if ("signal" in step) return [op("signal", { imm: signalIndex(step.signal) })];
     return [op("await", { imm: signalIndex(step.await), slot: step.count })];
   });
 }
 
-function addConsumer(assembler: Assembler, consumer: Consumer, era: Era): void {
+function addConsumer(
+  assembler: Assembler,
+  consumer: Consumer,
+  era: Era,
+  subscribed: boolean,
+): void {
   const hooks = (consumer.kind === "sharing" ? era.sharingHooks : undefined) ?? consumer.hooks;
   for (const hook of ["start", "end", "secondary"] as const) {
     const program = hooks[hook];
+    if (program) assembler.add(entryOf.hook(consumer.name, hook), program, "ret");
+  }
+  if (subscribed) {
+    assembler.add(entryOf.hook(consumer.name, "unlink"), hooks.release ?? letGo, "ret");
+  }
+  for (const hook of ["invalidate", "finish", "release"] as const) {
+    const program = consumer.interval?.[hook];
     if (program) assembler.add(entryOf.hook(consumer.name, hook), program, "ret");
   }
   for (const write of [false, true]) {
@@ -195,10 +250,13 @@ export function buildImage(options: ImageOptions): Image {
   assembler.add(entryOf.handler, options.policy.handler);
   if (options.scriptsOnly !== true) {
     for (const operation of options.catalogue.parts.operations) {
-      assembler.add(operation.name, operation.build(new Kit(options.era, options.policy)));
+      assembler.add(operation.name, operation.build(kitOf(options)));
     }
   }
-  for (const consumer of new Set(options.consumers)) addConsumer(assembler, consumer, options.era);
+  const subscribed = usesSubscribers(options);
+  for (const consumer of new Set(options.consumers)) {
+    addConsumer(assembler, consumer, options.era, subscribed);
+  }
   for (const script of options.scripts ?? []) {
     assembler.add(script.name, scriptSteps(options, script, script.steps));
   }

@@ -11,6 +11,13 @@ import { type Era, type Site, siteCode } from "./era.js";
 import { chooseAsid, nameEarly } from "./policies/asids.js";
 import { flushLocal, send, wait } from "./policies/parts.js";
 import type { FlushPolicy } from "./policy.js";
+import {
+  type BracketOptions,
+  releaseAll,
+  subscribedBracket,
+  type SubscriberRules,
+  toldInSection,
+} from "./subscribers.js";
 
 /** Why a bracket is opened (notifiers.md 2.1). */
 export type RangeEvent = EventName;
@@ -23,11 +30,15 @@ function rangeOperand(site: Site, event: RangeEvent): number {
 export class Kit {
   readonly regs: Registers;
 
-  /** @param registers - how many its programs may use; all by default */
+  /**
+   * @param registers - how many its programs may use; all by default
+   * @param subscribers - subscribers that come and go are part of the machine
+   */
   constructor(
     readonly era: Era,
     readonly policy: FlushPolicy,
     registers?: number,
+    readonly subscribers?: SubscriberRules,
   ) {
     this.regs = new Registers(registers);
   }
@@ -61,19 +72,45 @@ export class Kit {
   }
 
   private notify(hook: number, a: Reg, b: Reg): Program {
+    if (this.subscribers !== undefined) return toldInSection(hook, a, b);
     return [op("notify.begin", { a, b, imm: hook }), op("notify.next")];
   }
 
   /** A bracket around `body`: range_start … range_end, notifying at its end if the era says so. */
-  range(site: Site, event: RangeEvent, a: Reg, b: Reg, body: Program): Program {
+  range(
+    site: Site,
+    event: RangeEvent,
+    a: Reg,
+    b: Reg,
+    body: Program,
+    options: BracketOptions = {},
+  ): Program {
+    const note = `range_start ${event}`;
+    const begin = [op("range.begin", { a, b, imm: rangeOperand(site, event), note })];
+    const tell = this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [];
+    const end = [op("range.end", { note: "range_end" })];
+    if (this.subscribers !== undefined) {
+      const parts = { event, a, b, begin, body, tell, end };
+      return subscribedBracket(this.subscribers, parts, options);
+    }
     return [
-      op("range.begin", { a, b, imm: rangeOperand(site, event), note: `range_start ${event}` }),
+      begin,
       this.notify(abi.HOOK_START, a, b),
       body,
-      this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [],
+      tell,
       this.notify(abi.HOOK_END, a, b),
-      op("range.end", { note: "range_end" }),
+      end,
     ];
+  }
+
+  /** exit tells all subscribers, who let go. */
+  release(): Program {
+    if (this.subscribers === undefined) return [op("mm.release", { note: "notifier release" })];
+    return this.regs.scope(["zero", "all"], (zero, all) => [
+      this.set(zero, 0),
+      this.set(all, Infinity),
+      releaseAll(zero, all),
+    ]);
   }
 
   /** From user mode into the kernel. */

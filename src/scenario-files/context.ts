@@ -69,6 +69,10 @@ export class Context {
     return this.lookUp(this.cpus, "CPU", text, path);
   }
 
+  device(text: string, path: Path): number {
+    return this.lookUp(this.devices, "device", text, path);
+  }
+
   private lookUp(from: ReadonlyMap<string, number>, kind: string, text: string, path: Path) {
     const found = from.get(text);
     if (found !== undefined) return found;

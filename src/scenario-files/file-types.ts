@@ -1,4 +1,5 @@
 /** Scenario files as values: what `schema.ts` lets through. */
+import type { Faults } from "../kernel/subscribers.js";
 import type { Verdict } from "../scenarios/scenario.js";
 import type { PROT_WORDS } from "./schema.js";
 
@@ -37,8 +38,10 @@ export interface ScenarioFile {
     readonly name: string;
     readonly mm: string;
     readonly consumer?: string;
+    readonly subscribed?: boolean;
   }[];
   readonly watch?: readonly { readonly mm: string; readonly page: PageText }[];
+  readonly faults?: Faults;
   readonly setup?: readonly FileProgram[];
   readonly programs: readonly FileProgram[];
   readonly interleaving?: readonly (readonly [actor: string, to: string])[];

@@ -155,6 +155,10 @@ function scenarioOf(context: Context, file: ScenarioFile): Scenario {
     ...(devices.some(({ consumer }) => consumer !== undefined)
       ? { consumers: devices.map(({ consumer }) => consumer ?? null) }
       : {}),
+    ...(devices.some(({ subscribed }) => subscribed === false)
+      ? { unsubscribed: devices.flatMap(({ subscribed }, i) => (subscribed === false ? [i] : [])) }
+      : {}),
+    ...(file.faults === undefined ? {} : { faults: file.faults }),
     ...(watch === undefined
       ? {}
       : {

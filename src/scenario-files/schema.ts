@@ -5,8 +5,9 @@
 import { z } from "zod";
 import { EXPLORED_GEOMETRY } from "../core/geometry.js";
 import type { Operation } from "../kernel/operation.js";
+import { FAULTS } from "../kernel/subscribers.js";
 import { VERDICTS } from "../scenarios/scenario.js";
-import { kernelStepSchema } from "../scenarios/step-schemas.js";
+import { kernelStepSchema, subscriberStepSchemas } from "../scenarios/step-schemas.js";
 import { TURNS_MOST } from "../scenarios/validate.js";
 
 /** What a file says it is. */
@@ -69,6 +70,7 @@ function stepOf(operations: readonly Operation[]): z.ZodType {
       }),
       z.strictObject({ repeat: z.int().min(1).max(1_000), steps: z.array(step) }),
       z.strictObject({ kernel: z.array(kernelStepSchema({ page, span, prot })) }),
+      ...subscriberStepSchemas({ page, span, device: label }),
     ]),
   );
   return step;
@@ -111,13 +113,21 @@ export function scenarioFileSchema(operations: readonly Operation[]) {
       .min(1)
       .max(ACTORS_MOST),
     devices: z
-      .array(z.strictObject({ name: label, mm: name, consumer: label.exactOptional() }))
+      .array(
+        z.strictObject({
+          name: label,
+          mm: name,
+          consumer: label.exactOptional(),
+          subscribed: flag,
+        }),
+      )
       .max(ACTORS_MOST)
       .exactOptional(),
     watch: z
       .array(z.strictObject({ mm: name, page }))
       .max(8)
       .exactOptional(),
+    faults: z.enum(FAULTS).exactOptional(),
     setup: z.array(program).exactOptional(),
     programs: z.array(program).min(1),
     interleaving: z

@@ -1,6 +1,7 @@
 /** Steps of a file as steps of a scenario. */
 import type { ScriptStep } from "../kernel/image.js";
 import type { KernelStep } from "../kernel/kernel-steps.js";
+import { isSubscriberStep, SUBSCRIBER_DEVICES } from "../kernel/subscriber-steps.js";
 import type { Context } from "./context.js";
 import type { FileStep, PageText, ProtText, SpanText } from "./file-types.js";
 import type { Path } from "./read-yaml.js";
@@ -89,7 +90,20 @@ function oneStep(
     const list = step["kernel"] as Keyed[];
     return { kernel: list.map((one, i) => kernelStep(context, one, [...path, "kernel", i])) };
   }
+  if (isSubscriberStep(step)) return subscriberStep(context, step, path);
   return callStep(context, key, step[key], [...path, key]);
+}
+
+/** Devices by their names; pages and ranges of them as everywhere. */
+function subscriberStep(context: Context, step: Keyed, path: Path): ScriptStep {
+  const entries = Object.entries(step).map(([key, value]): [string, unknown] => {
+    const at = [...path, key];
+    if (SUBSCRIBER_DEVICES.has(key)) return [key, context.device(value as string, at)];
+    if (key === "page") return [key, context.page(value as PageText, at)];
+    if (key === "pages" || key === "hole") return [key, context.span(value as SpanText, at)];
+    return [key, value];
+  });
+  return Object.fromEntries(entries) as unknown as ScriptStep;
 }
 
 const NO_OPERATIONS = "a device reads and writes pages, signals and waits; operations run on CPUs";

@@ -3,6 +3,7 @@ import { Document, isCollection, isMap, isPair, visit } from "yaml";
 import { EXPLORED_GEOMETRY } from "../core/geometry.js";
 import { Catalogue } from "../kernel/catalogue.js";
 import type { ScriptStep } from "../kernel/image.js";
+import { isSubscriberStep, SUBSCRIBER_DEVICES } from "../kernel/subscriber-steps.js";
 import type { KernelStep } from "../kernel/kernel-steps.js";
 import type { Expectation, Scenario, ScenarioActor } from "../scenarios/scenario.js";
 import type { FileProgram, FileStep, ScenarioFile } from "./file-types.js";
@@ -36,7 +37,14 @@ function kernelText(step: KernelStep): Record<string, unknown> {
   );
 }
 
-function stepText(step: ScriptStep, catalogue: Catalogue): FileStep {
+/** @param devices - their names */
+function stepText(step: ScriptStep, catalogue: Catalogue, devices: readonly string[]): FileStep {
+  if (isSubscriberStep(step)) {
+    const entries = Object.entries(step).map(([key, value]: [string, unknown]) =>
+      SUBSCRIBER_DEVICES.has(key) ? [key, devices[value as number]] : [key, value],
+    );
+    return Object.fromEntries(entries) as FileStep;
+  }
   if ("device" in step) return { [step.device]: step.vpn };
   if ("interrupt" in step) {
     const { interrupt, access, vpn, async } = step;
@@ -44,7 +52,7 @@ function stepText(step: ScriptStep, catalogue: Catalogue): FileStep {
   }
   if ("repeat" in step) {
     const { repeat, steps } = step;
-    return { repeat, steps: steps.map((one) => stepText(one, catalogue)) };
+    return { repeat, steps: steps.map((one) => stepText(one, catalogue, devices)) };
   }
   if ("kernel" in step) return { kernel: step.kernel.map(kernelText) };
   if (!("call" in step)) return { ...step };
@@ -88,7 +96,7 @@ function fileOf(scenario: Scenario, catalogue: Catalogue): ScenarioFile {
   const programs = (actors: readonly ScenarioActor[]): FileProgram[] =>
     actors.map(({ cpu, device, steps }) => ({
       actor: cpu === undefined ? names.devices[device ?? 0] : names.cpus[cpu],
-      steps: steps.map((step) => stepText(step, catalogue)),
+      steps: steps.map((step) => stepText(step, catalogue, names.devices)),
     }));
   const { geometry, watch, setup, interleaving, assume, expectPolicy, consumers } = scenario;
   return {
@@ -112,13 +120,18 @@ function fileOf(scenario: Scenario, catalogue: Catalogue): ScenarioFile {
       : {
           devices: scenario.devices.map((index, device) => {
             const consumer = consumers?.[device] ?? null;
-            const own = consumer === null ? {} : { consumer };
+            const isLate = scenario.unsubscribed?.includes(device) === true;
+            const own = {
+              ...(consumer === null ? {} : { consumer }),
+              ...(isLate ? { subscribed: false } : {}),
+            };
             return { name: names.devices[device], mm: mm(index), ...own };
           }),
         }),
     ...(watch === undefined
       ? {}
       : { watch: watch.map((each) => ({ mm: mm(each.mm), page: each.vpn })) }),
+    ...(scenario.faults === undefined ? {} : { faults: scenario.faults }),
     setup: programs(setup),
     programs: programs(scenario.actors),
     ...(interleaving === undefined ? {} : { interleaving }),

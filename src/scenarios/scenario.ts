@@ -4,6 +4,7 @@
  */
 import type { Geometry } from "../core/geometry.js";
 import type { ScriptStep } from "../kernel/image.js";
+import type { Faults } from "../kernel/subscribers.js";
 
 /** What a verdict can be. Hazards as in notifiers.md 0.5. */
 export const VERDICTS = [
@@ -83,6 +84,10 @@ export interface Scenario {
   readonly devices: readonly number[];
   /** Consumer of each device that has one of its own, whatever is chosen; null: what is chosen. */
   readonly consumers?: readonly (string | null)[];
+  /** Devices that have not subscribed to their mm when the programs begin. */
+  readonly unsubscribed?: readonly number[];
+  /** What becomes of subscribers when a bracket is refused; `fixed` by default. */
+  readonly faults?: Faults;
   /** Pages whose values the ORDER oracle follows, and that may be walked speculatively. */
   readonly watch?: readonly { readonly mm: number; readonly vpn: number }[];
   /** Runs to its end, one actor after the other, before the exploration starts. */

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import type { KernelStep } from "../kernel/kernel-steps.js";
+import type { SubscriberStep } from "../kernel/subscriber-steps.js";
 import { EVENT_NAMES } from "../program/events.js";
 
 /** Shapes of operands. */
@@ -15,6 +16,33 @@ export interface Operands {
 }
 
 const flag = z.boolean().exactOptional();
+
+/** Steps about subscriptions: see `SubscriberStep`. */
+export function subscriberStepSchemas({
+  page,
+  span,
+  device,
+}: Pick<Operands, "page" | "span"> & { readonly device: z.ZodType }): z.ZodType[] {
+  return [
+    z.strictObject({ insert: device, pages: span, unstamped: flag }),
+    z.strictObject({ remove: device, page, locked: flag }),
+    z.strictObject({ removeDeferred: device, page }),
+    z.strictObject({ update: device, page, pages: span, posted: flag }),
+    z.strictObject({ replace: device, hole: span }),
+    z.strictObject({ find: device, page, posted: flag }),
+    z.strictObject({ register: device }),
+    z.strictObject({ unregister: device, unsynchronized: flag }),
+    z.strictObject({ get: device }),
+    z.strictObject({ put: device, keep: flag, now: flag }),
+    z.strictObject({ synchronize: z.enum(["readers", "puts"]) }),
+    z.strictObject({
+      claim: device,
+      event: z.enum(["EXCLUSIVE", "MIGRATE"]),
+      page,
+      owner: device.exactOptional(),
+    }),
+  ];
+}
 
 /** One kernel step: see {@link KernelStep}. */
 export function kernelStepSchema({ page, span, prot }: Operands): z.ZodType {
@@ -73,6 +101,13 @@ export const kernelStep = kernelStepSchema({
   span: z.tuple([word, word]),
   prot: z.int().min(0).max(31),
 }) as z.ZodType<KernelStep>;
+
+/** Steps about subscriptions, with numbers. */
+export const subscriberSteps = subscriberStepSchemas({
+  page: word,
+  span: z.tuple([word, word]),
+  device: z.int().min(0).max(63),
+}) as z.ZodType<SubscriberStep>[];
 
 /** Operands of a kernel step that are pages, and those that end a range and are behind them. */
 export function pagesOfKernelStep(step: KernelStep): { key: string; page: number; most: 0 | 1 }[] {

@@ -7,9 +7,15 @@ import { checkGeometry, EXPLORED_GEOMETRY, pagesOf } from "../core/geometry.js";
 import { ArgumentError } from "../errors.js";
 import type { ScriptStep } from "../kernel/image.js";
 import { type KernelStep, nestingFault } from "../kernel/kernel-steps.js";
+import {
+  isSubscriberStep,
+  SUBSCRIBER_DEVICES,
+  type SubscriberStep,
+} from "../kernel/subscriber-steps.js";
+import { FAULTS } from "../kernel/subscribers.js";
 import { OP_NAMES } from "../program/ops.js";
 import { type Scenario, TURN_ALIASES, type Turn, VERDICTS } from "./scenario.js";
-import { kernelStep, pagesOfKernelStep } from "./step-schemas.js";
+import { kernelStep, pagesOfKernelStep, subscriberSteps } from "./step-schemas.js";
 
 /** Deepest nesting of arrays and objects; a scenario needs 8, loops in loops a few more. */
 const DEPTH_MOST = 32;
@@ -39,6 +45,7 @@ const step: z.ZodType<ScriptStep> = z.lazy(() =>
     }),
     z.strictObject({ repeat: word.min(1), steps: z.array(step) }),
     z.strictObject({ kernel: z.array(kernelStep) }),
+    ...subscriberSteps,
   ]),
 );
 
@@ -66,6 +73,8 @@ export const scenarioSchema = z.strictObject({
   threads: z.array(z.int().min(0).nullable()).min(1),
   devices: z.array(z.int().min(0)),
   consumers: z.array(name.nullable()).exactOptional(),
+  unsubscribed: z.array(z.int().min(0)).exactOptional(),
+  faults: z.enum(FAULTS).exactOptional(),
   watch: z.array(z.strictObject({ mm: z.int().min(0), vpn: word })).exactOptional(),
   setup: z.array(actor),
   actors: z.array(actor).min(1),
@@ -86,7 +95,7 @@ export const scenarioSchema = z.strictObject({
   expectPolicy: z.record(z.string(), verdict).exactOptional(),
 });
 
-type FaultCode = "E_TYPE" | "E_LIMIT" | "E_ADDR_RANGE" | "E_NOENT" | "E_DUP";
+type FaultCode = "E_EMPTY" | "E_TYPE" | "E_LIMIT" | "E_ADDR_RANGE" | "E_NOENT" | "E_DUP";
 
 function fail(path: string, says: string, code: FaultCode): never {
   throw new ArgumentError(code, `scenario${path}: ${says}`, { argument: `scenario${path}` });
@@ -119,10 +128,46 @@ function checkPages(steps: readonly ScriptStep[], pages: number, path: string): 
     if ("steps" in one) checkPages(one.steps, pages, `${at}.steps`);
     if ("device" in one || "interrupt" in one) page("vpn", one.vpn, pages - 1);
     if ("kernel" in one) checkKernel(one.kernel, pages, `${at}.kernel`);
+    if (isSubscriberStep(one)) checkSubscriberPages(one, page, pages, at);
     if (!("call" in one)) return;
     for (const [key, value] of Object.entries(one.args ?? {})) {
       if (PAGE_PARAMS.has(key)) page(`args.${key}`, value, pages - 1);
       if (key === "end") page(`args.${key}`, value, pages);
+    }
+  });
+}
+
+/** Pages of steps about subscriptions; ranges are half-open, and not empty. */
+function checkSubscriberPages(
+  step: SubscriberStep,
+  page: (key: string, value: number, most: number) => void,
+  pages: number,
+  path: string,
+): void {
+  if ("page" in step) page("page", step.page, pages - 1);
+  const key = "hole" in step ? "hole" : "pages";
+  const span = "hole" in step ? step.hole : "pages" in step ? step.pages : null;
+  if (span === null) return;
+  page(`${key}[0]`, span[0], pages - 1);
+  page(`${key}[1]`, span[1], pages);
+  if (span[0] >= span[1]) fail(`${path}.${key}`, "is an empty range", "E_EMPTY");
+}
+
+/** Devices that steps about subscriptions name; they are steps of CPUs. */
+function checkDevices(
+  steps: readonly ScriptStep[],
+  devices: number,
+  isDevice: boolean,
+  path: string,
+): void {
+  steps.forEach((one, i) => {
+    const at = `${path}[${i}]`;
+    if ("steps" in one) checkDevices(one.steps, devices, isDevice, `${at}.steps`);
+    if (!isSubscriberStep(one)) return;
+    if (isDevice) fail(at, "subscriptions are changed by programs of CPUs", "E_TYPE");
+    for (const [key, value] of Object.entries(one) as [string, unknown][]) {
+      if (!SUBSCRIBER_DEVICES.has(key) || typeof value !== "number" || value < devices) continue;
+      fail(`${at}.${key}`, `there are ${devices} devices, got ${value}`, "E_LIMIT");
     }
   });
 }
@@ -202,6 +247,7 @@ function checkActors(scenario: Scenario, which: "setup" | "actors", pages: numbe
     taken.add(`${key} ${value}`);
     checkPages(steps, pages, `${at}.steps`);
     checkCalls(steps, scenario.threads.length, `${at}.steps`);
+    checkDevices(steps, scenario.devices.length, device !== undefined, `${at}.steps`);
   });
 }
 
@@ -244,6 +290,10 @@ export function checkScenario(value: unknown): Scenario {
   if (consumers.length > devices.length) {
     fail(".consumers", `there are ${devices.length} devices, got ${consumers.length}`, "E_LIMIT");
   }
+  scenario.unsubscribed?.forEach((device, i) => {
+    const says = `there are ${devices.length} devices, got ${device}`;
+    if (device >= devices.length) fail(`.unsubscribed[${i}]`, says, "E_LIMIT");
+  });
   if (scenario.interleaving !== undefined) checkTurns(scenario.interleaving, scenario);
   return scenario;
 }

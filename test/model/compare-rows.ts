@@ -3,6 +3,8 @@ import * as abi from "../../src/core/abi.js";
 import type { Core } from "../../src/core/core.js";
 import { hasCoreTables, tracksSharers } from "./sharers.js";
 import type { Model } from "./state.js";
+import type { Sub, Subs } from "./subscribers.js";
+import { isMove } from "./subscribers.js";
 import { idWord } from "./ops-asid.js";
 import { id } from "./words.js";
 
@@ -131,4 +133,77 @@ export function asids(c: Rows): void {
       c.word("asids.bitmap", w, at, bits >>> 0);
     }
   }
+}
+
+/** Flags of a row: assembly/notifiers/rows.ts. */
+function flagsOf(s: Sub, isListed: boolean): number {
+  const bits = [true, s.placed, isListed, s.moving !== null && isMove(s), s.releases, s.leaving];
+  return [...bits, s.released].reduce((word, bit, i) => word | (bit ? 1 << i : 0), 0);
+}
+
+function intervals(c: Rows, mm: number, at: number, subs: Subs): void {
+  const { deferred, released } = subs;
+  const live = subs.rows.filter((s) => s !== null);
+  const waiting = deferred.filter((s) => !s.placed || isMove(s)).length;
+  const leaving = live.filter((s) => s.leaving).length;
+  const head = [
+    ...[subs.seq, subs.active, id(deferred[0]?.row), id(released[0]?.row)],
+    ...[id(released.at(-1)?.row), 64, 0, subs.rows.length, subs.orders, waiting],
+    ...[live.length - leaving, Number(subs.enabled), 0, 0, 0, 0],
+  ];
+  head.forEach((want, i) => c.word(`subscribers[${mm}].head`, i, at + i * 4, want));
+  subs.rows.forEach((s, row) => {
+    const p = at + 64 + row * 64;
+    const place = s === null ? -1 : deferred.indexOf(s);
+    const due = s === null ? -1 : released.indexOf(s);
+    const next = place >= 0 ? deferred[place + 1] : due >= 0 ? released[due + 1] : undefined;
+    const path = `subscribers[${mm}].rows[${row}]`;
+    c.long(`${path}.start`, 0, p, s?.start ?? 0n);
+    c.long(`${path}.last`, 0, p + 8, s?.last ?? 0n);
+    c.long(`${path}.newStart`, 0, p + 16, s?.moving?.start ?? 0n);
+    c.long(`${path}.newLast`, 0, p + 24, s?.moving?.last ?? 0n);
+    const words = [
+      ...[s?.stamp ?? 0, id(next?.row), place > 0 ? deferred[place - 1].row + 1 : 0],
+      ...[s === null ? 0 : flagsOf(s, place >= 0), id(s?.device)],
+      ...[subs.generations[row], s?.order ?? 0, 0],
+    ];
+    words.forEach((want, i) => c.word(path, i, p + 32 + i * 4, want));
+  });
+}
+
+const STATES = { none: 0, linked: 1, freeing: 2, freed: 4 } as const;
+
+/** Machines with subscribers that come and go. */
+export function subscribers(c: Rows): void {
+  const { core, model } = c;
+  const all = model.subscribers;
+  if (!all) return;
+  const bytes = Math.ceil(all.readers.length / 64) * 8;
+  const mask = (path: string, at: number, set: ReadonlySet<number>): void => {
+    for (let w = 0; w < bytes / 4; w++) {
+      const bits = [...set]
+        .filter((i) => i >> 5 === w)
+        .reduce((word, i) => word | (1 << (i & 31)), 0);
+      c.word(path, w, at + w * 4, bits >>> 0);
+    }
+  };
+  let at = core.at(abi.H_OFF_SUBSCRIBERS) + 32;
+  for (const [i, { depth, told, finish, waits }] of all.readers.entries()) {
+    const rows = [...finish].reduce((word, row) => word | (1 << row), 0) >>> 0;
+    [depth, told, rows, 0].forEach((want, k) => c.word(`readers[${i}]`, k, at + k * 4, want));
+    mask(`readers[${i}].waits`, at + 16, waits);
+    at += 16 + bytes;
+  }
+  for (const [i, { entries, state, mm, users, waits }] of all.listeners.entries()) {
+    const words = [entries[0] | (entries[1] << 16), entries[2] | (entries[3] << 16)];
+    [...words, STATES[state] | (id(mm) << 8), users].forEach((want, k) => {
+      c.word(`listeners[${i}]`, k, at + k * 4, want >>> 0);
+    });
+    mask(`listeners[${i}].waits`, at + 16, waits);
+    at += 16 + bytes;
+  }
+  all.mms.forEach((subs, mm) => {
+    intervals(c, mm, at, subs);
+    at += 64 + subs.rows.length * 64;
+  });
 }

@@ -7,6 +7,7 @@ import { BASE, type Core } from "../../src/core/core.js";
 import * as layout from "../../src/core/layout.js";
 import type { Cached, Context, Cpu, Csd, LatrEntry, Model } from "./state.js";
 import { lockName, waitsFor } from "./ops-flush.js";
+import { after } from "./ops-notify.js";
 import * as rows from "./compare-rows.js";
 import { freedFrames } from "./compare-rows.js";
 import {
@@ -333,6 +334,7 @@ class Comparison {
       this.word("poll", index, at, ["no", "polls", "wanted"].indexOf(poll));
     }
     rows.asids(this);
+    rows.subscribers(this);
     rows.sharers(this);
     rows.directory(this);
     const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);
@@ -383,14 +385,13 @@ class Comparison {
   private devices(): void {
     const { core, model } = this;
     for (const device of model.devices) {
-      const list = device.mm === null ? [] : model.mm(device.mm).subscribers;
       this.row("devices", device.index, layout.DEVICE, core.device(device.index), {
         kind: device.kind,
         mm: id(device.mm),
         lock: id(device.lock?.index),
         seq: device.seq,
         inProgress: device.inProgress,
-        next: id(list[list.indexOf(device.index) + 1]),
+        next: after(model, device),
         tlbClock: device.cache.turn,
         rangeStart: device.range.start,
         rangeEnd: device.range.end,

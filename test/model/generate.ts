@@ -11,12 +11,16 @@ import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";
 import type { FlushPolicy } from "../../src/kernel/policy.js";
 import { rowsOf, writeOwnWords } from "../../src/kernel/own-rows.js";
-import { buildImage, entryOf } from "../../src/kernel/image.js";
+import { rowsOfCode } from "../../src/kernel/image-options.js";
+import { buildImage, entryOf, usesSubscribers } from "../../src/kernel/image.js";
+import { FAULTS } from "../../src/kernel/subscribers.js";
+import { attachSubscriber } from "../../src/subscribe.js";
 import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
 import { comparer, type Difference } from "./compare.js";
 import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
 import { EXTRA_POLICIES } from "./extra-policies.js";
+import { SUBSCRIBER_OPERATIONS } from "./subscriber-operations.js";
 import { Random, seedText } from "./random.js";
 import { siteArgs, SITES } from "./site-operations.js";
 import { Model, type ModelOptions } from "./state.js";
@@ -42,17 +46,28 @@ export interface Parts {
   readonly geometry?: Partial<Geometry>;
   readonly options?: number;
   readonly merge?: boolean;
+  /** Subscribers that come and go, and drivers' operations on them. */
+  readonly subscribed?: boolean;
 }
 
-function imageOf(era: string, policy: string, calls: boolean): Image {
-  const key = `${era}/${policy}/${calls}`;
+/** Those whose subscriptions stay as they are. */
+const consumersOf = (subscribed: boolean) =>
+  catalogue.parts.consumers.filter(
+    (consumer) => subscribed || !usesSubscribers({ consumers: [consumer] }),
+  );
+
+const withDrivers = catalogue.with({ operations: SUBSCRIBER_OPERATIONS.flat() });
+
+function imageOf(era: string, policy: string, calls: boolean, subscribed: boolean): Image {
+  const key = `${era}/${policy}/${calls}/${subscribed}`;
   let image = images.get(key);
   if (!image) {
     image = buildImage({
-      catalogue: calls ? withCalls : catalogue,
+      catalogue: subscribed ? withDrivers : calls ? withCalls : catalogue,
       era: catalogue.era(era),
       policy: catalogue.policy(policy),
-      consumers: catalogue.parts.consumers,
+      consumers: consumersOf(subscribed),
+      ...(subscribed ? { faults: FAULTS[key.length % FAULTS.length] } : {}),
     });
     images.set(key, image);
   }
@@ -253,7 +268,8 @@ export class Run {
       (parts.options ?? anyOptions) |
       (catalogue.policy(this.policy).options ?? 0) |
       (this.calls ? abi.OPT_CALLS : 0);
-    const consumers = named(catalogue.parts.consumers, this.sound);
+    const subscribed = parts.subscribed === true;
+    const consumers = named(consumersOf(subscribed), this.sound);
     this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
     const favoured = catalogue.policy(this.policy).asids === undefined ? undefined : ASIDS;
     this.operations = parts.operations ??
@@ -274,14 +290,14 @@ export class Run {
   /** Builds both machines. */
   async open(): Promise<this> {
     const { geometry: g, random } = this;
-    this.image = imageOf(this.era, this.policy, this.calls);
+    this.image = imageOf(this.era, this.policy, this.calls, this.parts.subscribed === true);
     const pages = pagesOf(g);
     const watch = Array.from({ length: g.watch }, (_, i) => ({ vpn: i % pages, mm: 0 }));
     const handlerPc = this.image.entries.get(entryOf.handler)!;
     const { code } = this.image;
     const costs = new Uint32Array(abi.COST_WORDS);
     const policy = catalogue.policy(this.policy);
-    const rows = rowsOf(policy);
+    const rows = rowsOf(policy) | rowsOfCode(this.image);
     const { options } = this;
     this.core = await Core.create({ geometry: g, options, rows, code, handlerPc, costs });
     writeOwnWords(this.core.header, policy);
@@ -307,7 +323,10 @@ export class Run {
     this.core.header[abi.H_GLOBAL_CPUS] = globals.cpus;
     this.core.header[abi.H_GLOBAL_EVERY] = globals.every;
     const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, globals, watch };
-    this.model = new Model({ geometry: g, ...machine, ...ownOf(policy), ...space });
+    const isSubscribed = (rows & abi.ROW_NOTIFIERS) !== 0;
+    const subscribers = isSubscribed ? { subscriberRows: Math.min(32, g.devices + 2) } : {};
+    const parts = { ...ownOf(policy), ...space, ...subscribers };
+    this.model = new Model({ geometry: g, ...machine, ...parts });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
     const mms = random.between(1, g.mms);
@@ -344,9 +363,28 @@ export class Run {
     this.core.write(DEVICE, row, "hookStart", hooks[0]);
     this.core.write(DEVICE, row, "hookEnd", hooks[1]);
     this.core.write(DEVICE, row, "hookSecondary", hooks[2]);
-    this.core.x.machineSubscribe(BASE, device, mm + 1);
-    stepper.setUp.attach(this.model, device, kind, mm, hooks);
+    if (this.model.subscribers) {
+      this.subscribe(device, mm, consumer, hooks);
+    } else {
+      this.core.x.machineSubscribe(BASE, device, mm + 1);
+      stepper.setUp.attach(this.model, device, kind, mm, hooks);
+    }
     this.deviceConsumer[device] = consumer;
+  }
+
+  /** In both machines, or in neither: drivers' operations do it later. */
+  private subscribe(device: number, mm: number, consumer: Consumer, hooks: number[]): void {
+    const { core, image, model } = this;
+    const kind = consumer.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING;
+    const subscribed = this.random.chance(70);
+    attachSubscriber(core, image, consumer, { device, mm, subscribed });
+    stepper.setUp.describe(model, device, kind, hooks);
+    const isClassic = consumer.interval === undefined || Object.keys(consumer.hooks).length > 0;
+    if (isClassic && subscribed) stepper.setUp.attach(model, device, kind, mm, hooks);
+    const entries = ["invalidate", "finish", "release", "unlink"].map(
+      (hook) => image.entries.get(entryOf.hook(consumer.name, hook)) ?? 0,
+    );
+    stepper.setUp.listen(model, device, mm, entries, subscribed ? this.pages : 0);
   }
 
   private get pages(): number {
@@ -418,9 +456,18 @@ export class Run {
       case "exit":
         return random.chance(40) ? [] : null;
       default:
+        if (name.startsWith("test-")) return this.driverArgs(name);
         if (CALLS.includes(name)) return this.callArgs(name);
         return siteArgs(name, random, this.geometry, () => this.page(), this.prots) ?? [start, end];
     }
+  }
+
+  /** Of what a device's driver does; null: there is no such device. */
+  private driverArgs(name: string): number[] | null {
+    const device = Number(name.at(-1));
+    if (device >= this.geometry.devices) return null;
+    const [start, end] = this.range();
+    return [start, end];
   }
 
   /** To call a CPU that there is not is an error: rarely. */

@@ -1,6 +1,7 @@
 /** Each named invariant reports a planted error by its name. */
 import { expect, test } from "vitest";
 import * as abi from "../../src/core/abi.js";
+import { BASE } from "../../src/core/core.js";
 import { CPU, CTX, DEVICE, MM, SYS, TABLE } from "../../src/core/layout.js";
 import { checkCore, INVARIANTS } from "../../src/invariants.js";
 import { operationId } from "../../src/kernel/operation.js";
@@ -10,13 +11,14 @@ const ROOMY = { frames: 40, tables: 32, levels: 2, indexBits: 2, vmas: 16, watch
 const SOUND: Parts = { sound: true, geometry: { watch: 0 } };
 
 /** A machine at rest with pages mapped, translations cached and a device attached. */
-async function settled(policy: string): Promise<Run> {
+async function settled(policy: string, subscribed: boolean): Promise<Run> {
   for (let seed = 1n; ; seed++) {
     const run = await new Run(seed, {
       ...SOUND,
       era: "coupled",
       policy,
       consumers: ["mirroring"],
+      subscribed,
       operations: ["read", "write", "write"],
       options: abi.OPT_LAZY_SKIP,
       geometry: { ...ROOMY, cpus: 2, tasks: 2, mms: 1, devices: 1, tlbWays: 4, pwcEntries: 2 },
@@ -40,6 +42,20 @@ type Plant = (run: Run) => void;
 
 function addTo(run: Run, address: number, by: number): void {
   run.core.u32[address >> 2] += by;
+}
+
+/** Interval subscribers of mm 0. */
+function subscribersOf({ core }: Run): number {
+  const head = core.at(abi.H_OFF_SUBSCRIBERS);
+  return head + core.u32[(head + 20) >> 2];
+}
+
+/** Context 0 runs something, of mm 0. */
+function beginNothing({ core }: Run): number {
+  const ctx = core.ctx(0);
+  core.write(CTX, ctx, "running", 1);
+  core.write(CTX, ctx, "mm", 1);
+  return ctx;
 }
 
 const PLANTED: Readonly<Record<string, Plant>> = {
@@ -96,6 +112,32 @@ const PLANTED: Readonly<Record<string, Plant>> = {
   OneOwnerPerAsid: (r) => addTo(r, r.core.at(abi.H_OFF_ASIDS) + 16, 1),
   NothingLeftBehind: (r) => addTo(r, r.core.ctx(0) + CTX.fields.gCount.offset, 1),
   LocksFreeAtRest: (r) => addTo(r, r.core.device(0) + DEVICE.fields.lock.offset, 1),
+  OddMeansOpen: (r) => addTo(r, subscribersOf(r), 1),
+  StampsAreOdd: (r) => {
+    r.core.x.machineInsert(BASE, 0, 1, 0, 1);
+    addTo(r, subscribersOf(r) + 64 + 32, 1);
+  },
+  SubscribersAddUp: (r) => addTo(r, subscribersOf(r) + 40, 1),
+  // A walk that has told somebody who is not in the tree.
+  TreeHeldWhileOdd: (r) => {
+    const ctx = beginNothing(r);
+    r.core.write(CTX, ctx, "event", abi.HOOK_INTERVALS);
+    r.core.write(CTX, ctx, "cursor", 1);
+  },
+  StartsMatchEnds: (r) => addTo(r, r.core.device(0) + DEVICE.fields.inProgress.offset, 1),
+  ReadersHaveWaited: (r) => {
+    const ctx = beginNothing(r);
+    const { code } = r.image;
+    const isRetry = (pc: number) => (code[pc * 2] & 0xff) === abi.OP_READ_RETRY;
+    r.core.write(CTX, ctx, "pc", [...code.keys()].find(isRetry) ?? 0);
+    r.core.writeU64(ctx + CTX.fields.r11.offset, 1);
+    r.core.write(CTX, ctx, "seq", r.core.u32[subscribersOf(r) >> 2]);
+  },
+  SectionsHaveReaders: (r) => addTo(r, r.core.at(abi.H_OFF_SUBSCRIBERS) + 32, 1),
+  FreedAreUnlinked: ({ core }) => {
+    const head = core.at(abi.H_OFF_SUBSCRIBERS);
+    core.u32[(head + core.u32[(head + 16) >> 2] + 8) >> 2] = abi.SUB_FREED;
+  },
   NoShadowInsideBracket: ({ core }) => {
     // A madvise of everything that says it has told its device, which kept what it had.
     const ctx = core.ctx(0);
@@ -116,12 +158,18 @@ const POLICIES: Readonly<Record<string, string>> = {
   OneOwnerPerAsid: "asids",
 };
 
+/** Those about subscribers that come and go. */
+const SUBSCRIBED = new Set([
+  ...["OddMeansOpen", "StampsAreOdd", "TreeHeldWhileOdd", "SubscribersAddUp", "StartsMatchEnds"],
+  ...["ReadersHaveWaited", "SectionsHaveReaders", "FreedAreUnlinked"],
+]);
+
 test("every invariant has a planted error", () => {
   expect(Object.keys(PLANTED).sort()).toEqual(INVARIANTS.map(({ name }) => name).sort());
 });
 
 test.each(Object.entries(PLANTED))("%s reports its planted error", async (name, plant) => {
-  const run = await settled(POLICIES[name] ?? "concurrent");
+  const run = await settled(POLICIES[name] ?? "concurrent", SUBSCRIBED.has(name));
   expect(checkCore(run.core)).toEqual([]);
   plant(run);
   expect(checkCore(run.core).map((violation) => violation.invariant)).toContain(name);

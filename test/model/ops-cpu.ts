@@ -12,6 +12,7 @@ import { forgetDeferrals } from "./ops-deferral.js";
 import { loadAsid, numberIn, releaseAsid } from "./ops-asid.js";
 import { adopt } from "./ops-global.js";
 import { renew } from "./ops-life.js";
+import { keepsMm } from "./ops-subscribers.js";
 import { forgetMm } from "./ops-latr.js";
 import type { Context, Cpu, Model } from "./state.js";
 import { hardWalk, has, putTable, takeTable } from "./tables.js";
@@ -115,7 +116,7 @@ function loadSlot(model: Model, cpu: Cpu, c: Context, index: number): void {
 
 /** A fresh mm's index, or a negative status. */
 export function newMm(model: Model, nowMs: number): number {
-  const index = model.mms.indexOf(null);
+  const index = model.mms.findIndex((mm, i) => mm === null && !keepsMm(model, i));
   if (index < 0) return abi.ST_NO_MMS;
   const root = takeTable(model, model.geometry.levels - 1);
   if (!root) return abi.ST_NO_TABLES;
@@ -155,6 +156,7 @@ function freeMm(model: Model, actor: number, c: Context): number {
   releaseAsid(model, mm);
   if (mm.globalAsid !== null) model.freedAsids.add(mm.globalAsid);
   putTable(model, mm.root);
+  if (model.subscribers) model.subscribers.mms[mm.index].enabled = false;
   model.mms[mm.index] = null;
   c.mm = null;
   return abi.ST_OK;

@@ -2,16 +2,18 @@
 import * as abi from "../../src/core/abi.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { covers, dropTables, dropWhere, fill, lookUp } from "./caches.js";
+import { bracketIsOver, isFreed } from "./ops-subscribers.js";
 import { checkAccess, raise } from "./oracle.js";
 import type { Context, Device, Model, Pte } from "./state.js";
 import { hardWalk, has, softWalk } from "./tables.js";
 
 /** The subscriber after this one, as index + 1; 0: none. */
-function after(model: Model, device: Device): number {
-  if (device.mm === null) return 0;
-  const list = model.mm(device.mm).subscribers;
-  const next = list[list.indexOf(device.index) + 1];
-  return next === undefined ? 0 : next + 1;
+export function after(model: Model, device: Device): number {
+  const list = model.mms.find((mm) => mm?.subscribers.includes(device.index))?.subscribers;
+  // Who has left a list still points at who was behind it.
+  const left = model.subscribers?.listeners[device.index].next ?? null;
+  const next = list === undefined ? left : (list[list.indexOf(device.index) + 1] ?? null);
+  return next === null ? 0 : next + 1;
 }
 
 /** Calls the next subscriber's hook, if it has one of this kind. */
@@ -20,7 +22,9 @@ function notifyNext(model: Model, actor: number, c: Context, from: number): numb
     const device = model.devices[c.cursor - 1];
     c.cursor = after(model, device);
     const { start, end, secondary } = device.hooks;
-    const hook = c.event === abi.HOOK_START ? start : c.event === abi.HOOK_END ? end : secondary;
+    const release = model.subscribers?.listeners[device.index].entries[3] ?? 0;
+    const hook = [start, end, secondary, release][c.event];
+    if (isFreed(model, device.index)) raise(model, actor, abi.HZ_UAF, c.hook.start, 0);
     if (hook === 0) continue;
     if (c.event === abi.HOOK_SECONDARY) model.count(actor, abi.CT_NOTE_SECONDARY);
     c.dev = device.index;
@@ -42,6 +46,7 @@ function bracket(model: Model, actor: number, c: Context, opens: boolean): numbe
   if (mm.subscribers.length > 0) {
     model.count(actor, opens ? abi.CT_NOTE_START : abi.CT_NOTE_END);
   }
+  if (!opens) bracketIsOver(model, actor, mm.index);
   return abi.ST_OK;
 }
 

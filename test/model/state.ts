@@ -4,6 +4,7 @@
  */
 import * as abi from "../../src/core/abi.js";
 import type { Geometry } from "../../src/core/geometry.js";
+import { newSubscribers, type Subscribers } from "./subscribers.js";
 
 /** All-ones: the end of "everything". */
 export const ALL = (1n << 64n) - 1n;
@@ -322,6 +323,8 @@ export interface ModelOptions {
   readonly ptiPages?: number;
   /** One ASID space for all CPUs: how many there are. */
   readonly asidSpace?: number;
+  /** Subscribers that come and go: rows of each mm. */
+  readonly subscriberRows?: number;
   /** Global ASIDs: how many, for mms on more CPUs than that, every how many shootdowns. */
   readonly globals?: { readonly asids: number; readonly cpus: number; readonly every: number };
 }
@@ -371,6 +374,7 @@ export class Model {
   readonly freedAsids = new Set<number>();
   readonly globals: { readonly asids: number; readonly cpus: number; readonly every: number };
   readonly asids: AsidSpace | undefined;
+  readonly subscribers: Subscribers | undefined;
   hazard: { code: number; actor: number; vpn: bigint; pfn: number } | null = null;
   nextCtxId = 1;
   /** By key. */
@@ -477,6 +481,10 @@ export class Model {
     this.inKernel = this.taskMm.map(() => false);
     this.batches = this.taskMm.map(() => ({ required: false, mask: new Set() }));
     this.contexts = new Array<Context | null>(g.tasks + actors).fill(null);
+    if (from.subscriberRows !== undefined) {
+      const contexts = this.contexts.length;
+      this.subscribers = newSubscribers(g.mms, contexts, g.devices, from.subscriberRows);
+    }
     this.watched = from.watch.map(({ vpn, mm }) => ({
       vpn: BigInt(vpn),
       mm,

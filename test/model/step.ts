@@ -18,10 +18,12 @@ import { tick } from "./ops-life.js";
 import { runLocal } from "./ops-local.js";
 import { awaitMigration, runMemory } from "./ops-memory.js";
 import { deviceWalk, runNotify } from "./ops-notify.js";
+import { isSubscriber, runSubscribers } from "./ops-subscribers.js";
 import { isTopology, runTopology } from "./ops-topology.js";
 import { interruptUnmasked, isTransport, runTransport } from "./ops-transport.js";
 import { preemptOrResume, runVcpu } from "./ops-vcpu.js";
 import type { Context, Model } from "./state.js";
+import { insert } from "./subscribers.js";
 import { vmaSet } from "./tables.js";
 
 const decoded = new WeakMap<Uint32Array, Map<number, Instruction>>();
@@ -125,7 +127,8 @@ function runVisible(model: Model, actor: number, c: Context, i: Instruction): nu
   const from = c.pc;
   c.pc = from + 1;
   let status: number;
-  if (i.op === abi.OP_PTE_AWAIT) status = awaitMigration(model, c, i);
+  if (isSubscriber(i.op)) status = runSubscribers(model, actor, c, i, from);
+  else if (i.op === abi.OP_PTE_AWAIT) status = awaitMigration(model, c, i);
   else if (isTopology(i.op)) status = runTopology(model, actor, c, i);
   else if (isTransport(i.op)) status = runTransport(model, actor, c, i);
   else if (i.op < abi.OP_VMA_FIND) status = runControl(model, actor, c, i);
@@ -240,6 +243,21 @@ export const setUp = {
     device.mm = mm;
     device.hooks = { start: hooks[0], end: hooks[1], secondary: hooks[2] };
     model.mm(mm).subscribers.unshift(index);
+    const listener = model.subscribers?.listeners[index];
+    if (listener) Object.assign(listener, { state: "linked", mm, users: 1 });
+  },
+  /** The device subscribes to [start, end); its callbacks are those. */
+  listen(model: Model, index: number, mm: number, entries: number[], end: number): void {
+    const all = model.subscribers!;
+    all.listeners[index].entries = entries;
+    if (entries[0] === 0) return;
+    model.devices[index].mm = mm;
+    all.mms[mm].enabled = true;
+    if (end > 0) insert(all.mms[mm], index, 0n, BigInt(end) - 1n);
+  },
+  describe(model: Model, index: number, kind: number, hooks: number[]): void {
+    model.devices[index].kind = kind;
+    model.devices[index].hooks = { start: hooks[0], end: hooks[1], secondary: hooks[2] };
   },
   map(model: Model, mm: number, start: number, end: number, prot: number): boolean {
     return vmaSet(model, model.mm(mm), BigInt(start), BigInt(end), BigInt(prot));

@@ -237,6 +237,22 @@ export const deviceInsert = operation(
     ]),
 );
 
+/** Inside the bracket: a page that this mm has alone becomes the device's. */
+export function exclusiveEntry(kit: Kit, vpn: Reg, next: Reg): Program {
+  return [
+    when(op("ptl.lock", { a: vpn }), [
+      op("pte.get", { a: vpn }),
+      ifMovable([
+        op("pte.clear", { a: vpn, imm: 1, note: "clear PTE" }),
+        kit.flushLocked(EXCLUSIVE_SITE, vpn, next),
+        mark(vpn, abi.PTE_PROTNONE | abi.PTE_EXCLUSIVE, "set exclusive entry"),
+      ]),
+      op("pte.forget"),
+      op("ptl.unlock"),
+    ]),
+  ];
+}
+
 export const makeExclusive = operation(
   "make.exclusive",
   ["start", "end"],
@@ -250,18 +266,7 @@ export const makeExclusive = operation(
     op("mmap.read.lock"),
     kit.splitEdges(start, end),
     forEachMapped(kit, start, end, (vpn, next) =>
-      kit.range(EXCLUSIVE_SITE, "EXCLUSIVE", vpn, next, [
-        when(op("ptl.lock", { a: vpn }), [
-          op("pte.get", { a: vpn }),
-          ifMovable([
-            op("pte.clear", { a: vpn, imm: 1, note: "clear PTE" }),
-            kit.flushLocked(EXCLUSIVE_SITE, vpn, next),
-            mark(vpn, abi.PTE_PROTNONE | abi.PTE_EXCLUSIVE, "set exclusive entry"),
-          ]),
-          op("pte.forget"),
-          op("ptl.unlock"),
-        ]),
-      ]),
+      kit.range(EXCLUSIVE_SITE, "EXCLUSIVE", vpn, next, exclusiveEntry(kit, vpn, next)),
     ),
     op("mmap.read.unlock"),
   ],
