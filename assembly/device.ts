@@ -13,6 +13,8 @@ import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { cacheDropAll, cacheDropRange, cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
+import { forgetMore } from "./devices/forget";
+import { hasMore } from "./devices/rows";
 import { count, deviceAt, frameAt, hdr, iotlbAt, mmAt, pwcAt } from "./machine";
 import { checkAccess } from "./oracle";
 import { Ctx, Device, Entry } from "./rows";
@@ -79,6 +81,7 @@ export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): voi
 export function devRelease(m: usize, dev: u32): void {
   const row = deviceAt(m, dev);
   row.next = 0;
+  if (hasMore(m) && !forgetMore(m, dev)) return;
   row.mm = 0;
   row.seq++;
   cacheDropAll(iotlbAt(m, dev), hdr(m, abi.H_IOTLB_SETS) * hdr(m, abi.H_IOTLB_WAYS));

@@ -8,6 +8,7 @@ import { charge } from "./charge";
 import {
   devAccess, devBegin, devFinish, devInstall, devResolve, devRetry, devWalk, devZap,
 } from "./device";
+import { snooped } from "./devices/flush";
 import { reg, setReg } from "./exec-control";
 import { ALL, flushFunc } from "./flush";
 import { logEvent } from "./log";
@@ -15,7 +16,7 @@ import {
   freeMm, newMm, releaseSubscribers, setTaskMm,
 } from "./lifecycle";
 import {
-  clockAt, count, cpuAt, ctxIndex, deviceAt, hdr, mmAt, taskAt,
+  clockAt, cost, count, cpuAt, ctxIndex, deviceAt, hdr, mmAt, taskAt,
 } from "./machine";
 import { hazard } from "./hazard";
 import { maskHas, maskHasOther } from "./mask";
@@ -95,6 +96,7 @@ function flushDone(m: usize, actor: u32): void {
   count(m, actor, abi.CT_FLUSHES, 1);
   count(m, actor, abi.CT_LATENCY_NS, ns);
   forgetTold(m, actor);
+  snooped(m, row);
   clock.exitEnd = 0;
   row.infoMm = 0;
   row.infoGen = 0;
@@ -250,6 +252,7 @@ export function execNotify<F>(
     case abi.OP_DEV_ZAP: {
       devZap(m, dev, imm, ctx.hStart, ctx.hEnd);
       charge(m, actor, abi.COST_DEV_ZAP, 1);
+      count(m, hdr(m, abi.H_CPUS) + dev, abi.CT_DEV_NS, cost(m, abi.COST_DEV_ZAP));
       return abi.ST_OK;
     }
     case abi.OP_DEV_ACCESS: ctx.flag = devAccess(m, dev, x, imm != 0) ? 1 : 0; return abi.ST_OK;

@@ -17,6 +17,7 @@ import { LOG_SLACK } from "./log";
 import { csdSendLoop } from "./call-queue";
 import { charge } from "./charge";
 import { devWalk } from "./device";
+import { execDevices } from "./devices/exec";
 import { execControl, execLocal, reg, setReg } from "./exec-control";
 import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
@@ -108,6 +109,9 @@ function visible<F>(
   if (op < abi.OP_CSD_KIND) return execCpu<F>(m, actor, ctx, op, a, b, imm);
   if (op >= abi.OP_TOPOLOGY_FIRST && op <= abi.OP_TOPOLOGY_LAST) {
     return execTopology<F>(m, actor, ctx, op, a, imm);
+  }
+  if (op >= abi.OP_DEVICES_FIRST && op <= abi.OP_DEVICES_LAST) {
+    return execDevices<F>(m, actor, ctx, op, a, b, c, imm);
   }
   return execTransport<F>(m, actor, ctx, op, a, b, c, imm);
 }

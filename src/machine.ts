@@ -21,6 +21,7 @@ import { ArgumentError, DisposedError, ShootdownError } from "./errors.js";
 import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Era } from "./kernel/era.js";
+import { deviceRows, writeTraits } from "./kernel/device-rows.js";
 import { buildImage, entryOf } from "./kernel/image.js";
 import { optionsOf, shortcutsOf } from "./kernel/image-options.js";
 import { rowsOf, writeOwnWords } from "./kernel/own-rows.js";
@@ -108,10 +109,11 @@ export class Machine {
       scripts: options.scripts ?? [],
       scriptsOnly: options.scriptsOnly ?? false,
     });
+    const moreRows = deviceRows(image, consumers);
     const core = await Core.create({
       geometry,
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
-      rows: rowsOf(policy),
+      rows: rowsOf(policy) | moreRows,
       code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile, policy.consolidates === true),
@@ -123,8 +125,10 @@ export class Machine {
     writeOwnWords(core.header, policy);
     core.header[abi.H_DIR_SILENT] = policy.directory === "silent" ? 1 : 0;
     core.header[abi.H_NODE_CPUS] = socket === 0 ? (policy.nodeCpus ?? 1) : socket;
-    // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.
-    const shortcuts = socket === 0 ? shortcutsOf(image, core.header[abi.H_OPTIONS]) : 0;
+    // The shortcuts know one price for all CPUs, and no device that listens: else every micro-op
+    // is decoded.
+    const isPlain = socket === 0 && moreRows === 0;
+    const shortcuts = isPlain ? shortcutsOf(image, core.header[abi.H_OPTIONS]) : 0;
     core.header[abi.H_SHORTCUTS] = shortcuts;
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),
@@ -312,6 +316,7 @@ export class Machine {
     this.core.write(DEVICE, row, "hookStart", pc("start"));
     this.core.write(DEVICE, row, "hookEnd", pc("end"));
     this.core.write(DEVICE, row, "hookSecondary", pc("secondary"));
+    writeTraits(this.core, device, model);
     this.core.x.machineSubscribe(BASE, device, mm + 1);
     return device;
   }

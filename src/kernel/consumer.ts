@@ -16,6 +16,13 @@ export interface Consumer {
   readonly kind: "sharing" | "mirroring";
   /** Called for range_start, range_end and secondary notifications; none: not subscribed. */
   readonly hooks: Hooks;
+  /** What is not said by programs; none by default. */
+  readonly traits?: {
+    /** Its IOTLB also drops what the CPUs' own flushes name, when such a flush is over. */
+    readonly snoops?: boolean;
+    /** It is not told when the mm is torn down, and keeps walking its table. */
+    readonly keepsRoot?: boolean;
+  };
   /** One access to the page in `vpn`, to the end: hit, or fill and retry, or give up. */
   access(vpn: Reg, write: boolean): Program;
 }

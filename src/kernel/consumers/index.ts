@@ -1,8 +1,13 @@
 /** The consumers that come with the library. */
 import type { Consumer } from "../consumer.js";
+import { iommuv2 } from "./iommuv2.js";
+import { KVM_CONSUMERS } from "./kvm.js";
 import { mirroring } from "./mirroring.js";
 import { mirroringLateSnapshot, mirroringLateZap, mirroringNoRetry } from "./mirroring-mutants.js";
+import { ocxl, ocxlReleased } from "./ocxl.js";
 import { sharing } from "./sharing.js";
+import { smmu, smmuArm64, smmuBtm, smmuBtmArm64, smmuBtmSilent } from "./smmu.js";
+import { svaIntel, svaIntelSilent } from "./sva-intel.js";
 
 export const CONSUMERS: readonly Consumer[] = [
   sharing,
@@ -10,4 +15,15 @@ export const CONSUMERS: readonly Consumer[] = [
   mirroringNoRetry,
   mirroringLateSnapshot,
   mirroringLateZap,
+  iommuv2,
+  svaIntel,
+  svaIntelSilent,
+  smmu,
+  smmuArm64,
+  smmuBtm,
+  smmuBtmArm64,
+  smmuBtmSilent,
+  ocxl,
+  ocxlReleased,
+  ...KVM_CONSUMERS,
 ];
