@@ -96,7 +96,6 @@ function flushDone(m: usize, actor: u32): void {
   count(m, actor, abi.CT_FLUSHES, 1);
   count(m, actor, abi.CT_LATENCY_NS, ns);
   forgetTold(m, actor);
-  snooped(m, row);
   clock.exitEnd = 0;
   row.infoMm = 0;
   row.infoGen = 0;
@@ -136,6 +135,7 @@ export function execFlush<F>(
       const any = imm == 0 || row.infoMm == abi.INFO_ANY_MM;
       const here = any ? maskHas<F>(requestMask(m, row), actor) : row.loadedMm == row.infoMm;
       if (here) flushFunc<F>(m, actor, row, true);
+      snooped(m, row);
       return abi.ST_OK;
     }
     case abi.OP_CSD_SEND: return csdSend<F>(m, actor, ctx);

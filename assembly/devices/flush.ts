@@ -97,8 +97,8 @@ export function devFlush(m: usize, actor: u32, dev: u32, how: u32, start: u64, e
 }
 
 /**
- * The CPU's request that `actor` has just finished reached the IOTLBs that hear such requests, as
- * it did other CPUs: at the latest now. A device's own cache hears nothing.
+ * A CPU has flushed its own TLB for a request, or waited for its broadcast: by now IOTLBs that hear
+ * such requests have dropped what it names. A device's own cache hears nothing.
  */
 export function snooped(m: usize, info: Cpu): void {
   if (!hasMore(m) || info.infoMm == 0 || info.infoMm == abi.INFO_KERNEL_MM) return;

@@ -78,8 +78,9 @@ test.each(names.filter((name) => CHOOSY.test(name)))(
 );
 
 test.skipIf(only !== undefined || RUNS < 1000)("together they execute every micro-op", () => {
-  // Those of deferrals have programs of their own: test/model/deferral.test.ts.
-  const isCommon = (code: number) => code < abi.OP_DEFER_MAY || code >= abi.OP_TOPOLOGY_FIRST;
+  // Those of deferrals and devices have programs of their own: deferral.test.ts, devices.test.ts.
+  const isCommon = (code: number) =>
+    code < abi.OP_DEFER_MAY || (code >= abi.OP_TOPOLOGY_FIRST && code < abi.OP_DEVICES_FIRST);
   const missing = Object.entries(OP_NAMES).filter(
     ([, code]) => executed[code] === 0 && isCommon(code),
   );

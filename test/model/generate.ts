@@ -10,6 +10,7 @@ import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
 import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";
 import type { FlushPolicy } from "../../src/kernel/policy.js";
+import { deviceRows, writeTraits } from "../../src/kernel/device-rows.js";
 import { rowsOf, writeOwnWords } from "../../src/kernel/own-rows.js";
 import { buildImage, entryOf } from "../../src/kernel/image.js";
 import type { Image } from "../../src/program/assembler.js";
@@ -42,6 +43,8 @@ export interface Parts {
   readonly geometry?: Partial<Geometry>;
   readonly options?: number;
   readonly merge?: boolean;
+  /** Devices that have more than a cache, too; false by default. */
+  readonly devices?: boolean;
 }
 
 function imageOf(era: string, policy: string, calls: boolean): Image {
@@ -140,6 +143,16 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
   if (policy.polls === true) return ["idle", "idle", "use.mm", "use.mm", "munmap", "munmap"];
   if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...touch, "munmap", "munmap", "mmap"];
   return [];
+}
+
+/** Consumers that have no more than a cache. */
+const SIMPLE = catalogue.parts.consumers.filter(
+  (consumer) => deviceRows(imageWith(consumer), [consumer]) === 0,
+);
+
+function imageWith(consumer: Consumer): Image {
+  const [era, policy] = [catalogue.era("coupled"), catalogue.policy("concurrent")];
+  return buildImage({ catalogue, era, policy, consumers: [consumer], scriptsOnly: true });
 }
 
 /** What a policy's own rows are to the model. */
@@ -253,7 +266,8 @@ export class Run {
       (parts.options ?? anyOptions) |
       (catalogue.policy(this.policy).options ?? 0) |
       (this.calls ? abi.OPT_CALLS : 0);
-    const consumers = named(catalogue.parts.consumers, this.sound);
+    const those = parts.devices === true ? catalogue.parts.consumers : SIMPLE;
+    const consumers = named(those, this.sound);
     this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
     const favoured = catalogue.policy(this.policy).asids === undefined ? undefined : ASIDS;
     this.operations = parts.operations ??
@@ -281,7 +295,8 @@ export class Run {
     const { code } = this.image;
     const costs = new Uint32Array(abi.COST_WORDS);
     const policy = catalogue.policy(this.policy);
-    const rows = rowsOf(policy);
+    const moreDevices = this.consumers.some((consumer) => !SIMPLE.includes(consumer));
+    const rows = rowsOf(policy) | (moreDevices ? abi.ROW_DEVICES : 0);
     const { options } = this;
     this.core = await Core.create({ geometry: g, options, rows, code, handlerPc, costs });
     writeOwnWords(this.core.header, policy);
@@ -307,7 +322,8 @@ export class Run {
     this.core.header[abi.H_GLOBAL_CPUS] = globals.cpus;
     this.core.header[abi.H_GLOBAL_EVERY] = globals.every;
     const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, globals, watch };
-    this.model = new Model({ geometry: g, ...machine, ...ownOf(policy), ...space });
+    const own = { ...ownOf(policy), ...space, moreDevices };
+    this.model = new Model({ geometry: g, ...machine, ...own });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
     const mms = random.between(1, g.mms);
@@ -344,6 +360,10 @@ export class Run {
     this.core.write(DEVICE, row, "hookStart", hooks[0]);
     this.core.write(DEVICE, row, "hookEnd", hooks[1]);
     this.core.write(DEVICE, row, "hookSecondary", hooks[2]);
+    writeTraits(this.core, device, consumer);
+    const { more } = this.model.devices[device];
+    more.snoops = consumer.traits?.snoops === true;
+    more.keepsRoot = consumer.traits?.keepsRoot === true;
     this.core.x.machineSubscribe(BASE, device, mm + 1);
     stepper.setUp.attach(this.model, device, kind, mm, hooks);
     this.deviceConsumer[device] = consumer;
@@ -411,6 +431,14 @@ export class Run {
         return [random.between(1, 3)];
       case "idle":
         return [];
+      case "device.serve":
+      case "device.serve.arm64":
+      case "device.bind":
+      case "device.unbind":
+        return [random.below(this.geometry.devices)];
+      case "memslot.set":
+      case "memslot.set-unfrozen":
+        return [start, end, random.below(3), random.below(this.geometry.devices)];
       case "cpu-offline":
       case "cpu-offline-undrained":
         return random.chance(15) ? [] : null;

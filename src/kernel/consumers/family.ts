@@ -134,7 +134,7 @@ export function checkRetries(name: string, value: number | undefined): void {
 
 function oneOf(name: string, argument: string, value: unknown, known: object): void {
   if (value === undefined || (typeof value === "string" && Object.hasOwn(known, value))) return;
-  const says = `${argument} must be one of ${Object.keys(known).join(", ")}, got ${String(value)}`;
+  const says = `${argument} must be one of ${Object.keys(known).join(", ")}`;
   throw new ArgumentError("E_TYPE", `${name}: ${says}`, { argument });
 }
 

@@ -1,41 +1,14 @@
 /** What CPUs do for devices: page requests (notifiers.md 4.2) and memslots (4.1). */
 import * as abi from "../../core/abi.js";
-import { op, type Program, type Reg, unless, when, whilst } from "../../program/notation.js";
+import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
 import { operation } from "../operation.js";
+import { upgradeFlushed } from "./downgrade.js";
 import { handleFault } from "./fault.js";
 import { exitMmap } from "./process.js";
 
 function state(device: Reg, what: number, note: string): Program {
   return [op("req.state", { slot: what, imm: device.index, note })];
-}
-
-/**
- * arm64: a read-only entry that becomes writable is flushed by ptep_set_access_flags, under its
- * lock (row 32). The fault behind it finds nothing left to do.
- */
-function upgradeFlushed(kit: Kit, vpn: Reg, prot: Reg): Program {
-  return kit.regs.scope(["next"], (next) => [
-    op("addi", { a: next, b: vpn, imm: 1 }),
-    op("mmap.read.lock"),
-    when(op("vma.find", { a: vpn, b: prot }), [
-      when(op("bits", { a: prot, imm: abi.PROT_WRITE }), [
-        when(op("ptl.lock", { a: vpn }), [
-          when(op("pte.get", { a: vpn }), [
-            unless(op("pte.bits", { imm: abi.PTE_W | abi.PTE_HUGE }), [
-              when(op("bits", { a: prot, imm: abi.VMA_SHARED }), [
-                op("pte.protect", { a: vpn, b: prot, note: "make writable" }),
-                kit.flush(vpn, next),
-              ]),
-            ]),
-          ]),
-          op("pte.forget"),
-          op("ptl.unlock"),
-        ]),
-      ]),
-    ]),
-    op("mmap.read.unlock"),
-  ]);
 }
 
 /** Handles the fault that a device asked for, and answers; the mm's user reference goes again. */
@@ -45,7 +18,8 @@ function serveOne(kit: Kit, device: Reg, vpn: Reg, wanted: Reg, arm64: boolean):
   const success = answer(abi.ANSWER_SUCCESS, "answer SUCCESS");
   const handled = (write: boolean): Program =>
     kit.regs.scope(["prot"], (prot) => [
-      write && arm64 ? upgradeFlushed(kit, vpn, prot) : [],
+      // The fault behind it finds an entry that is writable already.
+      write && arm64 ? upgradeFlushed(kit, vpn) : [],
       handleFault(kit, vpn, prot, write),
       when(
         op("bits", { a: prot, imm: abi.PROT_READ | abi.PROT_WRITE }),
