@@ -14,7 +14,7 @@ import { Plain } from "./atomics";
 import { cacheDropAll, cacheDropRange, cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
 import { forgetMore } from "./devices/forget";
-import { hasMore } from "./devices/rows";
+import { atcAt, hasMore } from "./devices/rows";
 import { count, deviceAt, frameAt, hdr, iotlbAt, mmAt, pwcAt } from "./machine";
 import { checkAccess } from "./oracle";
 import { Ctx, Device, Entry } from "./rows";
@@ -69,6 +69,7 @@ export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): voi
     }
   } else if (mode == abi.ZAP_ALL) {
     cacheDropAll(base, sets * ways);
+    if (hasMore(m)) cacheDropAll(atcAt(m, dev), sets * ways);
   } else {
     if (start >= end) return;
     cacheDropRange(base, sets, ways, hdr(m, abi.H_INDEX_BITS), start, end);
