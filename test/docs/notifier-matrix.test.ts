@@ -24,9 +24,9 @@ interface Found extends Cell {
   readonly states: number;
 }
 const { cellsOf, explored, unexplained } = script as {
-  cellsOf(): Cell[];
-  explored(cell: Cell, a: unknown, b: unknown): Promise<Found>;
-  unexplained(cells: readonly Found[]): Found[];
+  cellsOf: () => Cell[];
+  explored: (cell: Cell, a: unknown, b: unknown) => Promise<Found>;
+  unexplained: (cells: readonly Found[]) => Found[];
 };
 const { CONSUMERS, ERAS, REASONS } = rows as {
   CONSUMERS: string[];

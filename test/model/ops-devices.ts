@@ -200,7 +200,7 @@ function note(more: More, c: Context, i: Instruction): number {
   }
 }
 
-function runs(device: Device, c: Context, vpn: bigint): boolean {
+function runs(device: Device, vpn: bigint): boolean {
   const { start, end } = device.range;
   return device.inProgress > 0 && start <= vpn && vpn < end;
 }
@@ -212,11 +212,11 @@ function commit(model: Model, c: Context, device: Device, i: Instruction): void 
   const refused: Record<number, boolean> = {
     [abi.COMMIT_ACTIVE]: more.active > 0 || moved,
     [abi.COMMIT_MARKED]: more.mark !== vpn,
-    [abi.COMMIT_IN_PROGRESS]: runs(device, c, vpn) || moved,
+    [abi.COMMIT_IN_PROGRESS]: runs(device, vpn) || moved,
   };
   c.flag = device.mm !== null && !refused[i.c];
   if (c.flag) {
-    const writable = has(c.pte!, abi.PTE_W);
+    const writable = has(c.pte, abi.PTE_W);
     more.gpc = { vpn, asid: 0, huge: false, writable, frame: c.pte!.to, gen: c.frameGen };
     more.mark = null;
   } else {
@@ -292,7 +292,7 @@ export function runDevices(model: Model, actor: number, c: Context, i: Instructi
       return abi.ST_OK;
     }
     case abi.OP_DEV_TEST:
-      c.flag = i.imm === abi.TEST_SEQ ? device.seq !== c.seq : runs(device, c, vpn);
+      c.flag = i.imm === abi.TEST_SEQ ? device.seq !== c.seq : runs(device, vpn);
       return abi.ST_OK;
     case abi.OP_GPC_ACCESS: {
       const hit = more.gpc?.vpn === vpn ? more.gpc : null;

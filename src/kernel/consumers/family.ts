@@ -132,7 +132,8 @@ export function checkRetries(name: string, value: number | undefined): void {
   });
 }
 
-function oneOf(name: string, argument: string, value: unknown, known: object): void {
+/** @throws ArgumentError E_TYPE unless `value` is a key of `known`, or not given */
+export function oneOf(name: string, argument: string, value: unknown, known: object): void {
   if (value === undefined || (typeof value === "string" && Object.hasOwn(known, value))) return;
   const says = `${argument} must be one of ${Object.keys(known).join(", ")}`;
   throw new ArgumentError("E_TYPE", `${name}: ${says}`, { argument });

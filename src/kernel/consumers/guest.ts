@@ -14,7 +14,7 @@ import {
   when,
 } from "../../program/notation.js";
 import type { Consumer } from "../consumer.js";
-import { checkRetries } from "./family.js";
+import { checkRetries, oneOf } from "./family.js";
 
 /** Where a fault looks whether an invalidation came in between. */
 export type RetryCheck =
@@ -174,11 +174,17 @@ function accessOf(p: MirroringParameters, vpn: Reg, write: boolean): Program {
 
 /**
  * A consumer with a table of its own, told by brackets.
- * @throws ArgumentError E_LIMIT for `retriesMost`
+ * @throws ArgumentError E_TYPE for an unknown choice, E_LIMIT for `retriesMost`
  */
 export function mirroringConsumer(parameters: MirroringParameters): Consumer {
   const p: MirroringParameters =
     parameters.pfnCache === undefined ? parameters : { ...parameters, memslots: true };
+  oneOf(p.name, "check", p.check, { locked: 0, unlocked: 0, none: 0 });
+  oneOf(p.name, "snapshot", p.snapshot, { before: 0, after: 0 });
+  oneOf(p.name, "zaps", p.zaps, { start: 0, end: 0 });
+  oneOf(p.name, "endsWith", p.endsWith, { sequence: 0, count: 0 });
+  oneOf(p.name, "looksAt", p.looksAt, { sequence: 0, count: 0 });
+  if (p.pfnCache !== undefined) oneOf(p.name, "pfnCache.key", p.pfnCache.key, KEYS);
   checkRetries(p.name, p.pfnCache?.retriesMost);
   return {
     name: p.name,
