@@ -109,11 +109,10 @@ export class Machine {
       scripts: options.scripts ?? [],
       scriptsOnly: options.scriptsOnly ?? false,
     });
-    const moreRows = deviceRows(image, consumers);
     const core = await Core.create({
       geometry,
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
-      rows: rowsOf(policy) | moreRows,
+      rows: rowsOf(policy) | deviceRows(image, consumers),
       code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile, policy.consolidates === true),
@@ -125,10 +124,8 @@ export class Machine {
     writeOwnWords(core.header, policy);
     core.header[abi.H_DIR_SILENT] = policy.directory === "silent" ? 1 : 0;
     core.header[abi.H_NODE_CPUS] = socket === 0 ? (policy.nodeCpus ?? 1) : socket;
-    // The shortcuts know one price for all CPUs, and no device that listens: else every micro-op
-    // is decoded.
-    const isPlain = socket === 0 && moreRows === 0;
-    const shortcuts = isPlain ? shortcutsOf(image, core.header[abi.H_OPTIONS]) : 0;
+    // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.
+    const shortcuts = socket === 0 ? shortcutsOf(image, core.header) : 0;
     core.header[abi.H_SHORTCUTS] = shortcuts;
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),

@@ -75,7 +75,7 @@ function priceOf(m: usize, how: u32, from: u64, to: u64): u64 {
   }
 }
 
-/** Longest time that one step can take, ns: a register for every page of [0, all-ones) ends here. */
+/** Longest time of one step, ns: a register for every page of [0, all-ones) ends here. */
 const NS_MOST: u64 = 1000000000;
 
 /** DEV_FLUSH: the hook of a notification of [start, end), which `actor` runs. */
