@@ -431,14 +431,6 @@ export class Run {
         return [random.between(1, 3)];
       case "idle":
         return [];
-      case "device.serve":
-      case "device.serve.arm64":
-      case "device.bind":
-      case "device.unbind":
-        return [random.below(this.geometry.devices)];
-      case "memslot.set":
-      case "memslot.set-unfrozen":
-        return [start, end, random.below(3), random.below(this.geometry.devices)];
       case "cpu-offline":
       case "cpu-offline-undrained":
         return random.chance(15) ? [] : null;

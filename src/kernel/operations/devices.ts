@@ -119,7 +119,7 @@ function memslot(name: string, summary: string, flags: number) {
 
 export const memslotSet = memslot(
   "memslot.set",
-  "pages [start, end) become guest page `guest` and on of device `device`, when no bracket is active",
+  "[start, end) become guest page `guest` and on of `device`, when no bracket is active",
   0,
 );
 
