@@ -101,18 +101,19 @@ export class Machine {
       { ...(policy.ceiling === undefined ? {} : { ceiling: policy.ceiling }), ...options.geometry },
       options.baseGeometry ?? TIMED_GEOMETRY,
     );
-    const image = buildImage({
+    const parts = {
       catalogue,
       era,
       policy,
       consumers,
       scripts: options.scripts ?? [],
       scriptsOnly: options.scriptsOnly ?? false,
-    });
+    };
+    const image = buildImage(parts);
     const core = await Core.create({
       geometry,
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
-      rows: rowsOf(policy) | deviceRows(image, consumers),
+      rows: rowsOf(policy) | deviceRows(parts),
       code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile, policy.consolidates === true),

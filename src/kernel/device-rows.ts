@@ -2,20 +2,24 @@
 import * as abi from "../core/abi.js";
 import type { Core } from "../core/core.js";
 import { DEVICE_MORE } from "../core/layout.js";
-import type { Image } from "../program/assembler.js";
 import { decode } from "../program/disassembler.js";
 import type { Consumer } from "./consumer.js";
+import { buildImage, type ImageOptions } from "./image.js";
 
 function traitsOf({ traits }: Consumer): number {
   const snoops = traits?.snoops === true ? abi.MORE_SNOOPS : 0;
   return snoops | (traits?.keepsRoot === true ? abi.MORE_KEEPS : 0);
 }
 
-/** ROW_* bits that the code of an image, or what its consumers are like, asks for. */
-export function deviceRows(image: Image, consumers: readonly Consumer[]): number {
-  if (consumers.some((consumer) => traitsOf(consumer) !== 0)) return abi.ROW_DEVICES;
-  for (let pc = 0; pc < image.code.length / 2; pc++) {
-    const { op } = decode(image.code, pc);
+/**
+ * ROW_* bits that consumers and scripts ask for, by their micro-ops or by what they are like. That
+ * the catalogue has operations for such devices asks for nothing.
+ */
+export function deviceRows(options: ImageOptions): number {
+  if (options.consumers.some((consumer) => traitsOf(consumer) !== 0)) return abi.ROW_DEVICES;
+  const { code } = buildImage({ ...options, scriptsOnly: true });
+  for (let pc = 0; pc < code.length / 2; pc++) {
+    const { op } = decode(code, pc);
     if (op >= abi.OP_DEVICES_FIRST && op <= abi.OP_DEVICES_LAST) return abi.ROW_DEVICES;
   }
   return 0;

@@ -7,6 +7,9 @@ import {
   isShootdownError,
   Machine,
   mirroringConsumer,
+  op,
+  operation,
+  type Operation,
   sharingConsumer,
 } from "../../src/index.js";
 
@@ -91,6 +94,93 @@ describe("what a notification costs", () => {
     machine.advance();
     expect(machine.counters().deviceNs).toBe(1e9);
   });
+});
+
+/** The kernel tells secondary TLBs of a range, whatever it is. */
+function telling(name: string, from: number, to: number): Operation {
+  const texts = { summary: "for tests only", source: "for tests only", settles: "none" } as const;
+  return operation(name, [], texts, (kit) => [
+    op("mmap.read.lock"),
+    kit.regs.scope(["from", "to"], (start, end) => [
+      kit.set(start, from),
+      kit.set(end, to),
+      kit.notifySecondary(start, end),
+    ]),
+    op("mmap.read.unlock"),
+  ]);
+}
+
+describe("what is told, and what a driver makes of it", () => {
+  const TOLD: readonly (readonly [string, number, number])[] = [
+    ["a page", 1025, 1026],
+    ["everything", 0, Infinity],
+    ["the gather's pair", Infinity, Infinity],
+    ["an empty range", 1025, 1025],
+    ["511 pages", 1030, 1030 + 511],
+    ["512 pages", 1030, 1030 + 512],
+  ];
+  const operations = TOLD.map(([name, from, to]) => telling(name, from, to));
+  const wide = catalogue.with({
+    operations,
+    consumers: (["page", "page-or-all", "blocks", "all"] as const).flatMap((granularity) => [
+      sharingConsumer({ ...TEXTS, name: granularity, granularity }),
+      sharingConsumer({ ...TEXTS, name: `${granularity}, else`, granularity, emptyMeans: "all" }),
+      sharingConsumer({
+        ...TEXTS,
+        name: `${granularity}, large`,
+        granularity,
+        largeMeansAll: true,
+      }),
+    ]),
+  });
+
+  /** How many of the eight pages from 1024 on are left, and whether anything was sent. */
+  async function leftBehind(consumer: string, call: string): Promise<string> {
+    const machine = await Machine.create({ catalogue: wide, consumers: [consumer] });
+    const mm = machine.newMm();
+    machine.mapNow(mm, 1024, 1032, 3);
+    machine.place(0, machine.newTask(mm));
+    const dev = machine.attach(consumer, mm);
+    const readAll = (): void => {
+      for (let vpn = 1024; vpn < 1032; vpn++) {
+        machine.submitAccess(dev, consumer, vpn, false, machine.now(0));
+      }
+      machine.advance();
+    };
+    for (let vpn = 1024; vpn < 1032; vpn++) machine.submit(0, "write", { vpn });
+    machine.advance();
+    readAll();
+    const { deviceMisses } = machine.counters();
+    machine.submit(0, call, {});
+    machine.advance();
+    readAll();
+    const left = 8 - (machine.counters().deviceMisses - deviceMisses);
+    const isSent = machine.counters().deviceNs > 0;
+    machine.dispose();
+    return `${left}${isSent ? "" : " unsent"}`;
+  }
+
+  test.each([
+    ["page", "7 0 8 unsent 8 unsent 6 6"],
+    ["page, else", "7 0 0 0 6 6"],
+    ["page, large", "7 0 8 unsent 8 unsent 6 0"],
+    ["page-or-all", "7 0 8 unsent 0 0 0"],
+    ["page-or-all, else", "7 0 0 0 0 0"],
+    ["page-or-all, large", "7 0 8 unsent 0 0 0"],
+    ["blocks", "7 0 8 unsent 8 unsent 0 0"],
+    ["blocks, else", "7 0 0 0 0 0"],
+    ["all", "0 0 0 0 0 0"],
+    ["all, else", "0 0 0 0 0 0"],
+    ["all, large", "0 0 0 0 0 0"],
+  ])(
+    "%s: %s",
+    async (consumer, expected) => {
+      const found: string[] = [];
+      for (const [call] of TOLD) found.push(await leftBehind(consumer, call));
+      expect(found.join(" ")).toBe(expected);
+    },
+    60_000,
+  );
 });
 
 describe("what a notification drops", () => {

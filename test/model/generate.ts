@@ -10,7 +10,7 @@ import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
 import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";
 import type { FlushPolicy } from "../../src/kernel/policy.js";
-import { deviceRows, writeTraits } from "../../src/kernel/device-rows.js";
+import { writeTraits } from "../../src/kernel/device-rows.js";
 import { rowsOf, writeOwnWords } from "../../src/kernel/own-rows.js";
 import { buildImage, entryOf } from "../../src/kernel/image.js";
 import type { Image } from "../../src/program/assembler.js";
@@ -18,9 +18,10 @@ import { describe as describeInstruction } from "../../src/program/disassembler.
 import { comparer, type Difference } from "./compare.js";
 import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
 import { EXTRA_POLICIES } from "./extra-policies.js";
+import { giveTraits, isSimple, ownOf } from "./own-rows.js";
 import { Random, seedText } from "./random.js";
 import { siteArgs, SITES } from "./site-operations.js";
-import { Model, type ModelOptions } from "./state.js";
+import { Model } from "./state.js";
 import * as stepper from "./step.js";
 
 const catalogue = Catalogue.standard.with({
@@ -43,8 +44,7 @@ export interface Parts {
   readonly geometry?: Partial<Geometry>;
   readonly options?: number;
   readonly merge?: boolean;
-  /** Devices that have more than a cache, too; false by default. */
-  readonly devices?: boolean;
+  readonly devices?: boolean; // those that have more than a cache, too
 }
 
 function imageOf(era: string, policy: string, calls: boolean): Image {
@@ -143,23 +143,6 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
   if (policy.polls === true) return ["idle", "idle", "use.mm", "use.mm", "munmap", "munmap"];
   if (((policy.options ?? 0) & abi.OPT_LATR) !== 0) return [...touch, "munmap", "munmap", "mmap"];
   return [];
-}
-
-/** Consumers that have no more than a cache. */
-const SIMPLE = catalogue.parts.consumers.filter(
-  (consumer) => deviceRows(imageWith(consumer), [consumer]) === 0,
-);
-
-function imageWith(consumer: Consumer): Image {
-  const [era, policy] = [catalogue.era("coupled"), catalogue.policy("concurrent")];
-  return buildImage({ catalogue, era, policy, consumers: [consumer], scriptsOnly: true });
-}
-
-/** What a policy's own rows are to the model. */
-function ownOf({ lifetimes }: FlushPolicy): Pick<ModelOptions, "lifetimes"> {
-  if (lifetimes === undefined) return {};
-  const ticks = lifetimes === "cut-short" ? 1 : 2;
-  return { lifetimes: { ticks, renews: lifetimes === "renewed" } };
 }
 
 /** One machine twice, and what happens to it. */
@@ -266,7 +249,8 @@ export class Run {
       (parts.options ?? anyOptions) |
       (catalogue.policy(this.policy).options ?? 0) |
       (this.calls ? abi.OPT_CALLS : 0);
-    const those = parts.devices === true ? catalogue.parts.consumers : SIMPLE;
+    const isDrawn = (consumer: Consumer) => parts.devices === true || isSimple(consumer);
+    const those = catalogue.parts.consumers.filter(isDrawn);
     const consumers = named(those, this.sound);
     this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
     const favoured = catalogue.policy(this.policy).asids === undefined ? undefined : ASIDS;
@@ -295,7 +279,7 @@ export class Run {
     const { code } = this.image;
     const costs = new Uint32Array(abi.COST_WORDS);
     const policy = catalogue.policy(this.policy);
-    const moreDevices = this.consumers.some((consumer) => !SIMPLE.includes(consumer));
+    const moreDevices = !this.consumers.every(isSimple);
     const rows = rowsOf(policy) | (moreDevices ? abi.ROW_DEVICES : 0);
     const { options } = this;
     this.core = await Core.create({ geometry: g, options, rows, code, handlerPc, costs });
@@ -361,9 +345,7 @@ export class Run {
     this.core.write(DEVICE, row, "hookEnd", hooks[1]);
     this.core.write(DEVICE, row, "hookSecondary", hooks[2]);
     writeTraits(this.core, device, consumer);
-    const { more } = this.model.devices[device];
-    more.snoops = consumer.traits?.snoops === true;
-    more.keepsRoot = consumer.traits?.keepsRoot === true;
+    giveTraits(this.model.devices[device], consumer);
     this.core.x.machineSubscribe(BASE, device, mm + 1);
     stepper.setUp.attach(this.model, device, kind, mm, hooks);
     this.deviceConsumer[device] = consumer;
