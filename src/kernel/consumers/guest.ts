@@ -46,6 +46,12 @@ export interface MirroringParameters {
   readonly looksAt?: "count" | "sequence";
   /** Brackets freeze memslots, and those that hit none take no lock (KVM); false by default. */
   readonly memslots?: boolean;
+  /**
+   * Every access is a piece of work with a fence, and range_start waits, holding the lock, until
+   * none is open (amdgpu). The fence is raised when its page is installed, `under-lock`, or, too
+   * early, `before-lock`.
+   */
+  readonly fences?: "under-lock" | "before-lock";
   /** The device accesses through a pfn cache instead of its table. */
   readonly pfnCache?: {
     /** What refuses to make it valid; `active` is right, and so is `marked`. */
@@ -68,6 +74,10 @@ function inSlots(p: MirroringParameters, body: Program): Program {
 }
 
 function startOf(p: MirroringParameters): Program {
+  const waits =
+    p.fences === undefined
+      ? []
+      : [op("dev.await", { imm: abi.NOTE_FENCE, note: "wait for fences" })];
   const begins = op("dev.count", { imm: 1, note: "bracket in progress + 1" });
   return [
     ...(p.memslots === true
@@ -76,7 +86,7 @@ function startOf(p: MirroringParameters): Program {
           op("gpc.drop", { note: "drop pfn cache" }),
         ]
       : []),
-    inSlots(p, [lock, begins, ...(p.zaps === "end" ? [] : [zap]), unlock]),
+    inSlots(p, [lock, begins, ...waits, ...(p.zaps === "end" ? [] : [zap]), unlock]),
   ];
 }
 
@@ -127,6 +137,32 @@ function faultOf(p: MirroringParameters, hva: Reg, write: boolean): Program {
   ];
 }
 
+/** One piece of work: the page is looked up, and used while its fence is open. */
+function workOf(p: MirroringParameters, page: Reg, write: boolean): Program {
+  const raise = op("dev.note", { imm: abi.NOTE_FENCE, note: "raise fence" });
+  const signal = op("dev.note", { imm: abi.NOTE_FENCED, note: "signal fence" });
+  const isEarly = p.fences === "before-lock";
+  const bit = write ? 1 : 0;
+  const undo = isEarly ? [signal] : [];
+  return [
+    isEarly ? raise : [],
+    op("dev.snap", { note: "snapshot sequence" }),
+    when(
+      op("dev.resolve", { a: page, imm: bit, note: "resolve frame" }),
+      [
+        lock,
+        checks(p, page, [unlock, undo]),
+        op("dev.install", { a: page, note: "install entry" }),
+        isEarly ? [] : raise,
+        unlock,
+        op("dev.access", { a: page, imm: bit }),
+        signal,
+      ],
+      [undo, op("dev.fault", { note: "device fault" })],
+    ),
+  ];
+}
+
 const KEYS = {
   active: abi.COMMIT_ACTIVE,
   "in-progress": abi.COMMIT_IN_PROGRESS,
@@ -155,6 +191,7 @@ function refreshOf(
 }
 
 function accessOf(p: MirroringParameters, vpn: Reg, write: boolean): Program {
+  if (p.fences !== undefined) return [repeat(workOf(p, vpn, write))];
   const hva = p.memslots === true ? HVA : vpn;
   const bit = write ? 1 : 0;
   const cache = p.pfnCache;
@@ -183,6 +220,7 @@ export function mirroringConsumer(parameters: MirroringParameters): Consumer {
   oneOf(p.name, "snapshot", p.snapshot, { before: 0, after: 0 });
   oneOf(p.name, "zaps", p.zaps, { start: 0, end: 0 });
   oneOf(p.name, "endsWith", p.endsWith, { sequence: 0, count: 0 });
+  oneOf(p.name, "fences", p.fences, { "under-lock": 0, "before-lock": 0 });
   oneOf(p.name, "looksAt", p.looksAt, { sequence: 0, count: 0 });
   if (p.pfnCache !== undefined) oneOf(p.name, "pfnCache.key", p.pfnCache.key, KEYS);
   checkRetries(p.name, p.pfnCache?.retriesMost);

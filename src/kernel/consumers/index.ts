@@ -1,5 +1,6 @@
 /** The consumers that come with the library. */
 import type { Consumer } from "../consumer.js";
+import { gpuFences, gpuFencesEarly } from "./gpu-fences.js";
 import { iommuv2 } from "./iommuv2.js";
 import { KVM_CONSUMERS } from "./kvm.js";
 import { mirroring } from "./mirroring.js";
@@ -26,4 +27,6 @@ export const CONSUMERS: readonly Consumer[] = [
   ocxl,
   ocxlReleased,
   ...KVM_CONSUMERS,
+  gpuFences,
+  gpuFencesEarly,
 ];
