@@ -13,6 +13,8 @@ import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { cacheDropAll, cacheDropRange, cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
+import { forgetMore } from "./devices/forget";
+import { atcAt, hasMore } from "./devices/rows";
 import { count, deviceAt, frameAt, hdr, iotlbAt, mmAt, pwcAt } from "./machine";
 import { checkAccess } from "./oracle";
 import { Ctx, Device, Entry } from "./rows";
@@ -67,6 +69,7 @@ export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): voi
     }
   } else if (mode == abi.ZAP_ALL) {
     cacheDropAll(base, sets * ways);
+    if (hasMore(m)) cacheDropAll(atcAt(m, dev), sets * ways);
   } else {
     if (start >= end) return;
     cacheDropRange(base, sets, ways, hdr(m, abi.H_INDEX_BITS), start, end);
@@ -87,6 +90,7 @@ export function devZapped(mode: u32, start: u64, end: u64): u64 {
 export function devRelease(m: usize, dev: u32): void {
   const row = deviceAt(m, dev);
   row.next = 0;
+  if (hasMore(m) && !forgetMore(m, dev)) return;
   row.mm = 0;
   row.seq++;
   cacheDropAll(iotlbAt(m, dev), hdr(m, abi.H_IOTLB_SETS) * hdr(m, abi.H_IOTLB_WAYS));

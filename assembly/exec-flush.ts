@@ -8,6 +8,7 @@ import { charge } from "./charge";
 import {
   devAccess, devBegin, devFinish, devInstall, devResolve, devRetry, devWalk, devZap, devZapped,
 } from "./device";
+import { snooped } from "./devices/flush";
 import { reg, setReg } from "./exec-control";
 import { ALL, flushFunc } from "./flush";
 import { logBracket, logEvent } from "./log";
@@ -136,6 +137,7 @@ export function execFlush<F>(
       const any = imm == 0 || row.infoMm == abi.INFO_ANY_MM;
       const here = any ? maskHas<F>(requestMask(m, row), actor) : row.loadedMm == row.infoMm;
       if (here) flushFunc<F>(m, actor, row, true);
+      snooped(m, row);
       return abi.ST_OK;
     }
     case abi.OP_CSD_SEND: return csdSend<F>(m, actor, ctx);
@@ -256,6 +258,7 @@ export function execNotify<F>(
     case abi.OP_DEV_ZAP: {
       devZap(m, dev, imm, ctx.hStart, ctx.hEnd);
       charge(m, actor, abi.COST_DEV_ZAP, 1);
+      count(m, hdr(m, abi.H_CPUS) + dev, abi.CT_DEV_NS, cost(m, abi.COST_DEV_ZAP));
       logEvent(m, actor, abi.EV_DEV_FLUSH, dev + 1, devZapped(imm, ctx.hStart, ctx.hEnd),
         cost(m, abi.COST_DEV_ZAP));
       return abi.ST_OK;

@@ -3,6 +3,7 @@ import * as abi from "../src/core/abi";
 import { batchesOf, execBatched, requestMask } from "./batched";
 import { broadcast, broadcastAdd, broadcastWait } from "./broadcast";
 import { callSend, csdAck, csdReach, csdRunReached } from "./call-queue";
+import { snooped } from "./devices/flush";
 import { clean, collectMapped } from "./dirty";
 import { execArch } from "./exec-arch";
 import { reg, setReg } from "./exec-control";
@@ -39,7 +40,11 @@ export function execTransport<F>(
   if (op == abi.OP_LATR_SWEEP) return latrSweep<F>(m, actor, imm);
   if (op == abi.OP_LATR_WAIT) return latrWait(m, actor, ctx, reg(ctx, a), reg(ctx, b));
   if (op == abi.OP_BCAST_SEND) return broadcast<F>(m, actor, imm != 0);
-  if (op == abi.OP_BCAST_WAIT) return broadcastWait<F>(m, actor);
+  if (op == abi.OP_BCAST_WAIT) {
+    const status = broadcastWait<F>(m, actor);
+    if (status == abi.ST_OK) snooped(m, cpuAt(m, actor));
+    return status;
+  }
   if (op == abi.OP_PTE_CLEAN) return clean<F>(m, ctx, reg(ctx, a), imm != 0);
   if (op == abi.OP_PTE_COLLECT) return collectMapped<F>(m, ctx, reg(ctx, a));
   if (op == abi.OP_SLOTS_CLEAR) return clearSlots<F>(m, actor);

@@ -20,6 +20,7 @@ import { deferInit } from "./deferral";
 import { initPools } from "./pools";
 import { placeUser } from "./pti";
 import { NOT_QUEUED } from "./queue";
+import { DeviceMore } from "./devices/rows";
 import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
 import { canInterrupt, currentCtx, startActor, step } from "./step";
 import { insertNow } from "./subscribers/intervals";
@@ -275,6 +276,7 @@ export function rowSize(kind: i32): u32 {
     case 8: return <u32>offsetof<Vma>();
     case 9: return <u32>offsetof<Entry>();
     case 10: return <u32>offsetof<Clock>();
+    case 11: return <u32>offsetof<DeviceMore>();
     default: return 0;
   }
 }

@@ -21,6 +21,7 @@ import {
   asidSlot, cpuAt, ctxAt, deviceAt, frameAt, hdr, iotlbAt, mmAt, tlbAt,
 } from "./machine";
 import { isSpared } from "./deferral";
+import { atcAt, gpcAt, hasMore, moreAt } from "./devices/rows";
 import { globalOf } from "./global-asid";
 import { Ctx, Entry, Frame } from "./rows";
 import { hazard } from "./hazard";
@@ -132,7 +133,11 @@ export function condemnStale(m: usize, ctx: Ctx): void {
   }
   const lines = hdr(m, abi.H_IOTLB_SETS) * hdr(m, abi.H_IOTLB_WAYS);
   for (let d: u32 = 0; d < hdr(m, abi.H_DEVICES); d++) {
-    if (deviceAt(m, d).mm == mm + 1) condemnCache(m, iotlbAt(m, d), lines, mm, 0, ctx);
+    if (deviceAt(m, d).mm != mm + 1) continue;
+    condemnCache(m, iotlbAt(m, d), lines, mm, 0, ctx);
+    if (!hasMore(m)) continue;
+    condemnCache(m, atcAt(m, d), lines, mm, 0, ctx);
+    condemnCache(m, changetype<usize>(gpcAt(moreAt(m, d))), 1, mm, 0, ctx);
   }
 }
 

@@ -17,6 +17,7 @@ import { LOG_SLACK } from "./log";
 import { csdSendLoop } from "./call-queue";
 import { charge } from "./charge";
 import { devWalk } from "./device";
+import { execDevices } from "./devices/exec";
 import { execControl, execLocal, reg, setReg } from "./exec-control";
 import { execCpu, execFlush, execNotify } from "./exec-flush";
 import { execMemory } from "./exec-memory";
@@ -112,6 +113,9 @@ function visible<F>(
   }
   if (op >= abi.OP_ITREE_START && op <= abi.OP_RANGE_REFUSED) {
     return execSubscribers<F>(m, actor, ctx, op, a, b, c, imm, pc);
+  }
+  if (op >= abi.OP_DEVICES_FIRST && op <= abi.OP_DEVICES_LAST) {
+    return execDevices<F>(m, actor, ctx, op, a, b, c, imm);
   }
   return execTransport<F>(m, actor, ctx, op, a, b, c, imm);
 }

@@ -36,6 +36,10 @@ const INDEX = {
   latencyNs: abi.CT_LATENCY_NS,
   framesAllocated: abi.CT_ALLOCS,
   deviceZaps: abi.CT_DEV_ZAP,
+  /** What notifications have taken, by the prices of the device. */
+  deviceNs: abi.CT_DEV_NS,
+  /** Most retries of one access of a device that has a limit; of several devices their sum. */
+  deviceRetries: abi.CT_DEV_RETRIES,
   broadcasts: abi.CT_BROADCAST,
 } as const;
 

@@ -2,6 +2,17 @@
 export * from "./errors.js";
 export { Catalogue, type Parts } from "./kernel/catalogue.js";
 export type { Consumer } from "./kernel/consumer.js";
+export {
+  DEVICE_PRICES,
+  type DevicePrice,
+  sharingConsumer,
+  type SharingParameters,
+} from "./kernel/consumers/family.js";
+export {
+  mirroringConsumer,
+  type MirroringParameters,
+  type RetryCheck,
+} from "./kernel/consumers/guest.js";
 export type { Era, Site } from "./kernel/era.js";
 export type { Script, ScriptStep } from "./kernel/image.js";
 export type { KernelStep, Span, UnhookMode } from "./kernel/kernel-steps.js";

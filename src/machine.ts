@@ -21,6 +21,7 @@ import { ArgumentError, DisposedError, ShootdownError } from "./errors.js";
 import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Era } from "./kernel/era.js";
+import { deviceRows, writeTraits } from "./kernel/device-rows.js";
 import { buildImage, entryOf } from "./kernel/image.js";
 import { optionsOf, rowsOfCode, shortcutsOf } from "./kernel/image-options.js";
 import { rowsOf, writeOwnWords } from "./kernel/own-rows.js";
@@ -101,7 +102,7 @@ export class Machine {
       { ...(policy.ceiling === undefined ? {} : { ceiling: policy.ceiling }), ...options.geometry },
       options.baseGeometry ?? TIMED_GEOMETRY,
     );
-    const image = buildImage({
+    const parts = {
       catalogue,
       era,
       policy,
@@ -109,11 +110,12 @@ export class Machine {
       scripts: options.scripts ?? [],
       scriptsOnly: options.scriptsOnly ?? false,
       ...(options.faults === undefined ? {} : { faults: options.faults }),
-    });
+    };
+    const image = buildImage(parts);
     const core = await Core.create({
       geometry,
       options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
-      rows: rowsOf(policy) | rowsOfCode(image),
+      rows: rowsOf(policy) | rowsOfCode(image) | deviceRows(parts),
       code: codeWithBulk(image),
       handlerPc: image.entries.get(entryOf.handler) ?? 0,
       costs: costTable(profile, policy.consolidates === true),
@@ -126,7 +128,7 @@ export class Machine {
     core.header[abi.H_DIR_SILENT] = policy.directory === "silent" ? 1 : 0;
     core.header[abi.H_NODE_CPUS] = socket === 0 ? (policy.nodeCpus ?? 1) : socket;
     // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.
-    const shortcuts = socket === 0 ? shortcutsOf(image, core.header[abi.H_OPTIONS]) : 0;
+    const shortcuts = socket === 0 ? shortcutsOf(image, core.header) : 0;
     core.header[abi.H_SHORTCUTS] = shortcuts;
     core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
       (mask, kind) => mask | (1 << kind),
@@ -317,6 +319,7 @@ export class Machine {
     this.core.write(DEVICE, row, "hookEnd", pc("end"));
     this.core.write(DEVICE, row, "hookSecondary", pc("secondary"));
     attachSubscriber(this.core, this.image, model, { device, mm, subscribed });
+    writeTraits(this.core, device, model);
     return device;
   }
 

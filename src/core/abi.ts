@@ -122,6 +122,7 @@ export const H_PARKED_PAGES = 85; // frames that are parked now
 export const H_PARKED_MOST = 86; // and the most that ever were
 export const H_SOCKET_CPUS = 88; // CPUs of a socket; 0: no distance between CPUs
 export const H_OFF_ASIDS = 100; // ROW_ASIDS: see assembly/asid.ts
+export const H_OFF_DEVICES = 103; // ROW_DEVICES: see assembly/devices/rows.ts
 export const H_ASID_SPACE = 101; // ASIDs of the machine, from 1 on: more than CPUs
 export const H_OFF_SUBSCRIBERS = 102; // ROW_NOTIFIERS: see assembly/subscribers/rows.ts
 export const H_NODE_CPUS = 104; // CPUs of a node, which copies page tables as one
@@ -203,6 +204,7 @@ export const OPT_TRIM = 8; // once a second per mm, tell targets that run anothe
 export const ROW_LIFETIMES = 1; // TLB entries drop themselves: see assembly/lifetime.ts
 export const ROW_ASIDS = 2; // one ASID space for all CPUs: see assembly/asid.ts
 export const ROW_NOTIFIERS = 4; // interval subscribers, SRCU: see assembly/subscribers/rows.ts
+export const ROW_DEVICES = 8; // devices have more than a cache: see assembly/devices/rows.ts
 
 // ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
 export const PTE_P = 1; // present
@@ -280,7 +282,7 @@ export const UNHOOK_INSIDE = 1; // a table goes if all it spans lies inside the 
 export const UNHOOK_LEAVES_INSIDE = 2; // the same, last level only
 export const ZAP_RANGE = 0; // drop entries that overlap [start, end); an empty range drops nothing
 export const ZAP_PAGE_OR_ALL = 1; // IOMMUv2: one page, or the whole address space
-export const ZAP_ALL = 2; // whatever the range
+export const ZAP_ALL = 2; // whatever the range; own caches of devices, too
 
 export const EVENT_UNMAP = 0;
 export const EVENT_CLEAR = 1;
@@ -555,6 +557,69 @@ export const ASK_LINKED = 5; // ctx.dev is in a list of classic subscribers
 export const SUB_LINKED = 1;
 export const SUB_FREEING = 2;
 export const SUB_FREED = 4;
+// Devices: assembly/devices. Those of hooks and of a device's own program …
+export const OP_DEV_FLUSH = 216; // drop what the notified range asks for; imm FLUSH_*, PRICE_*
+export const OP_ATC = 217; // r[a] in the device's own cache; imm ATC_*; F = there (now)
+export const OP_DEV_AWAIT = 218; // WAIT until there is none any more; imm NOTE_ACTIVE, NOTE_FENCE
+export const OP_DEV_LACKS = 219; // F = r[a] is cached, and read-only
+export const OP_DEV_ASK = 220; // page request for r[a] (imm 1 writes); F = somebody answers them
+export const OP_DEV_HEAR = 221; // WAIT for the answer; F = SUCCESS; retries above imm: NOPROG
+export const OP_DEV_HITS = 225; // F = the notified range lies in the memslot; r[b] by HITS_*
+export const OP_DEV_TEST = 226; // half of dev.retry for r[a]; imm TEST_*
+export const OP_DEV_NOTE = 227; // counts; imm NOTE_*
+export const OP_GPC_DROP = 228; // the pfn cache goes if the notified range holds it
+export const OP_GPC_ACCESS = 229; // access r[a] (imm 1 writes) through the pfn cache; F = valid
+export const OP_GPC_COMMIT = 230; // valid, from ctx.pte; c: COMMIT_*; F = did; retries as DEV_HEAR
+// … and those of CPUs that work for the device in r[imm].
+export const OP_REQ_TAKE = 222; // WAIT for a page request: r[a] page, r[b] PROT_*; F = there is one
+export const OP_REQ_ANSWER = 223; // it is answered: c ANSWER_*
+export const OP_REQ_STATE = 224; // c: REQ_*
+export const OP_SLOT_SET = 231; // memslot [r[a], r[b]) at guest page r[c], when nothing is active
+export const OP_DEVICES_FIRST = 216;
+export const OP_DEVICES_LAST = 231;
+export const FLUSH_RANGE = 0; // what overlaps [start, end); an empty range: nothing
+export const FLUSH_PAGE_OR_ALL = 1; // one page, or everything
+export const FLUSH_BLOCKS = 2; // blocks of 2^n pages, at multiples of that
+export const FLUSH_ALL = 3; // everything, whatever the range
+export const FLUSH_HOW = 3;
+export const FLUSH_EMPTY_ALL = 4; // an empty range stands for everything
+export const FLUSH_LARGE_ALL = 8; // … and so do FLUSH_LARGE pages
+export const FLUSH_ATC = 16; // a message to the device's own cache as well
+export const FLUSH_NOT_IOTLB = 32; // only that
+export const FLUSH_NOT_WALKS = 64; // paging-structure caches are left alone
+export const FLUSH_LARGE = 512;
+export const PRICE_SHIFT = 8; // of PRICE_* in the same operand
+export const PRICE_ZAP = 0;
+export const PRICE_IOMMU = 1;
+export const PRICE_GPU = 2;
+export const PRICE_MMIO = 3;
+export const ATC_READ = 0;
+export const ATC_WRITE = 1;
+export const ATC_FILL_READ = 2; // from the IOTLB
+export const ATC_FILL_WRITE = 3;
+export const NOTE_DONE = 0; // the access is over: it had no retries
+export const NOTE_ACTIVE = 1; // brackets told
+export const NOTE_INACTIVE = 2;
+export const NOTE_FENCE = 3; // work of the device that is under way
+export const NOTE_FENCED = 4;
+export const NOTE_MARK = 5; // page r[a] is being validated
+export const HITS_RANGE = 0;
+export const HITS_GUEST = 1; // instead: F = guest page r[a] has a slot; r[b] = its page there
+export const TEST_COUNT = 1; // F = a bracket in progress holds r[a]
+export const TEST_SEQ = 2; // F = the sequence has moved since the snapshot
+export const COMMIT_IN_PROGRESS = 0; // mutant: unless such a bracket is in progress, or it has
+export const COMMIT_ACTIVE = 1; // unless any bracket is active, or it has
+export const COMMIT_MARKED = 2; // if nothing has hit the mark
+export const ASK_READ = 1; // of a page request
+export const ASK_WRITE = 2;
+export const ANSWER_SUCCESS = 4;
+export const ANSWER_INVALID = 8;
+export const REQ_UNBIND = 0; // nobody answers requests (any more)
+export const REQ_BIND = 1; // somebody does
+export const REQ_EMPTY = 2; // F = an empty table is its root
+export const SLOT_UNFROZEN = 256; // in imm of slot.set, mutant: whether or not something is active
+export const MORE_SNOOPS = 1; // hears the CPUs' own invalidations
+export const MORE_KEEPS = 2; // has no release: keeps its root when the mm is torn down
 export const OP_COUNT = 256;
 export const ASID_NAME = 1; // mutant: the request to come names the ASID that ctx.mm has now
 export const ASID_BLIND = 1; // imm of asid.swap, mutant: … whether or not one came
@@ -642,6 +707,11 @@ export const COST_FIRMWARE = 296; // what a remote fence takes from a hart that 
 export const COST_POST = 297;
 export const COST_ASID_FLUSH = 304; // a CPU's flush of all, at its first switch after a rollover
 export const COST_ROLLOVER = 305; // a new generation of ASIDs, for the CPU that begins it
+export const COST_IOMMU_COMMAND = 298; // one invalidation in an IOMMU's command queue
+export const COST_IOMMU_SYNC = 299; // until the IOMMU has carried it out
+export const COST_GPU_INVALIDATE = 300; // one invalidation of a GPU's TLBs
+export const COST_MMIO_PAGE = 301; // one page, by a register of the device
+export const COST_ATC_INVALIDATE = 302; // one message to a device's own cache, answered
 export const COST_WORDS = 320;
 
 // ── counters, one row of u64 per actor; those of every message in one cache line ────────────
@@ -680,6 +750,8 @@ export const CT_DEV_ZAP = 31; // device flush commands
 export const CT_BROADCAST = 32; // broadcast invalidations that found their mm here
 export const CT_SPARED = 33; // interrupts that were not sent because the target polls
 export const CT_ROLLOVER = 34; // new generations of ASIDs
+export const CT_DEV_NS = 35; // ns that notifications have taken for this device
+export const CT_DEV_RETRIES = 36; // most retries that one access of it has had
 export const CT_WORDS = 40;
 
 // ── event log: 32 bytes {u64 time, u16 actor, u8 kind, u8 code, u32 task, u64 a, u64 b} ─────

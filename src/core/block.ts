@@ -9,7 +9,20 @@
 import { CapacityError } from "../errors.js";
 import * as abi from "./abi.js";
 import type { Geometry } from "./geometry.js";
-import { CLOCK, CPU, CTX, DEVICE, ENTRY, FRAME, MM, SYS, TABLE, TASK, VMA } from "./layout.js";
+import {
+  CLOCK,
+  CPU,
+  CTX,
+  DEVICE,
+  DEVICE_MORE,
+  ENTRY,
+  FRAME,
+  MM,
+  SYS,
+  TABLE,
+  TASK,
+  VMA,
+} from "./layout.js";
 
 /** Instructions a machine has room for. */
 export const CODE_CAPACITY = 65_535;
@@ -217,6 +230,8 @@ export function planBlock(g: Geometry, options: number, codeLength: number, rows
   region(abi.H_OFF_TASK, g.tasks * TASK.size);
   region(abi.H_OFF_MM, g.mms * MM.size);
   region(abi.H_OFF_DEV, g.devices * DEVICE.size);
+  const more = DEVICE_MORE.size + g.iotlbSets * g.iotlbWays * ENTRY.size;
+  region(abi.H_OFF_DEVICES, (rows & abi.ROW_DEVICES) !== 0 ? g.devices * more : 0);
   region(abi.H_OFF_MASK, g.mms * maskWords * 4);
   const batched = (options & abi.OPT_BATCH) !== 0 ? g.tasks : 0;
   region(abi.H_OFF_BATCHED, batched * (maskWords + 1) * 4);

@@ -161,6 +161,13 @@ export class Core {
     return this.rowAt(abi.H_OFF_DEV, layout.DEVICE, index);
   }
 
+  /** ROW_DEVICES: what a device has beyond its row. */
+  deviceMore(index: number): number {
+    const entries = this.geometry.iotlbSets * this.geometry.iotlbWays;
+    const stride = layout.DEVICE_MORE.size + entries * layout.ENTRY.size;
+    return this.rowAt(abi.H_OFF_DEVICES, layout.DEVICE_MORE, index, stride);
+  }
+
   frame(index: number): number {
     return this.rowAt(abi.H_OFF_FRAME, layout.FRAME, index);
   }

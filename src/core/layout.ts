@@ -148,6 +148,26 @@ export const DEVICE = row([
   ["opens", 4],
 ]);
 
+/** Rows of ROW_DEVICES, each followed by the entries of an ATC, as many as an IOTLB has. */
+export const DEVICE_MORE = row([
+  ["slotStart", 8],
+  ["slotEnd", 8],
+  ["slotBase", 8],
+  ["askVpn", 8],
+  ["mark", 8],
+  ["gpcTag", 8],
+  ["gpcFrame", 4],
+  ["gpcGen", 4],
+  ["ask", 4],
+  ["served", 4],
+  ["retries", 4],
+  ["active", 4],
+  ["fences", 4],
+  ["atcClock", 4],
+  ["traits", 4],
+  ["pad", 4],
+]);
+
 export const FRAME = row([
   ["gen", 4],
   ["next", 4],
@@ -203,4 +223,17 @@ export const CLOCK = row([
 ]);
 
 /** In the order of the core's `rowSize`. */
-export const ROWS = [SYS, CTX, CPU, MM, TASK, DEVICE, FRAME, TABLE, VMA, ENTRY, CLOCK] as const;
+export const ROWS = [
+  SYS,
+  CTX,
+  CPU,
+  MM,
+  TASK,
+  DEVICE,
+  FRAME,
+  TABLE,
+  VMA,
+  ENTRY,
+  CLOCK,
+  DEVICE_MORE,
+] as const;

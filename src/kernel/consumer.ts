@@ -27,6 +27,13 @@ export interface Consumer {
   readonly hooks: Hooks;
   /** It subscribes to intervals of pages; by default to the whole mm when it is attached. */
   readonly interval?: IntervalHooks;
+  /** What is not said by programs; none by default. */
+  readonly traits?: {
+    /** Its IOTLB also drops what the CPUs' own flushes name, when such a flush is over. */
+    readonly snoops?: boolean;
+    /** It is not told when the mm is torn down, and keeps walking its table. */
+    readonly keepsRoot?: boolean;
+  };
   /** One access to the page in `vpn`, to the end: hit, or fill and retry, or give up. */
   access(vpn: Reg, write: boolean): Program;
 }

@@ -5,7 +5,10 @@ import { decode } from "../program/disassembler.js";
 import { hasStandardDrain } from "./image.js";
 
 /** What the timed driver may execute without decoding it. */
-export function shortcutsOf(image: Image, options: number): number {
+export function shortcutsOf(image: Image, header: Uint32Array): number {
+  // Devices that hear requests hear them micro-op by micro-op.
+  if ((header[abi.H_ROWS] & abi.ROW_DEVICES) !== 0) return 0;
+  const options = header[abi.H_OPTIONS];
   const own = abi.OPT_INLINE | abi.OPT_ASYNC | abi.OPT_POLL | abi.OPT_GLOBAL_ASIDS;
   const isPlain = (options & (own | abi.OPT_REPLICAS | abi.OPT_CORE_TABLES)) === 0;
   const targets = isPlain && hasStandardDrain(image) ? abi.SHORT_DRAIN | abi.SHORT_FLUSH : 0;

@@ -206,6 +206,22 @@ export const OP_NAMES = {
   "hook.ask": abi.OP_HOOK_ASK,
   "hook.refuse": abi.OP_HOOK_REFUSE,
   "range.refused": abi.OP_RANGE_REFUSED,
+  "dev.flush": abi.OP_DEV_FLUSH,
+  atc: abi.OP_ATC,
+  "dev.await": abi.OP_DEV_AWAIT,
+  "dev.lacks": abi.OP_DEV_LACKS,
+  "dev.ask": abi.OP_DEV_ASK,
+  "dev.hear": abi.OP_DEV_HEAR,
+  "req.take": abi.OP_REQ_TAKE,
+  "req.answer": abi.OP_REQ_ANSWER,
+  "req.state": abi.OP_REQ_STATE,
+  "dev.hits": abi.OP_DEV_HITS,
+  "dev.test": abi.OP_DEV_TEST,
+  "dev.note": abi.OP_DEV_NOTE,
+  "gpc.drop": abi.OP_GPC_DROP,
+  "gpc.access": abi.OP_GPC_ACCESS,
+  "gpc.commit": abi.OP_GPC_COMMIT,
+  "slot.set": abi.OP_SLOT_SET,
 } as const;
 
 /** Name of a micro-op. */
@@ -247,6 +263,11 @@ export const COST_NAMES = {
   csdRemote: abi.COST_CSD_REMOTE,
   deliverRemote: abi.COST_DELIVER_REMOTE,
   ackRemote: abi.COST_ACK_REMOTE,
+  iommuCommand: abi.COST_IOMMU_COMMAND,
+  iommuSync: abi.COST_IOMMU_SYNC,
+  gpuInvalidate: abi.COST_GPU_INVALIDATE,
+  mmioPage: abi.COST_MMIO_PAGE,
+  atcInvalidate: abi.COST_ATC_INVALIDATE,
 } as const;
 
 /** Name of such a cost. */

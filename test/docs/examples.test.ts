@@ -140,5 +140,13 @@ describe("what the documents show", () => {
     expect(JSON.parse(embed.stdout)).toMatchObject({ flushRemote: 1, hazard: null });
     const check = node("examples/check.mjs");
     expect(check.stdout).toMatch(/^ORDER after \d+ states/);
+    const consumer = node("examples/consumer.mjs").stdout.split("\n");
+    expect(consumer.slice(0, 2)).toEqual(["nic-0: UAF", "nic: SAFE"]);
+    expect(JSON.parse(consumer[2])).toEqual({
+      deviceHits: 1,
+      deviceZaps: 1,
+      deviceNs: 6500,
+      hazard: null,
+    });
   });
 });

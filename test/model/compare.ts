@@ -403,6 +403,34 @@ class Comparison {
     }
   }
 
+  private moreOfDevices(): void {
+    if (!this.model.moreDevices) return;
+    for (const { index, more } of this.model.devices) {
+      const p = this.core.deviceMore(index);
+      const { slot, ask, gpc } = more;
+      const answered = ask?.answer === "success" ? abi.ANSWER_SUCCESS : abi.ANSWER_INVALID;
+      const asked = ask?.write === true ? abi.ASK_WRITE : abi.ASK_READ;
+      this.row("devices", index, layout.DEVICE_MORE, p, {
+        slotStart: slot?.start ?? 0n,
+        slotEnd: slot?.end ?? 0n,
+        slotBase: slot?.base ?? 0n,
+        askVpn: ask?.vpn ?? 0n,
+        mark: more.mark === null ? 0n : more.mark + 1n,
+        gpcTag: gpc ? entryTag(gpc) : 0n,
+        gpcFrame: gpc?.frame ?? 0,
+        gpcGen: gpc?.gen ?? 0,
+        ask: ask === null ? 0 : ask.answer === null ? asked : answered,
+        served: Number(more.served),
+        retries: more.retries,
+        active: more.active,
+        fences: more.fences,
+        atcClock: more.atc.turn,
+        traits: (more.snoops ? abi.MORE_SNOOPS : 0) | (more.keepsRoot ? abi.MORE_KEEPS : 0),
+      });
+      this.cached(`devices[${index}].atc`, p + layout.DEVICE_MORE.size, more.atc.sets.flat());
+    }
+  }
+
   private entry(path: string, index: number, p: number, tag: bigint, frame: number, gen: number) {
     this.long(`${path}.tag`, index, p, tag);
     this.word(`${path}.frame`, index, p + 8, frame);
@@ -522,6 +550,7 @@ class Comparison {
       this.mms();
       this.policies();
       this.devices();
+      this.moreOfDevices();
       this.caches();
       this.frames();
       this.tables();

@@ -10,6 +10,7 @@ import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
 import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";
 import type { FlushPolicy } from "../../src/kernel/policy.js";
+import { writeTraits } from "../../src/kernel/device-rows.js";
 import { rowsOf, writeOwnWords } from "../../src/kernel/own-rows.js";
 import { rowsOfCode } from "../../src/kernel/image-options.js";
 import { buildImage, entryOf, usesSubscribers } from "../../src/kernel/image.js";
@@ -21,9 +22,10 @@ import { comparer, type Difference } from "./compare.js";
 import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
 import { EXTRA_POLICIES } from "./extra-policies.js";
 import { SUBSCRIBER_OPERATIONS } from "./subscriber-operations.js";
+import { giveTraits, isSimple, ownOf } from "./own-rows.js";
 import { Random, seedText } from "./random.js";
 import { siteArgs, SITES } from "./site-operations.js";
-import { Model, type ModelOptions } from "./state.js";
+import { Model } from "./state.js";
 import * as stepper from "./step.js";
 
 const catalogue = Catalogue.standard.with({
@@ -48,6 +50,7 @@ export interface Parts {
   readonly merge?: boolean;
   /** Subscribers that come and go, and drivers' operations on them. */
   readonly subscribed?: boolean;
+  readonly devices?: boolean; // those that have more than a cache, too
 }
 
 /** Those whose subscriptions stay as they are. */
@@ -157,13 +160,6 @@ function favouredBy(policy: FlushPolicy): readonly string[] {
   return [];
 }
 
-/** What a policy's own rows are to the model. */
-function ownOf({ lifetimes }: FlushPolicy): Pick<ModelOptions, "lifetimes"> {
-  if (lifetimes === undefined) return {};
-  const ticks = lifetimes === "cut-short" ? 1 : 2;
-  return { lifetimes: { ticks, renews: lifetimes === "renewed" } };
-}
-
 /** One machine twice, and what happens to it. */
 export class Run {
   readonly random: Random;
@@ -269,7 +265,9 @@ export class Run {
       (catalogue.policy(this.policy).options ?? 0) |
       (this.calls ? abi.OPT_CALLS : 0);
     const subscribed = parts.subscribed === true;
-    const consumers = named(consumersOf(subscribed), this.sound);
+    const isDrawn = (consumer: Consumer) => parts.devices === true || isSimple(consumer);
+    const those = consumersOf(subscribed).filter(isDrawn);
+    const consumers = named(those, this.sound);
     this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
     const favoured = catalogue.policy(this.policy).asids === undefined ? undefined : ASIDS;
     this.operations = parts.operations ??
@@ -297,7 +295,8 @@ export class Run {
     const { code } = this.image;
     const costs = new Uint32Array(abi.COST_WORDS);
     const policy = catalogue.policy(this.policy);
-    const rows = rowsOf(policy) | rowsOfCode(this.image);
+    const moreDevices = !this.consumers.every(isSimple);
+    const rows = rowsOf(policy) | rowsOfCode(this.image) | (moreDevices ? abi.ROW_DEVICES : 0);
     const { options } = this;
     this.core = await Core.create({ geometry: g, options, rows, code, handlerPc, costs });
     writeOwnWords(this.core.header, policy);
@@ -325,8 +324,8 @@ export class Run {
     const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, globals, watch };
     const isSubscribed = (rows & abi.ROW_NOTIFIERS) !== 0;
     const subscribers = isSubscribed ? { subscriberRows: Math.min(32, g.devices + 2) } : {};
-    const parts = { ...ownOf(policy), ...space, ...subscribers };
-    this.model = new Model({ geometry: g, ...machine, ...parts });
+    const own = { ...ownOf(policy), ...space, ...subscribers, moreDevices };
+    this.model = new Model({ geometry: g, ...machine, ...own });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
     const mms = random.between(1, g.mms);
@@ -363,6 +362,8 @@ export class Run {
     this.core.write(DEVICE, row, "hookStart", hooks[0]);
     this.core.write(DEVICE, row, "hookEnd", hooks[1]);
     this.core.write(DEVICE, row, "hookSecondary", hooks[2]);
+    writeTraits(this.core, device, consumer);
+    giveTraits(this.model.devices[device], consumer);
     if (this.model.subscribers) {
       this.subscribe(device, mm, consumer, hooks);
     } else {

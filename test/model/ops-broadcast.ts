@@ -1,5 +1,6 @@
 /** Invalidations that hardware broadcasts (shootdown 1.8). */
 import * as abi from "../../src/core/abi.js";
+import { snoop } from "./ops-devices.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { holdersOf, leaveDirectory } from "./directory.js";
 import { dropUser, dropUserPages } from "./ops-arch.js";
@@ -27,7 +28,11 @@ function add(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
 /** BCAST_SEND, BCAST_WAIT and BCAST_ADD. */
 export function runBroadcast(model: Model, cpu: Cpu, c: Context, i: Instruction): number {
   if (i.op === abi.OP_BCAST_ADD) return add(model, cpu, c, i);
-  if (i.op === abi.OP_BCAST_WAIT) return cpu.broadcast.size > 0 ? abi.ST_WAIT : abi.ST_OK;
+  if (i.op === abi.OP_BCAST_WAIT) {
+    if (cpu.broadcast.size > 0) return abi.ST_WAIT;
+    snoop(model, cpu);
+    return abi.ST_OK;
+  }
   if (!cpu.info || cpu.info.mm === "kernel" || !model.has(abi.OPT_BROADCAST))
     return abi.ST_BAD_PROGRAM;
   const masked = i.imm === 0 ? null : requestMask(model, cpu, cpu.info);

@@ -1,5 +1,6 @@
 /** User accesses, context switches, birth and death of address spaces (shootdown 1.6). */
 import * as abi from "../../src/core/abi.js";
+import { forgetMore } from "./ops-devices.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere, fill, lookUp } from "./caches.js";
 import { fillDirectory } from "./directory.js";
@@ -173,6 +174,7 @@ function release(model: Model, index: number): void {
   const mm = model.mm(index);
   for (const id of mm.subscribers) {
     const device = model.devices[id];
+    if (model.moreDevices && !forgetMore(device)) continue;
     device.mm = null;
     device.seq++;
     dropWhere(device.cache, () => true);

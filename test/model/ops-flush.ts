@@ -1,5 +1,6 @@
 /** Flush requests: what an initiator sends, what a target does (shootdown 1.3 to 1.5). */
 import * as abi from "../../src/core/abi.js";
+import { snoop } from "./ops-devices.js";
 import type { Instruction } from "../../src/program/disassembler.js";
 import { dropTables, dropWhere } from "./caches.js";
 import { distrustOthers, dropUserPages, flushHalves, flushKernel, interrupt } from "./ops-arch.js";
@@ -255,6 +256,7 @@ export function runFlush(model: Model, actor: number, c: Context, i: Instruction
       const inMask = i.imm === 0 || info.mm === "any";
       const isHere = inMask ? requestMask(model, cpu, info).has(actor) : cpu.loaded === info.mm;
       if (isHere) flushFunc(model, cpu, info, true);
+      snoop(model, cpu);
       return abi.ST_OK;
     }
     case abi.OP_CSD_SEND:

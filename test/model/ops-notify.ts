@@ -90,6 +90,7 @@ function zap(model: Model, c: Context, device: Device, mode: number): void {
     dropWhere(device.cache, (e) => !isPage || covers(e, start, start + 1n, model.bits));
   } else if (mode === abi.ZAP_ALL) {
     dropWhere(device.cache, () => true);
+    dropWhere(device.more.atc, () => true);
   } else {
     if (start >= end) return;
     dropWhere(device.cache, (e) => covers(e, start, end, model.bits));

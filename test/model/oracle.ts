@@ -82,7 +82,13 @@ export function condemn(model: Model, c: Context): void {
       if (slot.ctxId === name && name !== 0) sweep(cpu.tlb, asid);
     });
   }
-  for (const device of model.devices) if (device.mm === c.mm) sweep(device.cache, 0);
+  for (const device of model.devices) {
+    if (device.mm !== c.mm) continue;
+    const { more } = device;
+    const pfnCache: Cache = { sets: [[more.gpc]], turn: 0 };
+    for (const cache of [device.cache, more.atc, pfnCache]) sweep(cache, 0);
+    more.gpc = pfnCache.sets[0][0];
+  }
 }
 
 /** A store that the page table grants: the page is written out again, if anybody can tell. */

@@ -46,11 +46,16 @@ const SPAN =
 export function siteArgs(
   name: string,
   random: Random,
-  { indexBits, levels }: Geometry,
+  { devices, indexBits, levels }: Geometry,
   page: () => number,
   prots: readonly number[],
 ): number[] | null {
   if (name === "clear.refs") return [];
+  if (name.startsWith("device.") && name !== "device.insert") return [random.below(devices)];
+  if (name.startsWith("memslot.")) {
+    const start = page();
+    return [start, start + random.between(1, 4), random.below(3), random.below(devices)];
+  }
   if (name.startsWith("ksm.merge")) return [page(), page()];
   if (PAGE.includes(name)) return [page()];
   if (SPAN.test(name)) return [Math.floor(page() / 2 ** indexBits) * 2 ** indexBits];

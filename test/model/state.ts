@@ -229,7 +229,23 @@ export interface Mm {
   batches: { pending: number; flushed: number };
 }
 
+/** What a device has beyond a cache; without a machine that uses it, nothing changes it. */
+export interface More {
+  slot: { start: bigint; end: bigint; base: bigint } | null;
+  ask: { vpn: bigint; write: boolean; answer: "success" | "invalid" | null } | null;
+  mark: bigint | null;
+  gpc: Cached | null;
+  served: boolean;
+  retries: number;
+  active: number;
+  fences: number;
+  snoops: boolean;
+  keepsRoot: boolean;
+  readonly atc: Cache;
+}
+
 export interface Device {
+  readonly more: More;
   readonly index: number;
   kind: number;
   mm: number | null;
@@ -325,6 +341,8 @@ export interface ModelOptions {
   readonly asidSpace?: number;
   /** Subscribers that come and go: rows of each mm. */
   readonly subscriberRows?: number;
+  /** Devices have more than a cache. */
+  readonly moreDevices?: boolean;
   /** Global ASIDs: how many, for mms on more CPUs than that, every how many shootdowns. */
   readonly globals?: { readonly asids: number; readonly cpus: number; readonly every: number };
 }
@@ -347,6 +365,7 @@ export class Model {
   readonly nodeCpus: number;
   readonly silent: boolean;
   readonly lifetimes: Lifetimes | undefined;
+  readonly moreDevices: boolean;
   readonly directory: Directory = { turn: 0, ways: [null, null] };
   readonly frames: Frame[] = [];
   readonly tables: Table[] = [];
@@ -407,6 +426,7 @@ export class Model {
     this.nodeCpus = from.nodeCpus ?? 1;
     this.silent = from.silent ?? false;
     this.lifetimes = from.lifetimes;
+    this.moreDevices = from.moreDevices ?? false;
     for (let i = 0; i < g.frames; i++) {
       this.frames.push({
         gen: 0,
@@ -464,6 +484,19 @@ export class Model {
     for (let index = 0; index < g.devices; index++) {
       this.devices.push({
         index,
+        more: {
+          slot: null,
+          ask: null,
+          mark: null,
+          gpc: null,
+          served: false,
+          retries: 0,
+          active: 0,
+          fences: 0,
+          snoops: false,
+          keepsRoot: false,
+          atc: newCache(g.iotlbSets, g.iotlbWays),
+        },
         kind: abi.DEV_NONE,
         mm: null,
         lock: null,

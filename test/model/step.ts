@@ -10,6 +10,7 @@ import { applyBroadcast, runBroadcast } from "./ops-broadcast.js";
 import { runControl } from "./ops-control.js";
 import { cpuWalk, newMm, runCpu, setTaskMm } from "./ops-cpu.js";
 import { runDeferral } from "./ops-deferral.js";
+import { runDevices } from "./ops-devices.js";
 import { runDirty } from "./ops-dirty.js";
 import { clearSlots, flushSlot, runFlush } from "./ops-flush.js";
 import { runGather } from "./ops-gather.js";
@@ -123,12 +124,16 @@ function runPolicy(model: Model, actor: number, c: Context, i: Instruction): num
   return runVcpu(model, cpu, c, i);
 }
 
+const isOfDevices = (op: number): boolean =>
+  op >= abi.OP_DEVICES_FIRST && op <= abi.OP_DEVICES_LAST;
+
 function runVisible(model: Model, actor: number, c: Context, i: Instruction): number {
   const from = c.pc;
   c.pc = from + 1;
   let status: number;
   if (isSubscriber(i.op)) status = runSubscribers(model, actor, c, i, from);
   else if (i.op === abi.OP_PTE_AWAIT) status = awaitMigration(model, c, i);
+  else if (isOfDevices(i.op)) status = runDevices(model, actor, c, i);
   else if (isTopology(i.op)) status = runTopology(model, actor, c, i);
   else if (isTransport(i.op)) status = runTransport(model, actor, c, i);
   else if (i.op < abi.OP_VMA_FIND) status = runControl(model, actor, c, i);

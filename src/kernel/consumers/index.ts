@@ -19,9 +19,15 @@ import {
   intervalHoleSteps,
   intervalTwoPass,
 } from "./interval.js";
+import { gpuFences, gpuFencesEarly } from "./gpu-fences.js";
+import { iommuv2 } from "./iommuv2.js";
+import { KVM_CONSUMERS } from "./kvm.js";
 import { mirroring } from "./mirroring.js";
 import { mirroringLateSnapshot, mirroringLateZap, mirroringNoRetry } from "./mirroring-mutants.js";
+import { ocxl, ocxlReleased } from "./ocxl.js";
 import { sharing } from "./sharing.js";
+import { smmu, smmuArm64, smmuBtm, smmuBtmArm64, smmuBtmSilent } from "./smmu.js";
+import { svaIntel, svaIntelSilent } from "./sva-intel.js";
 
 export const CONSUMERS: readonly Consumer[] = [
   sharing,
@@ -44,4 +50,17 @@ export const CONSUMERS: readonly Consumer[] = [
   classicPuts,
   classicRefuses,
   classicRefusesEnds,
+  iommuv2,
+  svaIntel,
+  svaIntelSilent,
+  smmu,
+  smmuArm64,
+  smmuBtm,
+  smmuBtmArm64,
+  smmuBtmSilent,
+  ocxl,
+  ocxlReleased,
+  ...KVM_CONSUMERS,
+  gpuFences,
+  gpuFencesEarly,
 ];

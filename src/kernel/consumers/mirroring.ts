@@ -1,6 +1,7 @@
-import { again, op, type Program, repeat, unless, when } from "../../program/notation.js";
 import * as abi from "../../core/abi.js";
+import { op, type Program } from "../../program/notation.js";
 import type { Consumer } from "../consumer.js";
+import { mirroringConsumer } from "./guest.js";
 
 /** range_start: count the bracket and drop every shadow entry in it, under the device lock. */
 export const mirrorStart: Program = [
@@ -19,32 +20,8 @@ export const mirrorEnd: Program = [
 ];
 
 /** KVM-like: own table, sequence, in-progress range, retry. */
-export const mirroring: Consumer = {
+export const mirroring: Consumer = mirroringConsumer({
   name: "mirroring",
   title: "KVM-like: own shadow table, filled by software, told by brackets",
   source: "notifiers.md 4.1",
-  mutant: false,
-  kind: "mirroring",
-  hooks: { start: mirrorStart, end: mirrorEnd },
-  access: (vpn, write) => [
-    repeat([
-      unless(op("dev.access", { a: vpn, imm: write ? 1 : 0 }), [
-        op("dev.snap", { note: "snapshot sequence" }),
-        when(
-          op("dev.resolve", { a: vpn, imm: write ? 1 : 0, note: "resolve frame" }),
-          [
-            op("dev.lock"),
-            when(op("dev.retry", { a: vpn, note: "invalidated since?" }), [
-              op("dev.unlock"),
-              again,
-            ]),
-            op("dev.install", { a: vpn, note: "install shadow entry" }),
-            op("dev.unlock"),
-            again,
-          ],
-          [op("dev.fault", { note: "device fault" })],
-        ),
-      ]),
-    ]),
-  ],
-};
+});

@@ -128,6 +128,26 @@ export const daxWriteback = operation(
 );
 
 /** x86 needs no flush: a TLB that has less than the entry allows walks again. */
+export function upgradeFlushed(kit: Kit, vpn: Reg): Program {
+  return kit.regs.scope(["prot", "next"], (prot, next) => [
+    op("addi", { a: next, b: vpn, imm: 1 }),
+    op("mmap.read.lock"),
+    op("vma.find", { a: vpn, b: prot }),
+    when(op("bits", { a: prot, imm: abi.PROT_WRITE }), [
+      when(op("ptl.lock", { a: vpn }), [
+        when(op("pte.get", { a: vpn }), [
+          when(op("pte.bits", { imm: abi.PTE_SHARED }), upgrade(kit, vpn, next, prot), [
+            when(op("frame.only"), upgrade(kit, vpn, next, prot)),
+          ]),
+        ]),
+        op("pte.forget"),
+        op("ptl.unlock"),
+      ]),
+    ]),
+    op("mmap.read.unlock"),
+  ]);
+}
+
 export const faultUpgrade = operation(
   "fault.upgrade",
   ["vpn"],
@@ -138,24 +158,7 @@ export const faultUpgrade = operation(
     // Whoever still has the old right faults once more.
     needs: { data: "G0" },
   },
-  (kit, { vpn }) =>
-    kit.regs.scope(["prot", "next"], (prot, next) => [
-      op("addi", { a: next, b: vpn, imm: 1 }),
-      op("mmap.read.lock"),
-      op("vma.find", { a: vpn, b: prot }),
-      when(op("bits", { a: prot, imm: abi.PROT_WRITE }), [
-        when(op("ptl.lock", { a: vpn }), [
-          when(op("pte.get", { a: vpn }), [
-            when(op("pte.bits", { imm: abi.PTE_SHARED }), upgrade(kit, vpn, next, prot), [
-              when(op("frame.only"), upgrade(kit, vpn, next, prot)),
-            ]),
-          ]),
-          op("pte.forget"),
-          op("ptl.unlock"),
-        ]),
-      ]),
-      op("mmap.read.unlock"),
-    ]),
+  (kit, { vpn }) => upgradeFlushed(kit, vpn),
 );
 
 function upgrade(kit: Kit, vpn: Reg, next: Reg, prot: Reg): Program {

@@ -75,6 +75,8 @@ import { madviseFreeUncounted, madviseUncounted } from "./uncounted.js";
 import { brk, mmapFixed, munmap, munmapShared, munmapTablesFirst } from "./unmap.js";
 import { writeback } from "./writeback.js";
 import { writeFile } from "./write-file.js";
+// Last: operations are numbered as they are defined.
+import { DEVICE_OPERATIONS } from "./devices.js";
 
 export const OPERATIONS: readonly Operation[] = [
   read,
@@ -158,4 +160,5 @@ export const OPERATIONS: readonly Operation[] = [
   ...MIGRATE_ENTRY_OPERATIONS,
   ...HUGETLB_OPERATIONS,
   ...DOWNGRADE_OPERATIONS,
+  ...DEVICE_OPERATIONS,
 ];

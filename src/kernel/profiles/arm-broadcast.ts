@@ -1,4 +1,5 @@
 import type { CostProfile } from "../profile.js";
+import { devicePrices } from "./devices.js";
 import { topologyPrices } from "./topology.js";
 
 const GAP = "no figure is published (shootdown.md 3.1, gap)";
@@ -47,5 +48,6 @@ export const armBroadcast: CostProfile = {
     tick: { ns: 4_000_000, source: "assumed: CONFIG_HZ 250" },
     ...topologyPrices(60, "within a socket"),
     devZap: { ns: 500, source: "assumed: one SMMU command and CMD_SYNC" },
+    ...devicePrices(500, "one SMMU command and CMD_SYNC"),
   },
 };

@@ -1,4 +1,5 @@
 import type { CostProfile } from "../profile.js";
+import { devicePrices } from "./devices.js";
 import { topologyPrices } from "./topology.js";
 
 const T10 = "shootdown.md 3.1 and T10: measured in a 2-vCPU KVM guest on AMD EPYC, Linux 6.18";
@@ -50,5 +51,6 @@ export const guestKvm: CostProfile = {
     broadcastSync: { ns: 600, source: "assumed: TLBSYNC, which a guest executes itself" },
     ...topologyPrices(60, "within a socket"),
     devZap: { ns: 2_000, source: "assumed: one invalidation through a virtual IOMMU queue" },
+    ...devicePrices(2_000, "one through a virtual queue"),
   },
 };

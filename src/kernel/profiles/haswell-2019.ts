@@ -1,4 +1,5 @@
 import type { CostProfile } from "../profile.js";
+import { devicePrices } from "./devices.js";
 import { topologyPrices } from "./topology.js";
 
 /**
@@ -45,5 +46,6 @@ export const haswell2019: CostProfile = {
     broadcastSync: { ns: 400, source: "assumed: TLBSYNC or DSB, a few cross-core round trips" },
     ...topologyPrices(60, "within a socket"),
     devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
+    ...devicePrices(1_000, "one IOTLB invalidation"),
   },
 };

@@ -1,4 +1,5 @@
 import type { CostProfile } from "../profile.js";
+import { devicePrices } from "./devices.js";
 import { topologyPrices } from "./topology.js";
 
 /**
@@ -42,6 +43,7 @@ const prices: CostProfile["prices"] = {
   tick: { ns: 1_000_000, source: "assumed: CONFIG_HZ 1000" },
   ...topologyPrices(60, "within a socket"),
   devZap: { ns: 1000, source: "assumed: one IOTLB invalidation and its wait descriptor" },
+  ...devicePrices(1_000, "one IOTLB invalidation"),
 };
 
 const CR3 = "assumed: a CR3 write that keeps its PCID, 160 cycles; none is published";
