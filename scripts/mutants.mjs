@@ -362,7 +362,6 @@ const OF_DEVICES = [
   ["flush.ts", "return over == 0 ? end : end + (blockOf(end - start) - over);", "return end;"],
   ["flush.ts", "(<u64>1) << (64 - clz<u64>(pages - 1))", "(<u64>1) << (63 - clz<u64>(pages - 1))"],
   ["flush.ts", "if (kind == abi.FLUSH_ALL) return true;", ""],
-  ["flush.ts", "if (start == 0 && end == ALL) return true;", ""],
   ["flush.ts", "if (kind == abi.FLUSH_PAGE_OR_ALL && start != ALL) return true;", ""],
   ["flush.ts", " && start != ALL) return true;", ") return true;"],
   ["flush.ts", "return (how & abi.FLUSH_EMPTY_ALL) != 0;", "return false;"],

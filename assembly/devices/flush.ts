@@ -30,7 +30,6 @@ function blockOf(pages: u64): u64 {
 function isAll(how: u32, start: u64, end: u64): bool {
   const kind = how & abi.FLUSH_HOW;
   if (kind == abi.FLUSH_ALL) return true;
-  if (start == 0 && end == ALL) return true;
   if (start >= end) {
     // IOMMUv2: the bytes before and behind a page boundary differ in more than a page's bits.
     if (kind == abi.FLUSH_PAGE_OR_ALL && start != ALL) return true;

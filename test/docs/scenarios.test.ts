@@ -65,22 +65,21 @@ describe("docs/scenarios.md", () => {
 
 describe("claims in docs/races.md", () => {
   const [, claims] = read("races").split("## Notifiers: claims");
-  const rows = [
-    ...claims.matchAll(
-      /^\| (?:.* )?\| .*?: .*?\b([A-Z_]{3,})\b.* \| `shootdown check (\S+) --era (\S+)` \|$/gm,
-    ),
-  ];
+  const COMMAND = "`shootdown check (\\S+) --era (\\S+?)(?: --consumer (\\S+))?`";
+  const row = `^\\| (?:.* )?\\| .*?: .*?\\b([A-Z_]{3,})\\b.* \\| ${COMMAND} \\|$`;
+  const rows = [...claims.matchAll(new RegExp(row, "gm"))];
 
   test("there is a verdict and a command in each row", () => {
     const lines = claims.split("\n").filter((line) => line.startsWith("| "));
     expect(rows.length).toBe(lines.length - 2);
   });
 
-  test.each(rows.map(([, verdict, name, era]) => [name, era, verdict] as const))(
-    "%s, %s: %s",
-    async (name, era, verdict) => {
+  test.each(rows.map(([, verdict, name, era, consumer]) => ({ name, era, consumer, verdict })))(
+    "$name, $era, $consumer: $verdict",
+    async ({ name, era, consumer, verdict }) => {
       const scenario = (await shippedScenario(name))!;
-      expect((await check(scenario, { era })).verdict).toBe(verdict);
+      const options = { era, consumer: consumer ?? "sharing", reduction: "partial-order" } as const;
+      expect((await check(scenario, options)).verdict).toBe(verdict);
     },
   );
 });
