@@ -19,6 +19,19 @@ import { attachSubscriber } from "../../src/subscribe.js";
 import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
 import { comparer, type Difference } from "./compare.js";
+import {
+  ACCESS,
+  COMMON,
+  RARE,
+  NEW,
+  PUT_OFF,
+  UNSOUND,
+  EXTRA,
+  CALLS,
+  PROTS,
+  DEFERRED_PROTS,
+  ASIDS,
+} from "./draws.js";
 import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
 import { EXTRA_POLICIES } from "./extra-policies.js";
 import { SUBSCRIBER_OPERATIONS } from "./subscriber-operations.js";
@@ -81,63 +94,6 @@ const named = (
   list: readonly { readonly name: string; readonly mutant: boolean }[],
   sound: boolean,
 ) => list.filter((part) => !sound || !part.mutant).map((part) => part.name);
-
-/** What a task does most of the time, and what it does now and then. */
-const ACCESS = ["read", "write", "read", "write", "write"];
-const COMMON = [...ACCESS, ...ACCESS, "madvise", "madvise", "mprotect", "munmap", "mmap", "mmap"];
-const RARE = ["fault.read", "fault.write", "brk", "truncate", "fork", "exec", "exit", "mremap"];
-const NEW = [
-  "truncate",
-  "truncate",
-  "exit",
-  "exit",
-  "reclaim",
-  "reclaim",
-  "cpu-offline",
-  "reclaim.nested",
-  "writeback",
-  "writeback",
-  "copy.from.user",
-  "copy.to.user",
-  "write.file",
-  "age",
-];
-const PUT_OFF = [
-  "discard",
-  "discard.held",
-  "discard.marked",
-  "fault.fresh",
-  "fault.checked",
-  "madvise.free",
-  "store.irqs-off",
-];
-const UNSOUND = [
-  "mremap-late-flush",
-  "test-early-table-free",
-  "munmap-tables-first",
-  "madvise-irqs-off",
-  "cpu-offline-undrained",
-  "discard-late",
-  "madvise-uncounted",
-  "madvise.free-uncounted",
-  "munmap-irqs-off",
-  "collapse.file-unbracketed",
-  "ksm.merge-early",
-  // Their tables are those of a process here, whose own munmap does not tell all CPUs.
-  "kernel.read",
-  "kernel.unmap",
-];
-const EXTRA = ["test-huge-fault", "test-signal"];
-const CALLS = CALL_OPERATIONS.map(({ name }) => name);
-const PROTS = [0, 1, 3, 3, 3, 3, 3, 1 | abi.VMA_SHARED, 3 | abi.VMA_SHARED, 3 | abi.VMA_FILE];
-
-/** Where flushes are put off: mostly files' pages that nobody may write. */
-const FILE_RO = 1 | abi.VMA_SHARED;
-const DEFERRED_PROTS = [FILE_RO, FILE_RO, FILE_RO, FILE_RO, 3, 3 | abi.VMA_SHARED, 1];
-
-/** Processes that come and go, so that ASIDs are used up. */
-const PROCESSES = ["read", "write", "madvise", "mmap", "fork", "fork", "exit", "exec", "exec"];
-const ASIDS = [...PROCESSES, ...PROCESSES, "asid.pin", "asid.pin", "asid.unpin", "munmap", "idle"];
 
 /** What a policy treats in its own way. */
 function favouredBy(policy: FlushPolicy): readonly string[] {
