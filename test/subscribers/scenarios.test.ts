@@ -14,7 +14,9 @@ import {
   ShootdownError,
 } from "../../src/index.js";
 import { checkInvariants } from "../../src/invariants.js";
-import { shippedScenarios } from "../../src/scenario-files/index.js";
+import { contextOf, nextOp } from "../../src/drivers/next-op.js";
+import { exploredMachine } from "../../src/drivers/explored-machine.js";
+import { loadScenario, shippedScenarios, writeScenario } from "../../src/scenario-files/index.js";
 
 const files = (await shippedScenarios()).filter(({ name }) => /^(s\d\d-|put)/.test(name));
 const cases = files.flatMap((scenario) => {
@@ -63,6 +65,47 @@ function isSubscriberOp(code: Uint32Array, index: number): boolean {
   return index % 2 === 0 && op >= abi.OP_ITREE_START && op <= abi.OP_RANGE_REFUSED;
 }
 
+describe("one order", () => {
+  test("a walk that has found nobody tells nobody who came since", async () => {
+    const scenario = files.find(({ name }) => name === "s12-insert-unhit")!;
+    const parts = { era: "coupled", policy: "concurrent", consumer: "interval" };
+    const machine = await exploredMachine(scenario, parts, Catalogue.standard, 0);
+    const [t0, t1] = [0, 1];
+    const next = (): number => nextOp(machine, contextOf(machine, t0)).op;
+    while (next() !== abi.OP_ITREE_NEXT) expect(machine.step(t0, 0)).toBe(abi.ST_OK);
+    while (machine.step(t1, 0) === abi.ST_OK);
+    expect(machine.step(t0, 0)).toBe(abi.ST_OK);
+    expect(next()).toBe(abi.OP_SRCU_LOCK);
+    machine.dispose();
+  });
+});
+
+describe("files", () => {
+  const base = files.find(({ name }) => name === "s13-remove-in-callback")!;
+  const text = (step: string): string =>
+    writeScenario(base).replace(
+      /^programs:\n/m,
+      `programs:\n  - { actor: T0, steps: [${step}] }\n`,
+    );
+
+  test.each([
+    ["{ insert: NOBODY, pages: [0, 1] }", "E_NOENT", /no device is called NOBODY/],
+    ["{ remove: D, page: 0, lock: true }", "E_TYPE", /unknown key lock/],
+    ["{ update: D, page: 0, pages: [1, 0] }", "E_INVERTED", /starts at 1, behind its end 0/],
+  ])("%s has its fault told with its place", (step, code, says) => {
+    let problem: unknown = null;
+    try {
+      loadScenario(text(step));
+    } catch (error) {
+      problem = error;
+    }
+    if (!(problem instanceof ShootdownError)) throw new Error("it was not refused");
+    expect(problem.code).toBe(code);
+    expect(problem.message).toMatch(says);
+    expect(problem.details["line"]).toBeGreaterThan(1);
+  });
+});
+
 describe("simulated time", () => {
   test("a driver with an interval subscriber follows what CPUs unmap", async () => {
     const machine = await Machine.create({
@@ -89,6 +132,25 @@ describe("simulated time", () => {
     expect(machine.advance()).toBe("idle");
     expect(machine.counters().hazards).toBe(0);
     for (const cpu of [0, 1]) machine.submit(cpu, "exit");
+    expect(machine.advance()).toBe("idle");
+    expect(checkInvariants(machine, { done: true })).toEqual([]);
+    machine.dispose();
+  });
+
+  test("the second pass is over all whom the first has told", async () => {
+    const geometry = { cpus: 1, devices: 3, frames: 64, tables: 64, vmas: 32 };
+    const machine = await Machine.create({ consumers: ["interval-two-pass"], geometry });
+    const mm = machine.newMm();
+    machine.place(0, machine.newTask(mm));
+    for (let device = 0; device < 3; device++) machine.attach("interval-two-pass", mm);
+    machine.mapNow(mm, 0, 4, 3);
+    machine.submit(0, "write", { vpn: 1 });
+    machine.advance();
+    for (let device = 0; device < 3; device++) {
+      machine.submitAccess(device, "interval-two-pass", 1, true);
+    }
+    expect(machine.advance()).toBe("idle");
+    machine.submit(0, "madvise", { start: 0, end: 4 });
     expect(machine.advance()).toBe("idle");
     expect(checkInvariants(machine, { done: true })).toEqual([]);
     machine.dispose();
