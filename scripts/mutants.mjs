@@ -429,6 +429,10 @@ const EQUIVALENT = new Map([
     "who runs an mm, not lazily, is in its mask",
   ],
   [
+    "subscribers/srcu.ts: if (depth == 1) leave<F>",
+    "no program of the library nests sections of SRCU",
+  ],
+  [
     "interval-tree/remove.ts: if (largest == gone) return;",
     "stores a bound that is there already, further up",
   ],

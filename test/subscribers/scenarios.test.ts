@@ -134,6 +134,11 @@ describe("simulated time", () => {
     for (const cpu of [0, 1]) machine.submit(cpu, "exit");
     expect(machine.advance()).toBe("idle");
     expect(checkInvariants(machine, { done: true })).toEqual([]);
+    // Intervals stay, and keep the row, until their owner removes them; nobody looks for them.
+    const head = machine.core.at(abi.H_OFF_SUBSCRIBERS);
+    const table = head + machine.core.u32[(head + 20) >> 2];
+    expect(machine.core.u32[(table + 44) >> 2]).toBe(0);
+    expect(machine.newMm()).toBe(1);
     machine.dispose();
   });
 
