@@ -113,7 +113,7 @@ export function machineSetCallback(m: usize, dev: u32, entry: u32, pc: u32): voi
   setEntry(m, dev, entry, pc);
 }
 
-/** A device of mm `mm` (index + 1) has subscribed to pages [start, end). False: there is no room. */
+/** A device of mm `mm` (index + 1) has subscribed to pages [start, end). False: no room. */
 export function machineInsert(m: usize, dev: u32, mm: u32, start: f64, end: f64): bool {
   return insertNow(m, dev, mm, <u64>start, <u64>end);
 }

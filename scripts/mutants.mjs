@@ -323,6 +323,47 @@ const OF_SHOOTDOWNS = [
 ];
 
 /** One ASID space for all CPUs. */
+const OF_SUBSCRIBERS = [
+  ["rows.ts", "reads ? load<u32>(p) | bit : load<u32>(p) & ~bit", "load<u32>(p) | bit"],
+  ["rows.ts", "if ((load<u32>(p) & bit) == 0) return false;", ""],
+  ["rows.ts", "return isEmpty(m, mask);", "return false;"],
+  ["rows.ts", "if (flagsOf(base, row) != 0) return true;", ""],
+  ["rows.ts", "if (hasSubscribers(m)) setWord(subsAt(m, mm), N_ENABLED, 0);", ""],
+  ["srcu.ts", "if (depth == 1) leave<F>", "leave<F>"],
+  ["srcu.ts", "if ((stateOf(m, dev) & abi.SUB_FREEING) == 0) continue;", "continue;"],
+  ["srcu.ts", "if (mmAt(m, mm).brackets == 0) return abi.ST_OK;", "if (mm < 64) return abi.ST_OK;"],
+  ["srcu.ts", "if (deviceAt(m, id - 1).inProgress != 0) hazard", "if (false) hazard"],
+  ["srcu.ts", "deviceAt(m, id - 1).next = next;\n  }", "deviceAt(m, id - 1).next = 0;\n  }"],
+  ["srcu.ts", "if (users > 1) setUsers(m, dev, users - 1);", ""],
+  ["srcu.ts", "if (isNow || !noteReaders(m, devMask(m, dev)))", "if (true)"],
+  ["srcu.ts", "if (isFreed(m, dev)) hazard<F>(m, actor, abi.HZ_UAF, 0, 0);", ""],
+  ["srcu.ts", "deviceAt(m, dev).next = next;\n}", "}"],
+  [
+    "intervals.ts",
+    "handleOf(base, row) != handle || flagsOf(base, row) == 0",
+    "handleOf(base, row) != handle",
+  ],
+  [
+    "intervals.ts",
+    "return ctx.cursor;\n  }\n  if",
+    "return nextHit(base, 0, <i64>ctx.hStart, lastOf(ctx.hEnd));\n  }\n  if",
+  ],
+  ["intervals.ts", " || (toldBy(m, ctx) & abi.TOLD_REFUSED) != 0", ""],
+  ["intervals.ts", "setFinish(m, ctx, rows & ~((<u32>1) << (at - 1)));", "setFinish(m, ctx, 0);"],
+  ["intervals.ts", "giveRow(base, at - 1);\n    const pc", "const pc"],
+  ["intervals.ts", "if (unstamped && isOpen)", "if (isOpen)"],
+  ["intervals.ts", "  ctx.seq = word(base, N_SEQ);\n", ""],
+  ["intervals.ts", "(posted && to + 1 == end)", "posted"],
+  ["intervals.ts", "if (!hasRoom(base, pieces)) return false;", ""],
+  ["intervals.ts", "remove(base, row, true);\n  if (start < from)", "if (start < from)"],
+  ["intervals.ts", "row < 0 || (flagsOf(base, row) & F_LEAVING) != 0", "row < 0"],
+  ["intervals.ts", "isGone || stampOf(base, row) != ctx.seq", "isGone"],
+  ["exec.ts", "(told & abi.START_NO_SLEEP) != 0) setTold", "told != 0) setTold"],
+  ["exec.ts", "if (x == 1) hazard", "if (x == 0) hazard"],
+  ["exec.ts", "word(base, N_SEQ) == ctx.seq", "false"],
+  ["exec.ts", "own && (told & 0xff) == event", "(told & 0xff) == event"],
+];
+
 const OF_ASIDS = [
   ["asid.ts", "active != 0 ? active : load<u32>(p, RESERVED)", "active"],
   ["asid.ts", "    store<u32>(p, now);\n    hit = true;", "    hit = true;"],
@@ -432,6 +473,7 @@ const SUITES = [
   ["assembly", "test/kernel/asids test/model/asids", OF_ASIDS],
   ["assembly", "test/explore/plain-search.test.ts test/explore/explore.test.ts", OF_EXPLORER],
   ["assembly/devices", "test/kernel/consumers test/model/devices", OF_DEVICES],
+  ["assembly/subscribers", "test/subscribers test/model/subscribers", OF_SUBSCRIBERS],
 ];
 const MUTANTS = SUITES.flatMap(([core, test, list]) =>
   list.map((mutant) => [core, test, ...mutant]),
@@ -462,6 +504,10 @@ const EQUIVALENT = new Map([
   [
     "assembly/bulk.ts: if (!maskHas<Plain>(mask, self)) return false;",
     "who runs an mm, not lazily, is in its mask",
+  ],
+  [
+    "subscribers/srcu.ts: if (depth == 1) leave<F>",
+    "no program of the library nests sections of SRCU",
   ],
   [
     "interval-tree/remove.ts: if (largest == gone) return;",
@@ -497,7 +543,7 @@ if (misfits > 0) process.exit(2);
 if (process.argv.includes("--check")) process.exit(0);
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-mutants-"));
-for (const part of ["assembly", "src", "test", "scripts", "traces"]) {
+for (const part of ["assembly", "scenarios", "scripts", "src", "test", "traces"]) {
   cpSync(join(root, part), join(folder, part), { recursive: true });
 }
 for (const file of ["package.json", "tsconfig.json", "vitest.config.ts"]) {

@@ -1,7 +1,7 @@
 /** The library's public surface. */
 export * from "./errors.js";
 export { Catalogue, type Parts } from "./kernel/catalogue.js";
-export type { Consumer } from "./kernel/consumer.js";
+export type { Consumer, IntervalHooks } from "./kernel/consumer.js";
 export {
   DEVICE_PRICES,
   type DevicePrice,
@@ -16,6 +16,8 @@ export {
 export type { Era, Site } from "./kernel/era.js";
 export type { Script, ScriptStep } from "./kernel/image.js";
 export type { KernelStep, Span, UnhookMode } from "./kernel/kernel-steps.js";
+export type { SubscriberStep } from "./kernel/subscriber-steps.js";
+export { type BracketFlags, type Faults, FAULTS } from "./kernel/subscribers.js";
 export { Kit, type RangeEvent } from "./kernel/kit.js";
 export { operation, type Operation } from "./kernel/operation.js";
 export type { FlushPolicy, Isolation } from "./kernel/policy.js";

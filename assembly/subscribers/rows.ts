@@ -1,12 +1,12 @@
 /**
- * Rows of subscribers inside a machine (ROW_NOTIFIERS): what notifiers.md 1.1 has beside the list of
- * classic ones, which is in the Mm and Device rows.
+ * Rows of subscribers inside a machine (ROW_NOTIFIERS): what notifiers.md 1.1 has beside the list
+ * of classic ones, which is in the Mm and Device rows.
  *
  *   at H_OFF_SUBSCRIBERS   u32: rows of a table · bytes of a context's row · of a device's · of a
  *                          table · offset of the devices' rows · of the tables · 0 · 0
  *   context's row          sections of SRCU it is in · what its bracket tells (START_*, TOLD_*) ·
  *                          subscribers of its second pass, a bit a row · 0 · whom it waits for
- *   device's row           entries u16: invalidate, finish, release of intervals; release of classic
+ *   device's row           entries u16: invalidate, finish, release of intervals; classic release
  *                          · SUB_* | mm + 1 << 8, u32 · users u32 · whom its end waits for
  *   table                  assembly/notifiers/rows.ts without a tree; N_ENABLED of its header
  *

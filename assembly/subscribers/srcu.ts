@@ -1,6 +1,6 @@
 /**
  * SRCU, and the life of classic subscribers (notifiers.md 1.2, 1.3): who walks the lists does so in
- * a section, and what was taken out of them is freed when nobody is in a section that was open then.
+ * a section, and what was taken out of them is freed when nobody is left in one that was open then.
  *
  *   t  T0: munmap                     T1: put
  *   1  section, next is P

@@ -520,7 +520,7 @@ export const OP_SEQ_SET = 206; // callback: readers that began before must retry
 export const OP_SRCU_LOCK = 207; // this context reads lists of subscribers
 export const OP_SRCU_UNLOCK = 208;
 export const OP_SRCU_SYNC = 209; // imm SYNC_*
-export const OP_SUB_LINK = 210; // ctx.dev to ctx.mm's list, WAIT while a bracket is open; imm LINK_*
+export const OP_SUB_LINK = 210; // ctx.dev joins the list, WAIT while a bracket is open; imm LINK_*
 export const OP_SUB_UNLINK = 211; // imm UNLINK_*
 export const OP_SUB_PICK = 212; // ctx.dev = imm (device index + 1, 0: none)
 export const OP_HOOK_ASK = 213; // F; imm ASK_*

@@ -12,7 +12,7 @@ import { chooseAsid, nameEarly } from "./policies/asids.js";
 import { flushLocal, send, wait } from "./policies/parts.js";
 import type { FlushPolicy } from "./policy.js";
 import {
-  type BracketOptions,
+  type BracketFlags,
   releaseAll,
   subscribedBracket,
   type SubscriberRules,
@@ -83,7 +83,7 @@ export class Kit {
     a: Reg,
     b: Reg,
     body: Program,
-    options: BracketOptions = {},
+    options: BracketFlags = {},
   ): Program {
     const note = `range_start ${event}`;
     const begin = [op("range.begin", { a, b, imm: rangeOperand(site, event), note })];

@@ -7,7 +7,7 @@ import { again, op, type Program, type Reg, repeat, unless, when } from "../prog
 import type { Consumer } from "./consumer.js";
 import type { Span } from "./kernel-steps.js";
 import type { Kit } from "./kit.js";
-import { exclusiveEntry } from "./operations/migrate-entries.js";
+import { exclusiveEntry } from "./operations/exclusive.js";
 import { COLLECT_SITE, EXCLUSIVE_SITE } from "./sites.js";
 import { synchronize } from "./subscribers.js";
 

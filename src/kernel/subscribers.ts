@@ -27,7 +27,7 @@ export interface SubscriberRules {
 }
 
 /** How a bracket is opened, beside its range. */
-export interface BracketOptions {
+export interface BracketFlags {
   /** Device whose change it is: that device's callbacks may ignore it. */
   readonly owner?: number;
   /** It may not sleep: callbacks may refuse it, and then nothing is done (the OOM reaper). */
@@ -68,7 +68,7 @@ const notOpened = op("range.refused", { note: "refused: not opened" });
 
 function intervalsStart(
   { event, a, b }: Pick<BracketParts, "event" | "a" | "b">,
-  { owner, noSleep }: BracketOptions,
+  { owner, noSleep }: BracketFlags,
 ): Program {
   const whose = owner === undefined ? 0 : (owner + 1) << abi.START_OWNER_SHIFT;
   const how = noSleep === true ? abi.START_NO_SLEEP : 0;
@@ -80,7 +80,7 @@ function intervalsStart(
 export function subscribedBracket(
   rules: SubscriberRules,
   parts: BracketParts,
-  options: BracketOptions,
+  options: BracketFlags,
 ): Program {
   const { a, b, begin, body, tell, end } = parts;
   const open: Program = [body, intervalsEnd, tell, toldInSection(abi.HOOK_END, a, b), end];

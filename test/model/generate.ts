@@ -7,15 +7,12 @@ import { BASE, Core } from "../../src/core/core.js";
 import { checkGeometry, EXPLORED_GEOMETRY, pagesOf } from "../../src/core/geometry.js";
 import type { Geometry } from "../../src/core/geometry.js";
 import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
-import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";
 import type { FlushPolicy } from "../../src/kernel/policy.js";
 import { writeTraits } from "../../src/kernel/device-rows.js";
 import { rowsOf, writeOwnWords } from "../../src/kernel/own-rows.js";
 import { rowsOfCode } from "../../src/kernel/image-options.js";
-import { buildImage, entryOf, usesSubscribers } from "../../src/kernel/image.js";
-import { FAULTS } from "../../src/kernel/subscribers.js";
-import { attachSubscriber } from "../../src/subscribe.js";
+import { entryOf } from "../../src/kernel/image.js";
 import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
 import { comparer, type Difference } from "./compare.js";
@@ -32,22 +29,14 @@ import {
   DEFERRED_PROTS,
   ASIDS,
 } from "./draws.js";
-import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
-import { EXTRA_POLICIES } from "./extra-policies.js";
-import { SUBSCRIBER_OPERATIONS } from "./subscriber-operations.js";
+import { calledCpu } from "./extra-operations.js";
+import { catalogue, consumersOf, imageOf } from "./images.js";
 import { giveTraits, isSimple, ownOf } from "./own-rows.js";
+import { attachBoth } from "./subscribe-both.js";
 import { Random, seedText } from "./random.js";
 import { siteArgs, SITES } from "./site-operations.js";
 import { Model } from "./state.js";
 import * as stepper from "./step.js";
-
-const catalogue = Catalogue.standard.with({
-  operations: EXTRA_OPERATIONS,
-  policies: EXTRA_POLICIES,
-});
-/** With these, csd are wide under every policy. */
-const withCalls = catalogue.with({ operations: CALL_OPERATIONS });
-const images = new Map<string, Image>();
 
 /** What a run is put together from; what is left out is random. */
 export interface Parts {
@@ -64,30 +53,6 @@ export interface Parts {
   /** Subscribers that come and go, and drivers' operations on them. */
   readonly subscribed?: boolean;
   readonly devices?: boolean; // those that have more than a cache, too
-}
-
-/** Those whose subscriptions stay as they are. */
-const consumersOf = (subscribed: boolean) =>
-  catalogue.parts.consumers.filter(
-    (consumer) => subscribed || !usesSubscribers({ consumers: [consumer] }),
-  );
-
-const withDrivers = catalogue.with({ operations: SUBSCRIBER_OPERATIONS.flat() });
-
-function imageOf(era: string, policy: string, calls: boolean, subscribed: boolean): Image {
-  const key = `${era}/${policy}/${calls}/${subscribed}`;
-  let image = images.get(key);
-  if (!image) {
-    image = buildImage({
-      catalogue: subscribed ? withDrivers : calls ? withCalls : catalogue,
-      era: catalogue.era(era),
-      policy: catalogue.policy(policy),
-      consumers: consumersOf(subscribed),
-      ...(subscribed ? { faults: FAULTS[key.length % FAULTS.length] } : {}),
-    });
-    images.set(key, image);
-  }
-  return image;
 }
 
 const named = (
@@ -321,27 +286,13 @@ export class Run {
     writeTraits(this.core, device, consumer);
     giveTraits(this.model.devices[device], consumer);
     if (this.model.subscribers) {
-      this.subscribe(device, mm, consumer, hooks);
+      const subscribed = this.random.chance(70);
+      attachBoth(this, { device, mm, consumer, kind, hooks, subscribed });
     } else {
       this.core.x.machineSubscribe(BASE, device, mm + 1);
       stepper.setUp.attach(this.model, device, kind, mm, hooks);
     }
     this.deviceConsumer[device] = consumer;
-  }
-
-  /** In both machines, or in neither: drivers' operations do it later. */
-  private subscribe(device: number, mm: number, consumer: Consumer, hooks: number[]): void {
-    const { core, image, model } = this;
-    const kind = consumer.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING;
-    const subscribed = this.random.chance(70);
-    attachSubscriber(core, image, consumer, { device, mm, subscribed });
-    stepper.setUp.describe(model, device, kind, hooks);
-    const isClassic = consumer.interval === undefined || Object.keys(consumer.hooks).length > 0;
-    if (isClassic && subscribed) stepper.setUp.attach(model, device, kind, mm, hooks);
-    const entries = ["invalidate", "finish", "release", "unlink"].map(
-      (hook) => image.entries.get(entryOf.hook(consumer.name, hook)) ?? 0,
-    );
-    stepper.setUp.listen(model, device, mm, entries, subscribed ? this.pages : 0);
   }
 
   private get pages(): number {

@@ -86,6 +86,7 @@ function ofDevice(device: number): Operation[] {
       synchronize,
       unlink(abi.UNLINK_FREE),
     ]),
+    life("nested", [...[op("srcu.lock"), op("srcu.lock"), op("srcu.unlock"), op("srcu.unlock")]]),
     life("put", [letGo, unlink(abi.UNLINK_PUT), op("srcu.sync", { imm: abi.SYNC_FREED })]),
     life("put-now", [unlink(abi.UNLINK_PUT_NOW)]),
   ];

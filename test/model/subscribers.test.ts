@@ -18,12 +18,12 @@ const STEPS = 600;
 
 const KERNEL = ["read", "write", "madvise", "madvise", "munmap", "mmap", "oom.reap", "oom.reap"];
 const OPERATIONS = [
-  ...[...KERNEL, ...KERNEL, ...KERNEL, "exit", "reclaim", "fork"],
+  ...[...KERNEL, ...KERNEL, ...KERNEL, "exit", "exit", "exit", "reclaim", "fork"],
   ...SUBSCRIBER_OPERATIONS.flat().map(({ name }) => name),
 ];
 
 async function differ(seed: bigint): Promise<string | null> {
-  const geometry = { devices: 2, cpus: 3, tasks: 5 };
+  const geometry = { devices: 3, cpus: 3, tasks: 5 };
   const parts = { subscribed: true, operations: OPERATIONS, geometry, policy: "concurrent" };
   const run = await new Run(seed, parts).open();
   let patience = 20;

@@ -35,7 +35,7 @@ function unlessOwn(body: Program): Program {
 
 type Access = Consumer["access"];
 
-/** The canonical loop: begin, wait, resolve (in one step, so mmapLock adds nothing), lock, retry. */
+/** The canonical loop. A page is resolved in one step, so mmapLock would add nothing. */
 export function mirroredAccess(wait: Program): Access {
   return (vpn, write) => [
     repeat([

@@ -18,24 +18,8 @@ import { allocFrame } from "../deferral.js";
 import type { Kit } from "../kit.js";
 import { NEEDS_DATA, operation } from "../operation.js";
 import { COLLECT_SITE, EXCLUSIVE_SITE, INSERT_SITE, TRY_MIGRATE_SITE } from "../sites.js";
+import { exclusiveEntry, ifMovable, mark, OTHERS } from "./exclusive.js";
 import { mapInstead, MIGRATING } from "./marked.js";
-
-/** Pages that this mm has not alone, or not in small entries of its own, stay where they are. */
-const OTHERS = abi.PTE_HUGE | abi.PTE_SHARED | abi.PTE_FILE;
-
-/** Under the lock of `vpn`, whose entry is in ctx.pte: `body` if its page is movable. */
-function ifMovable(body: Program): Program {
-  return [
-    when(op("pte.bits", { imm: abi.PTE_P }), [
-      when(op("pte.bits", { imm: OTHERS }), [], [when(op("frame.only"), body)]),
-    ]),
-  ];
-}
-
-/** The present page in ctx.pte becomes one that faults find marked; flushed before, or after. */
-function mark(vpn: Reg, marks: number, note: string): Program {
-  return [op("pte.put", { a: vpn, imm: marks, note })];
-}
 
 /** Each page of [start, end) with its VMA's protection, and nothing locked but mmapLock. */
 function forEachMapped(
@@ -236,22 +220,6 @@ export const deviceInsert = operation(
       op("mmap.read.unlock"),
     ]),
 );
-
-/** Inside the bracket: a page that this mm has alone becomes the device's. */
-export function exclusiveEntry(kit: Kit, vpn: Reg, next: Reg): Program {
-  return [
-    when(op("ptl.lock", { a: vpn }), [
-      op("pte.get", { a: vpn }),
-      ifMovable([
-        op("pte.clear", { a: vpn, imm: 1, note: "clear PTE" }),
-        kit.flushLocked(EXCLUSIVE_SITE, vpn, next),
-        mark(vpn, abi.PTE_PROTNONE | abi.PTE_EXCLUSIVE, "set exclusive entry"),
-      ]),
-      op("pte.forget"),
-      op("ptl.unlock"),
-    ]),
-  ];
-}
 
 export const makeExclusive = operation(
   "make.exclusive",

@@ -1,0 +1,42 @@
+/** Images that random programs are drawn from. */
+import { Catalogue } from "../../src/kernel/catalogue.js";
+import { buildImage, usesSubscribers } from "../../src/kernel/image.js";
+import { FAULTS } from "../../src/kernel/subscribers.js";
+import type { Image } from "../../src/program/assembler.js";
+import { CALL_OPERATIONS, EXTRA_OPERATIONS } from "./extra-operations.js";
+import { EXTRA_POLICIES } from "./extra-policies.js";
+import { SUBSCRIBER_OPERATIONS } from "./subscriber-operations.js";
+
+/** What the library has, and what tests need besides. */
+export const catalogue = Catalogue.standard.with({
+  operations: EXTRA_OPERATIONS,
+  policies: EXTRA_POLICIES,
+});
+/** With these, csd are wide under every policy. */
+const withCalls = catalogue.with({ operations: CALL_OPERATIONS });
+const images = new Map<string, Image>();
+
+/** Those whose subscriptions stay as they are. */
+export const consumersOf = (subscribed: boolean) =>
+  catalogue.parts.consumers.filter(
+    (consumer) => subscribed || !usesSubscribers({ consumers: [consumer] }),
+  );
+
+const withDrivers = catalogue.with({ operations: SUBSCRIBER_OPERATIONS.flat() });
+
+/** Images are assembled once. */
+export function imageOf(era: string, policy: string, calls: boolean, subscribed: boolean): Image {
+  const key = `${era}/${policy}/${calls}/${subscribed}`;
+  let image = images.get(key);
+  if (!image) {
+    image = buildImage({
+      catalogue: subscribed ? withDrivers : calls ? withCalls : catalogue,
+      era: catalogue.era(era),
+      policy: catalogue.policy(policy),
+      consumers: consumersOf(subscribed),
+      ...(subscribed ? { faults: FAULTS[key.length % FAULTS.length] } : {}),
+    });
+    images.set(key, image);
+  }
+  return image;
+}
