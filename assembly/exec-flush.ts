@@ -164,7 +164,8 @@ function nextHook(m: usize, actor: u32, ctx: Ctx): u32 {
     const dev = deviceAt(m, id - 1);
     ctx.cursor = <u16>dev.next;
     const pc = hook == abi.HOOK_START ? dev.hookStart
-      : hook == abi.HOOK_END ? dev.hookEnd : dev.hookSecondary;
+      : hook == abi.HOOK_END ? dev.hookEnd
+      : hook == abi.HOOK_SECONDARY ? dev.hookSecondary : dev.hookRelease;
     if (pc == 0) continue;
     ctx.dev = id;
     if (hook == abi.HOOK_SECONDARY) {

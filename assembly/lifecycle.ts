@@ -57,6 +57,7 @@ export function freeMm<F>(m: usize, cpu: u32, mm: u32): i32 {
       put32<F>(changetype<usize>(row) + offsetof<Cpu>("lazy"), 0);
     }
   }
+  forgetSubscribers(m, mm);
   releaseGlobal(m, mm);
   releaseAsid(m, mm);
   putTable<F>(m, gone.root - 1);
@@ -82,11 +83,33 @@ export function subscribe(m: usize, dev: u32, mm: u32): void {
   mmAt(m, mm - 1).subscribers = dev + 1;
 }
 
-/** MM_RELEASE: every subscriber lets go, newest first. */
+/**
+ * MM_RELEASE: every subscriber lets go, newest first. The host's devices stay until the mm is gone:
+ * interval notifiers are told what its teardown unmaps.
+ */
 export function releaseSubscribers(m: usize, mm: u32): void {
   const row = mmAt(m, mm);
   let id = row.subscribers;
+  let kept: u32 = 0;
   row.subscribers = 0;
+  while (id != 0) {
+    const dev = deviceAt(m, id - 1);
+    const next = dev.next;
+    if (dev.kind == abi.DEV_HOST) {
+      dev.next = 0;
+      if (kept == 0) row.subscribers = id;
+      else deviceAt(m, kept - 1).next = id;
+      kept = id;
+    } else {
+      devRelease(m, id - 1);
+    }
+    id = next;
+  }
+}
+
+/** Those that have stayed. */
+function forgetSubscribers(m: usize, mm: u32): void {
+  let id = mmAt(m, mm).subscribers;
   while (id != 0) {
     const dev = id - 1;
     id = deviceAt(m, dev).next;

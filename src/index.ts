@@ -196,3 +196,15 @@ export {
 export { type AuditCell, type AuditOptions, type AuditRow, auditSites } from "./sites/audit.js";
 export { DEADLINES, type Deadline } from "./sites/races.js";
 export { auditPage } from "./sites/audit-page.js";
+export { HostDevice, type DeviceAccess } from "./devices/device.js";
+export { HostPort } from "./devices/port.js";
+export {
+  does as threadDoes,
+  type HostThread,
+  type ThreadDoes,
+  type ThreadSelf,
+  type ThreadStep,
+  type ThreadSteps,
+} from "./devices/thread.js";
+export type { DeviceCall, DeviceCounters, DeviceOps, HostStep, Steps } from "./devices/types.js";
+export { DriverLock, WaitQueue } from "./devices/wait.js";

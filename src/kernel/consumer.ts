@@ -12,8 +12,8 @@ export interface Consumer {
   readonly source: string;
   /** A deliberately broken variant, there to be caught. */
   readonly mutant: boolean;
-  /** Sharing walks the mm's own page table; mirroring fills a table of its own. */
-  readonly kind: "sharing" | "mirroring";
+  /** Sharing walks the mm's own page table; mirroring fills a table of its own; host: see docs. */
+  readonly kind: "sharing" | "mirroring" | "host";
   /** Called for range_start, range_end and secondary notifications; none: not subscribed. */
   readonly hooks: Hooks;
   /** One access to the page in `vpn`, to the end: hit, or fill and retry, or give up. */

@@ -32,6 +32,8 @@ export interface Hooks {
   readonly start?: Program;
   readonly end?: Program;
   readonly secondary?: Program;
+  /** Only of devices of the host. */
+  readonly release?: Program;
 }
 
 /** When notifications of the secondary TLBs are sent. */

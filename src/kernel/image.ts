@@ -10,7 +10,9 @@ import { op, type Program, times } from "../program/notation.js";
 import { Registers, REGISTERS } from "../program/registers.js";
 import type { Catalogue } from "./catalogue.js";
 import type { Consumer } from "./consumer.js";
+import { host } from "./consumers/host.js";
 import type { Era } from "./era.js";
+import { hostThread } from "./operations/index.js";
 import { type KernelStep, kernelScript } from "./kernel-steps.js";
 import { Kit } from "./kit.js";
 import type { FlushPolicy } from "./policy.js";
@@ -51,6 +53,8 @@ export interface ImageOptions {
   readonly scripts?: readonly Script[];
   /** Only what the scripts call: explored machines need no more. */
   readonly scriptsOnly?: boolean;
+  /** Devices may be the host's: their hooks, the host's threads, and what only they ask for. */
+  readonly hosts?: boolean;
 }
 
 /** Signals a scenario can use. */
@@ -70,6 +74,7 @@ export const entryOf = {
   hook: (consumer: string, hook: string) => `${consumer}.on-${hook}`,
   access: (consumer: string, write: boolean) => `${consumer}.${write ? "write" : "read"}`,
   handler: "handler",
+  hostThread: (image: Image): number => image.entries.get(hostThread.name) ?? 0,
 };
 
 function callStep(
@@ -159,7 +164,7 @@ function scriptSteps(
 
 function addConsumer(assembler: Assembler, consumer: Consumer, era: Era): void {
   const hooks = (consumer.kind === "sharing" ? era.sharingHooks : undefined) ?? consumer.hooks;
-  for (const hook of ["start", "end", "secondary"] as const) {
+  for (const hook of ["start", "end", "secondary", "release"] as const) {
     const program = hooks[hook];
     if (program) assembler.add(entryOf.hook(consumer.name, hook), program, "ret");
   }
@@ -195,8 +200,14 @@ export function buildImage(options: ImageOptions): Image {
   assembler.add(entryOf.handler, options.policy.handler);
   if (options.scriptsOnly !== true) {
     for (const operation of options.catalogue.parts.operations) {
-      assembler.add(operation.name, operation.build(new Kit(options.era, options.policy)));
+      const kit = new Kit(options.era, options.policy, undefined, options.hosts);
+      assembler.add(operation.name, operation.build(kit));
     }
+  }
+  if (options.hosts === true) {
+    const kit = new Kit(options.era, options.policy, undefined, true);
+    assembler.add(hostThread.name, hostThread.build(kit));
+    addConsumer(assembler, host, options.era);
   }
   for (const consumer of new Set(options.consumers)) addConsumer(assembler, consumer, options.era);
   for (const script of options.scripts ?? []) {

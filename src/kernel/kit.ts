@@ -19,13 +19,22 @@ export type RangeEvent = EventName;
 export class Kit {
   readonly regs: Registers;
 
-  /** @param registers - how many its programs may use; all by default */
+  /**
+   * @param registers - how many its programs may use; all by default
+   * @param hosts - devices may be the host's: they can refuse, and are told of release
+   */
   constructor(
     readonly era: Era,
     readonly policy: FlushPolicy,
     registers?: number,
+    readonly hosts = false,
   ) {
     this.regs = new Registers(registers);
+  }
+
+  /** The same kit with all registers free. */
+  fresh(): Kit {
+    return new Kit(this.era, this.policy, undefined, this.hosts);
   }
 
   /** A register with a constant in it. Infinity is all-ones. */
@@ -70,6 +79,31 @@ export class Kit {
       this.notify(abi.HOOK_END, a, b),
       op("range.end", { note: "range_end" }),
     ];
+  }
+
+  /**
+   * A bracket where nobody may sleep. If a device of the host refuses it, `body` is left out: those
+   * who were told of its start are told of its end.
+   */
+  rangeNonblock(site: Site, event: RangeEvent, a: Reg, b: Reg, body: Program): Program {
+    if (!this.hosts) return this.range(site, event, a, b, body);
+    const imm = EVENT_NAMES.indexOf(event);
+    return [
+      op("range.begin", { a, b, imm, slot: 1, note: `range_start ${event}, non-blocking` }),
+      this.notify(abi.HOOK_START, a, b),
+      unless(op("host.refused", { note: "EAGAIN?" }), [
+        body,
+        this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [],
+      ]),
+      this.notify(abi.HOOK_END, a, b),
+      op("range.end", { note: "range_end" }),
+    ];
+  }
+
+  /** Devices of the host are told that the mm goes; the registers are used up. */
+  released(zero: Reg, all: Reg): Program {
+    if (!this.hosts) return [];
+    return [this.set(zero, 0), this.set(all, Infinity), this.notify(abi.HOOK_RELEASE, zero, all)];
   }
 
   /** From user mode into the kernel. */

@@ -182,6 +182,9 @@ export const OP_NAMES = {
   "cow.skip": abi.OP_COW_SKIP,
   "cow.displace": abi.OP_COW_DISPLACE,
   "pte.await": abi.OP_PTE_AWAIT,
+  "host.call": abi.OP_HOST_CALL,
+  "host.next": abi.OP_HOST_NEXT,
+  "host.refused": abi.OP_HOST_REFUSED,
 } as const;
 
 /** Name of a micro-op. */

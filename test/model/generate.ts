@@ -7,28 +7,22 @@ import { BASE, Core } from "../../src/core/core.js";
 import { checkGeometry, EXPLORED_GEOMETRY, pagesOf } from "../../src/core/geometry.js";
 import type { Geometry } from "../../src/core/geometry.js";
 import { CLOCK, CTX, DEVICE } from "../../src/core/layout.js";
-import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Consumer } from "../../src/kernel/consumer.js";
 import type { FlushPolicy } from "../../src/kernel/policy.js";
 import { rowsOf, writeOwnWords } from "../../src/kernel/own-rows.js";
-import { buildImage, entryOf } from "../../src/kernel/image.js";
+import { host } from "../../src/kernel/consumers/host.js";
+import { entryOf } from "../../src/kernel/image.js";
 import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
 import { comparer, type Difference } from "./compare.js";
-import { CALL_OPERATIONS, calledCpu, EXTRA_OPERATIONS } from "./extra-operations.js";
-import { EXTRA_POLICIES } from "./extra-policies.js";
+import { CALL_OPERATIONS, calledCpu } from "./extra-operations.js";
+import { catalogue, imageOf } from "./images.js";
 import { Random, seedText } from "./random.js";
 import { siteArgs, SITES } from "./site-operations.js";
 import { Model, type ModelOptions } from "./state.js";
 import * as stepper from "./step.js";
 
-const catalogue = Catalogue.standard.with({
-  operations: EXTRA_OPERATIONS,
-  policies: EXTRA_POLICIES,
-});
-/** With these, csd are wide under every policy. */
-const withCalls = catalogue.with({ operations: CALL_OPERATIONS });
-const images = new Map<string, Image>();
+const KINDS = { sharing: abi.DEV_SHARING, mirroring: abi.DEV_MIRRORING, host: abi.DEV_HOST };
 
 /** What a run is put together from; what is left out is random. */
 export interface Parts {
@@ -42,21 +36,8 @@ export interface Parts {
   readonly geometry?: Partial<Geometry>;
   readonly options?: number;
   readonly merge?: boolean;
-}
-
-function imageOf(era: string, policy: string, calls: boolean): Image {
-  const key = `${era}/${policy}/${calls}`;
-  let image = images.get(key);
-  if (!image) {
-    image = buildImage({
-      catalogue: calls ? withCalls : catalogue,
-      era: catalogue.era(era),
-      policy: catalogue.policy(policy),
-      consumers: catalogue.parts.consumers,
-    });
-    images.set(key, image);
-  }
-  return image;
+  /** Devices are the host's. */
+  readonly hosts?: boolean;
 }
 
 const named = (
@@ -254,7 +235,8 @@ export class Run {
       (catalogue.policy(this.policy).options ?? 0) |
       (this.calls ? abi.OPT_CALLS : 0);
     const consumers = named(catalogue.parts.consumers, this.sound);
-    this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
+    const known = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
+    this.consumers = parts.hosts === true ? [host] : known;
     const favoured = catalogue.policy(this.policy).asids === undefined ? undefined : ASIDS;
     this.operations = parts.operations ??
       favoured ?? [
@@ -274,7 +256,7 @@ export class Run {
   /** Builds both machines. */
   async open(): Promise<this> {
     const { geometry: g, random } = this;
-    this.image = imageOf(this.era, this.policy, this.calls);
+    this.image = imageOf(this.era, this.policy, this.calls, this.parts.hosts === true);
     const pages = pagesOf(g);
     const watch = Array.from({ length: g.watch }, (_, i) => ({ vpn: i % pages, mm: 0 }));
     const handlerPc = this.image.entries.get(entryOf.handler)!;
@@ -335,15 +317,16 @@ export class Run {
 
   private attach(device: number, mm: number): void {
     const consumer = this.random.pick(this.consumers);
-    const hooks = (["start", "end", "secondary"] as const).map(
+    const hooks = (["start", "end", "secondary", "release"] as const).map(
       (hook) => this.image.entries.get(entryOf.hook(consumer.name, hook)) ?? 0,
     );
-    const kind = consumer.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING;
+    const kind = KINDS[consumer.kind];
     const row = this.core.device(device);
     this.core.write(DEVICE, row, "kind", kind);
     this.core.write(DEVICE, row, "hookStart", hooks[0]);
     this.core.write(DEVICE, row, "hookEnd", hooks[1]);
     this.core.write(DEVICE, row, "hookSecondary", hooks[2]);
+    this.core.write(DEVICE, row, "hookRelease", hooks[3]);
     this.core.x.machineSubscribe(BASE, device, mm + 1);
     stepper.setUp.attach(this.model, device, kind, mm, hooks);
     this.deviceConsumer[device] = consumer;
@@ -381,6 +364,8 @@ export class Run {
       case "store.irqs-off":
       case "write.file":
         return [this.page()];
+      case "host.thread":
+        return [0, 1];
       case "reclaim.nested":
         return [start, random.between(start, end), end];
       case "copy.from.user":

@@ -19,8 +19,8 @@ function notifyNext(model: Model, actor: number, c: Context, from: number): numb
   while (c.cursor !== 0) {
     const device = model.devices[c.cursor - 1];
     c.cursor = after(model, device);
-    const { start, end, secondary } = device.hooks;
-    const hook = c.event === abi.HOOK_START ? start : c.event === abi.HOOK_END ? end : secondary;
+    const { start, end, secondary, release } = device.hooks;
+    const hook = [start, end, secondary, release][c.event];
     if (hook === 0) continue;
     if (c.event === abi.HOOK_SECONDARY) model.count(actor, abi.CT_NOTE_SECONDARY);
     c.dev = device.index;

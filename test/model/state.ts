@@ -228,6 +228,15 @@ export interface Mm {
   batches: { pending: number; flushed: number };
 }
 
+/** What the host has said to a micro-op that asked it. */
+export interface HostAnswer {
+  readonly waits: boolean;
+  readonly flag: boolean;
+  readonly does: number;
+  readonly x: bigint;
+  readonly y: bigint;
+}
+
 export interface Device {
   readonly index: number;
   kind: number;
@@ -236,7 +245,7 @@ export interface Device {
   seq: number;
   inProgress: number;
   range: { start: bigint; end: bigint };
-  hooks: { start: number; end: number; secondary: number };
+  hooks: { start: number; end: number; secondary: number; release: number };
   cache: Cache;
   pwc: WalkCache;
 }
@@ -360,6 +369,8 @@ export class Model {
   readonly inKernel: boolean[];
   /** Tasks first, then one per CPU, then one per device. */
   readonly contexts: (Context | null)[];
+  /** What the host has answered to actors that asked. */
+  readonly answers = new Map<number, HostAnswer>();
   /** csd that are locked, by "initiator>target". */
   readonly csds = new Map<string, Csd>();
   readonly sync = new Array<number>(8).fill(0);
@@ -466,7 +477,7 @@ export class Model {
         seq: 0,
         inProgress: 0,
         range: { start: 0n, end: 0n },
-        hooks: { start: 0, end: 0, secondary: 0 },
+        hooks: { start: 0, end: 0, secondary: 0, release: 0 },
         cache: newCache(g.iotlbSets, g.iotlbWays),
         pwc: pwc(),
       });

@@ -13,6 +13,7 @@ import { runDeferral } from "./ops-deferral.js";
 import { runDirty } from "./ops-dirty.js";
 import { clearSlots, flushSlot, runFlush } from "./ops-flush.js";
 import { runGather } from "./ops-gather.js";
+import { runHost } from "./ops-host.js";
 import { runLatr } from "./ops-latr.js";
 import { tick } from "./ops-life.js";
 import { runLocal } from "./ops-local.js";
@@ -125,7 +126,8 @@ function runVisible(model: Model, actor: number, c: Context, i: Instruction): nu
   const from = c.pc;
   c.pc = from + 1;
   let status: number;
-  if (i.op === abi.OP_PTE_AWAIT) status = awaitMigration(model, c, i);
+  if (i.op >= abi.OP_HOST_CALL) status = runHost(model, actor, c, i);
+  else if (i.op === abi.OP_PTE_AWAIT) status = awaitMigration(model, c, i);
   else if (isTopology(i.op)) status = runTopology(model, actor, c, i);
   else if (isTransport(i.op)) status = runTransport(model, actor, c, i);
   else if (i.op < abi.OP_VMA_FIND) status = runControl(model, actor, c, i);
@@ -238,7 +240,7 @@ export const setUp = {
     const device = model.devices[index];
     device.kind = kind;
     device.mm = mm;
-    device.hooks = { start: hooks[0], end: hooks[1], secondary: hooks[2] };
+    device.hooks = { start: hooks[0], end: hooks[1], secondary: hooks[2], release: hooks[3] ?? 0 };
     model.mm(mm).subscribers.unshift(index);
   },
   map(model: Model, mm: number, start: number, end: number, prot: number): boolean {

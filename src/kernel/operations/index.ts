@@ -76,6 +76,9 @@ import { brk, mmapFixed, munmap, munmapShared, munmapTablesFirst } from "./unmap
 import { writeback } from "./writeback.js";
 import { writeFile } from "./write-file.js";
 
+// Not one of them: only images with devices of the host have it.
+export { hostThread } from "./host-thread.js";
+
 export const OPERATIONS: readonly Operation[] = [
   read,
   write,

@@ -130,6 +130,7 @@ export const forkNeeded = operation(
  */
 export function exitMmap(kit: Kit, shared = false): Program {
   return kit.regs.scope(["start", "end"], (start, end) => [
+    kit.released(start, end),
     op("mm.release", { note: "notifier release" }),
     kit.set(start, 0),
     kit.set(end, Infinity),
