@@ -175,6 +175,7 @@ export { NOTIFIER_INVARIANTS, validateNotifiers } from "./notifiers/validator.js
 export { PostedCalls } from "./notifiers/posted.js";
 export {
   type Bracket,
+  type CallbackSteps,
   type ClassicOps,
   type ClassicSubscriber,
   type IntervalOps,
@@ -208,3 +209,24 @@ export {
 } from "./devices/thread.js";
 export type { DeviceCall, DeviceCounters, DeviceOps, HostStep, Steps } from "./devices/types.js";
 export { DriverLock, WaitQueue } from "./devices/wait.js";
+export {
+  hmmRangeFault,
+  hmmRangeFaultUnlocked,
+  type HmmErrno,
+  type HmmFound,
+  type HmmNeed,
+  type HmmPage,
+  type HmmRange,
+  type HmmUnlocked,
+} from "./hmm/range-fault.js";
+export { HmmSpace, type HmmSpaceOptions, type SpaceEntry } from "./hmm/space.js";
+export {
+  type CommandOptions,
+  Mirror,
+  type MirrorCounters,
+  type MirrorEntry,
+  type MirrorFault,
+  type MirrorOptions,
+  type MirrorResult,
+} from "./devices/mirror.js";
+export { type SnapshotPage, TestHmm, type TestHmmOptions } from "./devices/test-hmm.js";

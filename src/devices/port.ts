@@ -139,6 +139,12 @@ export class HostPort {
     return core.x.hostAccess(BASE, index, page, frame, generation, ...flags, BASE - 512) !== 0;
   }
 
+  /** ns of simulated time for whoever asked last. */
+  get now(): number {
+    const { core } = this.machine;
+    return core.read(CLOCK, core.clock(this.actor), "now");
+  }
+
   /** Answers the micro-op that actor `actor` has come to. What a callback throws comes through. */
   serve(actor: number): void {
     const { core } = this.machine;
@@ -301,11 +307,9 @@ export class HostPort {
   }
 
   private call(): DeviceCall {
-    const { core } = this.machine;
-    const now = core.read(CLOCK, core.clock(this.actor), "now");
     return {
       cpu: this.actor,
-      now,
+      now: this.now,
       spend: (ns) => {
         this.spent = checkNs(this.spent + checkNs(ns));
       },
