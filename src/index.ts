@@ -230,3 +230,9 @@ export {
   type MirrorResult,
 } from "./devices/mirror.js";
 export { type SnapshotPage, TestHmm, type TestHmmOptions } from "./devices/test-hmm.js";
+export { AmdgpuGfx } from "./devices/amdgpu-gfx.js";
+export { AmdgpuHsa, type AmdgpuHsaOptions } from "./devices/amdgpu-hsa.js";
+export { AmdgpuOld } from "./devices/amdgpu-old.js";
+export { Mlx5Odp, type Mlx5OdpOptions } from "./devices/mlx5-odp.js";
+export { Nouveau } from "./devices/nouveau.js";
+export { Xe, type XeOptions } from "./devices/xe.js";

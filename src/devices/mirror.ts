@@ -104,8 +104,11 @@ export class Mirror {
   readonly lock: DriverLock;
   readonly options: Required<Omit<MirrorOptions, "broken">> & Pick<MirrorOptions, "broken">;
   protected readonly ops: IntervalOps;
-  /** Subscriptions that stay. */
-  protected readonly regions = new Set<SubscriberHandle>();
+  /** Subscriptions that stay, with their closed intervals. */
+  protected readonly regions = new Map<
+    SubscriberHandle,
+    { readonly start: number; readonly last: number }
+  >();
 
   constructor(
     readonly space: HmmSpace,
@@ -136,21 +139,20 @@ export class Mirror {
   /** Subscribes to [start, last], closed, for good: an object, or the whole mm. */
   addRegion(start: number, last: number): SubscriberHandle {
     const handle = this.space.notifiers.insert(start, last, this.ops);
-    this.regions.add(handle);
+    this.regions.set(handle, { start, last });
     return handle;
   }
 
   /** Lets go of all subscriptions, and then of all entries. */
   close(): void {
-    for (const handle of this.regions) this.space.notifiers.remove(handle);
+    for (const handle of this.regions.keys()) this.space.notifiers.remove(handle);
     this.regions.clear();
     this.table.clear();
   }
 
   /** The region that has the whole of [start, end). */
   protected regionOf(start: number, end: number): SubscriberHandle | undefined {
-    for (const handle of this.regions) {
-      const interval = this.space.notifiers.interval(handle);
+    for (const [handle, interval] of this.regions) {
       if (interval.start <= start && end - 1 <= interval.last) return handle;
     }
     return undefined;

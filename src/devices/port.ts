@@ -29,12 +29,16 @@ export interface PortMachine {
 /** Most ns of one answer. */
 const NS_MOST = 2 ** 31;
 
+/** Code that takes longer lets interrupts in so often. */
+const SLICE_NS = 2_000;
+
 type Outcome = boolean | undefined;
 
 /** A callback that has begun and takes time. */
 interface Pending {
   readonly steps: Steps<unknown>;
-  readonly device: HostDevice;
+  /** ns of its last step that have not passed yet. */
+  left: number;
 }
 
 /** See the file comment. */
@@ -188,12 +192,6 @@ export class HostPort {
     core.write(CLOCK, row, "hostAnswer", abi.HOST_ANSWERED | abi.HOST_WAIT);
   }
 
-  /** A step that is not the last one: it takes time, or waits. */
-  private answerStep(step: HostStep): void {
-    if (step instanceof WaitQueue) this.answerWait(step);
-    else this.answer(true, checkNs(step));
-  }
-
   private beginThread(context: number): void {
     const { core } = this.machine;
     const thread = this.threads[core.readU64(core.ctx(context) + CTX.fields.r0.offset)];
@@ -206,15 +204,13 @@ export class HostPort {
     if (thread === undefined) {
       throw new ShootdownError("E_INTERNAL", `context ${context} runs no thread`, { context });
     }
-    const step = thread.next();
+    const step = thread.next(SLICE_NS);
     if (step === undefined) {
       this.running.delete(context);
       this.answer(false);
-    } else if (typeof step === "number" || step instanceof WaitQueue) {
-      this.answerStep(step);
-    } else {
-      this.answer(true, 0, step);
-    }
+    } else if (step instanceof WaitQueue) this.answerWait(step);
+    else if (typeof step === "number") this.answer(true, checkNs(step));
+    else this.answer(true, 0, step);
   }
 
   private serveHook(context: number, hook: number): void {
@@ -276,8 +272,8 @@ export class HostPort {
     begin: () => Outcome | Steps<unknown>,
     done: (outcome: unknown) => void,
   ): void {
-    let { steps } = this.pending.get(context) ?? {};
-    if (steps === undefined) {
+    let pending = this.pending.get(context);
+    if (pending === undefined) {
       const outcome = begin();
       if (typeof outcome !== "object") {
         device.counters.ns += this.spent;
@@ -285,12 +281,18 @@ export class HostPort {
         this.answer(false);
         return;
       }
-      steps = outcome;
-      this.pending.set(context, { steps, device });
+      pending = { steps: outcome, left: 0 };
+      this.pending.set(context, pending);
+    }
+    if (pending.left > 0) {
+      const ns = Math.min(pending.left, SLICE_NS);
+      pending.left -= ns;
+      this.answer(true, ns);
+      return;
     }
     let step: IteratorResult<HostStep, unknown>;
     try {
-      step = steps.next();
+      step = pending.steps.next();
     } catch (error) {
       this.pending.delete(context);
       throw error;
@@ -300,10 +302,14 @@ export class HostPort {
       this.pending.delete(context);
       done(step.value);
       this.answer(false);
-      return;
+    } else if (typeof step.value === "number") {
+      const ns = Math.min(checkNs(step.value), SLICE_NS);
+      device.counters.ns += step.value;
+      pending.left = step.value - ns;
+      this.answer(true, ns);
+    } else {
+      this.answerWait(step.value);
     }
-    if (typeof step.value === "number") device.counters.ns += step.value;
-    this.answerStep(step.value);
   }
 
   private call(): DeviceCall {

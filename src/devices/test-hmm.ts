@@ -53,7 +53,7 @@ export class TestHmm extends Mirror {
   ): ThreadSteps<SnapshotPage[]> {
     const { space } = this;
     const deadline = self.now + this.options.timeout;
-    const [handle] = this.regions;
+    const [handle] = this.regions.keys();
     while (self.now <= deadline) {
       const seq = yield* space.readBegin(handle);
       yield does.lockMmap;
@@ -151,7 +151,7 @@ export class TestHmm extends Mirror {
 
   private *exclusiveSteps(self: ThreadSelf, start: number, end: number): ThreadSteps<MirrorResult> {
     const { space } = this;
-    const [handle] = this.regions;
+    const [handle] = this.regions.keys();
     for (let page = start; page < end; page++) {
       if ((space.protection(page) & abi.PROT_WRITE) === 0) {
         return { status: "EFAULT", cpages: page - start, faults: 0, data: [] };

@@ -61,6 +61,8 @@ export class RunningThread<T> implements HostThread<T> {
   private steps: ThreadSteps<T> | undefined;
   private holdsMmap = false;
   private ended = false;
+  /** ns of its last step that have not passed yet. */
+  private left = 0;
 
   constructor(
     readonly mm: number,
@@ -74,15 +76,21 @@ export class RunningThread<T> implements HostThread<T> {
     return this.clock();
   }
 
-  /** What comes next; undefined: it is over. One that threw gives back mmap_lock before that. */
-  next(): ThreadStep | undefined {
+  /**
+   * What comes next, at most `slice` ns of it; undefined: it is over. One that threw gives back
+   * mmap_lock before that.
+   */
+  next(slice: number): ThreadStep | undefined {
+    if (this.left > 0) return this.pass(slice);
     if (!this.ended) {
       try {
         this.steps ??= this.body(this);
         const step = this.steps.next();
         if (step.done !== true) {
           this.noteLock(step.value);
-          return step.value;
+          if (typeof step.value !== "number" || step.value <= slice) return step.value;
+          this.left = step.value;
+          return this.pass(slice);
         }
         this.ended = true;
         this.result = step.value;
@@ -98,6 +106,12 @@ export class RunningThread<T> implements HostThread<T> {
     this.isDone = true;
     this.doneAt = this.now;
     return undefined;
+  }
+
+  private pass(slice: number): number {
+    const ns = Math.min(this.left, slice);
+    this.left -= ns;
+    return ns;
   }
 
   private noteLock(step: ThreadStep): void {

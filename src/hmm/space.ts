@@ -68,6 +68,8 @@ export class HmmSpace {
     const { name } = machine.era;
     const era = (ERAS.includes(name) ? name : "coupled") as NotifierEra;
     const notifiers = await MmuNotifiers.create({ era, ...options });
+    // Later it would have to wait until no bracket is open.
+    notifiers.register(null);
     return new HmmSpace(machine, mm, notifiers);
   }
 
