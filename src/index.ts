@@ -207,7 +207,8 @@ export {
   type ThreadStep,
   type ThreadSteps,
 } from "./devices/thread.js";
-export type { DeviceCall, DeviceCounters, DeviceOps, HostStep, Steps } from "./devices/types.js";
+export type { DeviceCall, DeviceCounters, DeviceOps } from "./devices/types.js";
+export type { HostStep, Steps } from "./devices/wait.js";
 export { DriverLock, WaitQueue } from "./devices/wait.js";
 export {
   hmmRangeFault,

@@ -58,11 +58,6 @@ const NOBODY = -1;
 
 let machines = 0;
 
-/** Has a micro-op of actor `status` >> 8 asked the host? */
-function isAsking(status: number): boolean {
-  return status >= 0 && (status & 0xff) === abi.ST_HOST;
-}
-
 /** See the file comment. Use {@link Machine.create}. */
 export class Machine {
   /** Distinguishes machines in error messages. */
@@ -489,7 +484,7 @@ export class Machine {
       const status = this.core.x.timedAdvance(BASE, until, slice, stop);
       const told = this.reader.drain(onEvent);
       if (status < 0) throw errorOf(status, { ...this.geometry });
-      if (isAsking(status)) {
+      if (status >= 0 && (status & 0xff) === abi.ST_HOST) {
         left -= slice - this.core.header[abi.H_BUDGET];
         this.hosts.serve(status >> 8);
         continue;

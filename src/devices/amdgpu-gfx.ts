@@ -7,8 +7,7 @@ import type { HmmSpace } from "../hmm/space.js";
 import type { NotifierRange } from "../notifiers/types.js";
 import { type CommandOptions, Mirror, type MirrorOptions } from "./mirror.js";
 import type { HostThread, ThreadSelf, ThreadSteps } from "./thread.js";
-import type { Steps } from "./types.js";
-import type { WaitQueue } from "./wait.js";
+import type { Steps, WaitQueue } from "./wait.js";
 
 /** A command stream that the GPU works on. */
 interface Fence {

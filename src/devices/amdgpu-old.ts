@@ -10,8 +10,7 @@ import { IntervalTree } from "../interval-tree.js";
 import type { ClassicSubscriber, NotifierRange } from "../notifiers/types.js";
 import { type CommandOptions, Mirror, type MirrorOptions } from "./mirror.js";
 import type { HostThread, ThreadSelf, ThreadSteps } from "./thread.js";
-import type { Steps } from "./types.js";
-import type { WaitQueue } from "./wait.js";
+import type { Steps, WaitQueue } from "./wait.js";
 
 /** See the file comment. Made by {@link AmdgpuOld.create}. */
 export class AmdgpuOld extends Mirror {

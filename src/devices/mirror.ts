@@ -8,8 +8,7 @@ import { type HmmErrno, hmmRangeFault } from "../hmm/range-fault.js";
 import type { HmmSpace } from "../hmm/space.js";
 import type { IntervalOps, NotifierRange, SubscriberHandle } from "../notifiers/types.js";
 import { does, type HostThread, type ThreadSelf, type ThreadSteps } from "./thread.js";
-import type { Steps } from "./types.js";
-import type { DriverLock } from "./wait.js";
+import type { DriverLock, Steps } from "./wait.js";
 
 /** What a mirror gets wrong on purpose, there to be caught. */
 export type MirrorFault =

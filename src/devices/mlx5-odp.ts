@@ -8,7 +8,7 @@ import type { HmmSpace } from "../hmm/space.js";
 import type { NotifierRange, SubscriberHandle } from "../notifiers/types.js";
 import { Mirror, type MirrorOptions } from "./mirror.js";
 import type { ThreadSelf, ThreadSteps } from "./thread.js";
-import type { Steps } from "./types.js";
+import type { Steps } from "./wait.js";
 
 /** Its parameters. */
 export interface Mlx5OdpOptions extends MirrorOptions {

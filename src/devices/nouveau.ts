@@ -6,7 +6,7 @@
 import type { HmmSpace } from "../hmm/space.js";
 import type { ClassicSubscriber, NotifierRange, SubscriberHandle } from "../notifiers/types.js";
 import { Mirror, type MirrorOptions } from "./mirror.js";
-import type { Steps } from "./types.js";
+import type { Steps } from "./wait.js";
 
 /** See the file comment. */
 export class Nouveau extends Mirror {

@@ -16,8 +16,8 @@ import type { Image } from "../program/assembler.js";
 import { Brackets, type HostBracket } from "./brackets.js";
 import { type DeviceAccess, HostDevice } from "./device.js";
 import { RunningThread, type ThreadSelf, type ThreadSteps } from "./thread.js";
-import type { DeviceCall, DeviceOps, HostStep, Steps } from "./types.js";
-import { DriverLock, WaitQueue } from "./wait.js";
+import type { DeviceCall, DeviceOps } from "./types.js";
+import { DriverLock, type HostStep, type Steps, WaitQueue } from "./wait.js";
 
 /** The machine, as far as this needs it. */
 export interface PortMachine {

@@ -1,6 +1,6 @@
 /** Kernel threads whose code is the host's: what they can do, and how one is run. */
 import * as abi from "../core/abi.js";
-import type { HostStep } from "./types.js";
+import type { HostStep } from "./wait.js";
 
 /** Something the machine does for a thread; made by the functions of {@link does}. */
 export interface ThreadDoes {

@@ -1,12 +1,6 @@
 /** Device models of an embedder, as functions of the host: what they are told, and may answer. */
 import type { NotifierRange } from "../notifiers/types.js";
-import type { WaitQueue } from "./wait.js";
-
-/** What takes time: so many ns, or until a queue is woken. Whoever waited looks again itself. */
-export type HostStep = number | WaitQueue;
-
-/** A callback, or a part of one, that takes time: a generator that yields {@link HostStep}s. */
-export type Steps<T> = Generator<HostStep, T, void>;
+import type { Steps } from "./wait.js";
 
 /** What a callback may know and say of the moment it is called at. */
 export interface DeviceCall {

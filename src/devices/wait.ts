@@ -1,6 +1,11 @@
 /** What driver code waits for: queues, and locks made of them. In simulated time. */
 import { ShootdownError } from "../errors.js";
-import type { Steps } from "./types.js";
+
+/** What takes time: so many ns, or until a queue is woken. Whoever waited looks again itself. */
+export type HostStep = number | WaitQueue;
+
+/** A callback, or a part of one, that takes time: a generator that yields {@link HostStep}s. */
+export type Steps<T> = Generator<HostStep, T, void>;
 
 /** Wakes whoever is parked for a key, and voids answers to park that were not taken yet. */
 export type Waker = (key: number) => void;

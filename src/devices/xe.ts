@@ -1,11 +1,11 @@
 /**
- * xe (drivers/gpu/drm/xe, 2026): an interval whose invalidation has two passes. The first starts the
- * flush of the GPU's TLB; the second waits for it. With several GPUs the flushes go on side by side.
+ * xe (drivers/gpu/drm/xe, 2026): an interval whose invalidation has two passes. The first starts
+ * the flush of the GPU's TLB; the second waits for it. Flushes of several GPUs go on side by side.
  */
 import type { HmmSpace } from "../hmm/space.js";
 import type { NotifierRange, SubscriberHandle } from "../notifiers/types.js";
 import { Mirror, type MirrorOptions } from "./mirror.js";
-import type { Steps } from "./types.js";
+import type { Steps } from "./wait.js";
 
 /** Its parameters. */
 export interface XeOptions extends MirrorOptions {

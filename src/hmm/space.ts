@@ -1,6 +1,6 @@
 /**
- * What drivers that mirror an mm share: its MMU notifiers, told by the machine's own operations; its
- * page table, as software reads it; whose memory a device page is; and what pages contain.
+ * What drivers that mirror an mm share: its MMU notifiers, told by the machine's own operations;
+ * its page table, as software reads it; whose memory a device page is; and what pages contain.
  */
 import * as abi from "../core/abi.js";
 import { BASE } from "../core/core.js";
@@ -8,8 +8,8 @@ import { FRAME, MM, SYS } from "../core/layout.js";
 import { ArgumentError } from "../errors.js";
 import { pagesOf } from "../core/geometry.js";
 import type { HostDevice } from "../devices/device.js";
-import type { DeviceOps, Steps } from "../devices/types.js";
-import type { WaitQueue } from "../devices/wait.js";
+import type { DeviceOps } from "../devices/types.js";
+import type { Steps, WaitQueue } from "../devices/wait.js";
 import type { Machine } from "../machine.js";
 import { MmuNotifiers, type NotifierEra } from "../notifiers/mmu-notifiers.js";
 import type {

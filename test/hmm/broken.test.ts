@@ -89,15 +89,18 @@ describe("what broken mirrors do", () => {
     expect(machine.hazard).toBeNull();
   });
 
-  test("the quirk: a page behind the range is dropped as well, and only faulted in again", async () => {
-    for (const strict of [false, true]) {
-      const { machine, device, from } = await scene({ strict });
-      device.finish(device.read(AT, END));
-      machine.submit(OTHER, "madvise", { start: AT, end: AT + 4 }, { at: from });
-      machine.advance();
-      expect(device.table.has(AT + 4)).toBe(!strict);
-      expect(device.finish(device.read(AT + 4, END))).toMatchObject({ faults: strict ? 1 : 0 });
-      expect(machine.hazard).toBeNull();
-    }
-  });
+  test(
+    "the quirk: a page behind the range is dropped as well, and only " + "faulted in again",
+    async () => {
+      for (const strict of [false, true]) {
+        const { machine, device, from } = await scene({ strict });
+        device.finish(device.read(AT, END));
+        machine.submit(OTHER, "madvise", { start: AT, end: AT + 4 }, { at: from });
+        machine.advance();
+        expect(device.table.has(AT + 4)).toBe(!strict);
+        expect(device.finish(device.read(AT + 4, END))).toMatchObject({ faults: strict ? 1 : 0 });
+        expect(machine.hazard).toBeNull();
+      }
+    },
+  );
 });

@@ -26,26 +26,29 @@ const say = ({ event, start, end, blockable }: NotifierRange): string =>
   `${event} ${start.toString(16)}-${end.toString(16)}${blockable ? "" : " non-blocking"}`;
 
 describe("what a device is told", () => {
-  test("start and end of a bracket, its event and range; pages are there at start, not at end", async () => {
-    const { machine, mm } = await rig();
-    machine.mapNow(mm, 0x100, 0x110, RW);
-    machine.submit(APP, "populate.write", { start: 0x100, end: 0x104 });
-    machine.advance();
-    const heard: string[] = [];
-    const isThere = () => machine.walk(mm, 0x101) !== null;
-    machine.attachDevice(mm, {
-      rangeStart: (range) => {
-        heard.push(`start ${say(range)} ${isThere()}`);
-        return true;
-      },
-      rangeEnd: (range) => {
-        heard.push(`end ${say(range)} ${isThere()}`);
-      },
-    });
-    machine.submit(APP, "madvise", { start: 0x100, end: 0x104 });
-    expect(machine.advance()).toBe("idle");
-    expect(heard).toEqual(["start CLEAR 100-104 true", "end CLEAR 100-104 false"]);
-  });
+  test(
+    "start and end of a bracket, its event and range; pages are there at " + "start, not at end",
+    async () => {
+      const { machine, mm } = await rig();
+      machine.mapNow(mm, 0x100, 0x110, RW);
+      machine.submit(APP, "populate.write", { start: 0x100, end: 0x104 });
+      machine.advance();
+      const heard: string[] = [];
+      const isThere = () => machine.walk(mm, 0x101) !== null;
+      machine.attachDevice(mm, {
+        rangeStart: (range) => {
+          heard.push(`start ${say(range)} ${isThere()}`);
+          return true;
+        },
+        rangeEnd: (range) => {
+          heard.push(`end ${say(range)} ${isThere()}`);
+        },
+      });
+      machine.submit(APP, "madvise", { start: 0x100, end: 0x104 });
+      expect(machine.advance()).toBe("idle");
+      expect(heard).toEqual(["start CLEAR 100-104 true", "end CLEAR 100-104 false"]);
+    },
+  );
 
   const rows = SITE_RUNS.map((run) => [`${run.row}${run.part}`, run.operation, run] as const);
   test.each(rows)("row %s, %s: every bracket, as it was opened", async (_row, operation, run) => {
@@ -111,27 +114,30 @@ describe("what a device is told", () => {
     },
   );
 
-  test("release comes before what the teardown unmaps, and the device is told of that, too", async () => {
-    const { machine, mm } = await rig({ geometry: { cpus: 1 } });
-    machine.mapNow(mm, 0x100, 0x104, RW);
-    const heard: string[] = [];
-    const device = machine.attachDevice(mm, {
-      rangeStart: (range) => {
-        heard.push(say(range));
-        return true;
-      },
-      release: () => {
-        heard.push("release");
-      },
-    });
-    machine.submit(APP, "write", { vpn: 0x100 });
-    machine.submit(APP, "exit");
-    expect(machine.advance()).toBe("idle");
-    expect(heard).toEqual(["release", "UNMAP 0-1000000000"]);
-    expect(device.counters).toMatchObject({ releases: 1, starts: 1, ends: 1 });
-    // It has no mm any more.
-    expect(device.use(0x100, { frame: 1, generation: 0 }, false)).toBe(false);
-  });
+  test(
+    "release comes before what the teardown unmaps, and the device is told " + "of that, too",
+    async () => {
+      const { machine, mm } = await rig({ geometry: { cpus: 1 } });
+      machine.mapNow(mm, 0x100, 0x104, RW);
+      const heard: string[] = [];
+      const device = machine.attachDevice(mm, {
+        rangeStart: (range) => {
+          heard.push(say(range));
+          return true;
+        },
+        release: () => {
+          heard.push("release");
+        },
+      });
+      machine.submit(APP, "write", { vpn: 0x100 });
+      machine.submit(APP, "exit");
+      expect(machine.advance()).toBe("idle");
+      expect(heard).toEqual(["release", "UNMAP 0-1000000000"]);
+      expect(device.counters).toMatchObject({ releases: 1, starts: 1, ends: 1 });
+      // It has no mm any more.
+      expect(device.use(0x100, { frame: 1, generation: 0 }, false)).toBe(false);
+    },
+  );
 
   test("the owner of the thread whose operation it is, at MIGRATE and EXCLUSIVE", async () => {
     const { machine, mm } = await rig();
@@ -200,19 +206,22 @@ async function outcome(spend: number | "generator" | "none"): Promise<[string, n
 }
 
 describe("what a callback may answer", () => {
-  test("same bytes and times with callbacks that do nothing, by value or as a generator", async () => {
-    const plain = await outcome("none");
-    expect(await outcome(0)).toEqual(plain);
-    const [state, times, { steps, ...counters }] = (await outcome("generator")) as [
-      string,
-      number[],
-      Record<string, number>,
-    ];
-    // A generator is asked once more per yield.
-    expect([state, times]).toEqual(plain.slice(0, 2));
-    expect(plain[2]).toMatchObject(counters);
-    expect(steps).toBeGreaterThanOrEqual(0);
-  });
+  test(
+    "same bytes and times with callbacks that do nothing, by value or as a " + "generator",
+    async () => {
+      const plain = await outcome("none");
+      expect(await outcome(0)).toEqual(plain);
+      const [state, times, { steps, ...counters }] = (await outcome("generator")) as [
+        string,
+        number[],
+        Record<string, number>,
+      ];
+      // A generator is asked once more per yield.
+      expect([state, times]).toEqual(plain.slice(0, 2));
+      expect(plain[2]).toMatchObject(counters);
+      expect(steps).toBeGreaterThanOrEqual(0);
+    },
+  );
 
   test("the time it takes is the initiator's, once per bracket", async () => {
     const [state, times] = await outcome(0);
@@ -234,38 +243,41 @@ describe("what a callback may answer", () => {
     expect(machine.now(APP)).toBe(times[APP]);
   });
 
-  test("a non-blocking bracket can be refused: nothing is dropped, who was told hears of the end", async () => {
-    const { machine, mm } = await rig();
-    machine.mapNow(mm, 0x100, 0x110, RW);
-    machine.submit(APP, "populate.write", { start: 0x100, end: 0x104 });
-    machine.advance();
-    const ends: string[] = [];
-    const willing = machine.attachDevice(mm, {
-      rangeStart: () => true,
-      rangeEnd: (range) => {
-        ends.push(`willing ${say(range)}`);
-      },
-    });
-    const refusing = machine.attachDevice(mm, {
-      rangeStart: ({ blockable }) => blockable,
-      rangeEnd: (range) => {
-        ends.push(`refusing ${say(range)}`);
-      },
-    });
-    const mirror = machine.attach("mirroring", mm);
-    machine.submit(APP, "oom.reap", { start: 0x100, end: 0x104 });
-    expect(machine.advance()).toBe("idle");
-    expect(machine.walk(mm, 0x100)).not.toBeNull();
-    expect(ends).toEqual(["willing CLEAR 100-104 non-blocking"]);
-    expect([willing.counters.refused, refusing.counters.refused]).toEqual([0, 1]);
-    // The next bracket is like any other: the mirror's count is back at 0, so it can be filled.
-    refusing.detach();
-    machine.submitAccess(mirror, "mirroring", 0x100, false);
-    machine.submit(APP, "oom.reap", { start: 0x100, end: 0x104 }, { at: machine.now(APP) + 1e6 });
-    expect(machine.advance()).toBe("idle");
-    expect(machine.walk(mm, 0x100)).toBeNull();
-    expect(machine.hazard).toBeNull();
-  });
+  test(
+    "a non-blocking bracket can be refused: nothing is dropped, who was " + "told hears of the end",
+    async () => {
+      const { machine, mm } = await rig();
+      machine.mapNow(mm, 0x100, 0x110, RW);
+      machine.submit(APP, "populate.write", { start: 0x100, end: 0x104 });
+      machine.advance();
+      const ends: string[] = [];
+      const willing = machine.attachDevice(mm, {
+        rangeStart: () => true,
+        rangeEnd: (range) => {
+          ends.push(`willing ${say(range)}`);
+        },
+      });
+      const refusing = machine.attachDevice(mm, {
+        rangeStart: ({ blockable }) => blockable,
+        rangeEnd: (range) => {
+          ends.push(`refusing ${say(range)}`);
+        },
+      });
+      const mirror = machine.attach("mirroring", mm);
+      machine.submit(APP, "oom.reap", { start: 0x100, end: 0x104 });
+      expect(machine.advance()).toBe("idle");
+      expect(machine.walk(mm, 0x100)).not.toBeNull();
+      expect(ends).toEqual(["willing CLEAR 100-104 non-blocking"]);
+      expect([willing.counters.refused, refusing.counters.refused]).toEqual([0, 1]);
+      // The next bracket is like any other: the mirror's count is back at 0, so it can be filled.
+      refusing.detach();
+      machine.submitAccess(mirror, "mirroring", 0x100, false);
+      machine.submit(APP, "oom.reap", { start: 0x100, end: 0x104 }, { at: machine.now(APP) + 1e6 });
+      expect(machine.advance()).toBe("idle");
+      expect(machine.walk(mm, 0x100)).toBeNull();
+      expect(machine.hazard).toBeNull();
+    },
+  );
 
   test("refusing a blockable one is counted, and has no effect", async () => {
     const { machine, mm } = await rig();
@@ -343,37 +355,40 @@ describe("what a callback may answer", () => {
     expect((await run(true)) - (await run(false))).toBe(4);
   });
 
-  test("a callback that waits for a lock of the driver goes on when the thread lets it go", async () => {
-    const { machine, mm } = await rig();
-    machine.mapNow(mm, 0x100, 0x110, RW);
-    machine.submit(APP, "write", { vpn: 0x100 });
-    machine.advance();
-    const lock: DriverLock = machine.hosts.lock("user");
-    const order: string[] = [];
-    machine.attachDevice(mm, {
-      *rangeStart() {
-        order.push("callback");
+  test(
+    "a callback that waits for a lock of the driver goes on when the " + "thread lets it go",
+    async () => {
+      const { machine, mm } = await rig();
+      machine.mapNow(mm, 0x100, 0x110, RW);
+      machine.submit(APP, "write", { vpn: 0x100 });
+      machine.advance();
+      const lock: DriverLock = machine.hosts.lock("user");
+      const order: string[] = [];
+      machine.attachDevice(mm, {
+        *rangeStart() {
+          order.push("callback");
+          yield* lock.acquire();
+          order.push("callback has it");
+          lock.release();
+          return true;
+        },
+      });
+      const from = machine.now(APP);
+      const thread = machine.startThread(WORKER, mm, function* (): ThreadSteps<string> {
         yield* lock.acquire();
-        order.push("callback has it");
+        yield 50_000;
+        order.push("thread lets it go");
         lock.release();
-        return true;
-      },
-    });
-    const from = machine.now(APP);
-    const thread = machine.startThread(WORKER, mm, function* (): ThreadSteps<string> {
-      yield* lock.acquire();
-      yield 50_000;
-      order.push("thread lets it go");
-      lock.release();
-      return "done";
-    });
-    machine.submit(APP, "munmap", { start: 0x100, end: 0x101 }, { at: from + 1_000 });
-    expect(machine.advance()).toBe("idle");
-    expect(order).toEqual(["callback", "thread lets it go", "callback has it"]);
-    expect([thread.isDone, thread.result]).toEqual([true, "done"]);
-    expect(machine.now(APP)).toBeGreaterThanOrEqual(thread.doneAt!);
-    expect([lock.isHeld, lock.contended]).toEqual([false, 1]);
-  });
+        return "done";
+      });
+      machine.submit(APP, "munmap", { start: 0x100, end: 0x101 }, { at: from + 1_000 });
+      expect(machine.advance()).toBe("idle");
+      expect(order).toEqual(["callback", "thread lets it go", "callback has it"]);
+      expect([thread.isDone, thread.result]).toEqual([true, "done"]);
+      expect(machine.now(APP)).toBeGreaterThanOrEqual(thread.doneAt!);
+      expect([lock.isHeld, lock.contended]).toEqual([false, 1]);
+    },
+  );
 
   test("who is never woken is part of a deadlock", async () => {
     const { machine, mm } = await rig();

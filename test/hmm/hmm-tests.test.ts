@@ -66,16 +66,20 @@ describe("reading and writing", () => {
     expect(loaded(f)).toEqual(words());
   });
 
-  test("anon_write_prot: read-only maps zero pages; a write is EPERM, and replaces them after mprotect", async () => {
-    const f = await hmm();
-    map(f, R);
-    expect(read(f, AT, AT + 1)).toMatchObject({ status: "OK", faults: 1, data: [0] });
-    expect(write(f, words())).toMatchObject({ status: "EPERM", cpages: 0 });
-    expect(loaded(f)).toEqual(words().map(() => 0));
-    run(f, "mprotect", { start: AT, end: END, prot: RW });
-    expect(write(f, words())).toMatchObject({ ...OK, faults: 1 });
-    expect(loaded(f)).toEqual(words());
-  });
+  test(
+    "anon_write_prot: read-only maps zero pages; a write is EPERM, and " +
+      "replaces them after mprotect",
+    async () => {
+      const f = await hmm();
+      map(f, R);
+      expect(read(f, AT, AT + 1)).toMatchObject({ status: "OK", faults: 1, data: [0] });
+      expect(write(f, words())).toMatchObject({ status: "EPERM", cpages: 0 });
+      expect(loaded(f)).toEqual(words().map(() => 0));
+      run(f, "mprotect", { start: AT, end: END, prot: RW });
+      expect(write(f, words())).toMatchObject({ ...OK, faults: 1 });
+      expect(loaded(f)).toEqual(words());
+    },
+  );
 
   /** A child with its own device file, which runs where the driver's threads do not. */
   async function child(f: Fixture): Promise<Fixture> {
@@ -124,19 +128,23 @@ describe("reading and writing", () => {
     expect(f.space.load(APP, AT)).toBe(7);
   });
 
-  test("file_read, file_write: what the device writes is in the file, also where it is mapped again", async () => {
-    const f = await hmm();
-    map(f, RW | SHARED, words());
-    expect(read(f)).toMatchObject({ ...OK, faults: 1, data: words() });
-    // They were writable when it asked to read.
-    expect(write(f, words(PAGES, 201))).toMatchObject({ ...OK, faults: 0 });
-    const frame = f.space.entry(AT).frame;
-    run(f, "writeback", { start: AT, end: AT + 1 });
-    expect(f.space.entry(AT)).toMatchObject({ frame });
-    // Clean and read-only: the device has to ask again before it writes.
-    expect(write(f, [999])).toMatchObject({ status: "OK", faults: 1 });
-    expect(f.space.load(APP, AT)).toBe(999);
-  });
+  test(
+    "file_read, file_write: what the device writes is in the file, also " +
+      "where it is mapped again",
+    async () => {
+      const f = await hmm();
+      map(f, RW | SHARED, words());
+      expect(read(f)).toMatchObject({ ...OK, faults: 1, data: words() });
+      // They were writable when it asked to read.
+      expect(write(f, words(PAGES, 201))).toMatchObject({ ...OK, faults: 0 });
+      const frame = f.space.entry(AT).frame;
+      run(f, "writeback", { start: AT, end: AT + 1 });
+      expect(f.space.entry(AT)).toMatchObject({ frame });
+      // Clean and read-only: the device has to ask again before it writes.
+      expect(write(f, [999])).toMatchObject({ status: "OK", faults: 1 });
+      expect(f.space.load(APP, AT)).toBe(999);
+    },
+  );
 
   test("anon_read_multiple: a new mapping at the same addresses, again and again", async () => {
     const f = await hmm();
@@ -172,17 +180,21 @@ describe("migration to the device", () => {
     expect(loaded(f)).toEqual(words());
   });
 
-  test("migrate_fault: a CPU brings pages back, and they go again, some from here, some from there", async () => {
-    const f = await hmm();
-    map(f, RW, words());
-    expect(toDevice(f)).toMatchObject(OK);
-    expect(loaded(f, PAGES / 2)).toEqual(words(PAGES / 2));
-    expect(isDevice(f, AT)).toBe(false);
-    expect(f.device.table.has(AT)).toBe(false);
-    expect(isDevice(f, END - 1)).toBe(true);
-    expect(toDevice(f)).toEqual({ ...OK, faults: 0, data: words() });
-    expect(loaded(f)).toEqual(words());
-  });
+  test(
+    "migrate_fault: a CPU brings pages back, and they go again, some from " +
+      "here, some from there",
+    async () => {
+      const f = await hmm();
+      map(f, RW, words());
+      expect(toDevice(f)).toMatchObject(OK);
+      expect(loaded(f, PAGES / 2)).toEqual(words(PAGES / 2));
+      expect(isDevice(f, AT)).toBe(false);
+      expect(f.device.table.has(AT)).toBe(false);
+      expect(isDevice(f, END - 1)).toBe(true);
+      expect(toDevice(f)).toEqual({ ...OK, faults: 0, data: words() });
+      expect(loaded(f)).toEqual(words());
+    },
+  );
 
   test("migrate_release: the driver withdraws its memory, and the data survive", async () => {
     const f = await hmm();
@@ -211,26 +223,29 @@ describe("migration to the device", () => {
     expect(f.machine.counters().framesAllocated).toBe(f.machine.counters().framesFreed);
   });
 
-  test("migrate_mixed: PROT_NONE and holes are EINVAL; zero, ro and rw pages go; another's stay", async () => {
-    const f = await hmm2();
-    const { device, other, space } = f;
-    map(f);
-    run(f, "mprotect", { start: AT, end: AT + 1, prot: 0 });
-    run(f, "munmap", { start: AT + 1, end: AT + 2 });
-    space.load(APP, AT + 2); // the zero page
-    run(f, "mprotect", { start: AT + 2, end: AT + 3, prot: R });
-    space.store(APP, AT + 3, 3);
-    run(f, "mprotect", { start: AT + 3, end: AT + 4, prot: R });
-    space.store(APP, AT + 4, 4);
-    space.store(APP, AT + 5, 5);
-    expect(toDevice(f, AT, AT + 2)).toMatchObject({ status: "EINVAL", cpages: 0 });
-    expect(toDevice(f, AT + 1, AT + 3)).toMatchObject({ status: "EINVAL", cpages: 0 });
-    expect(other.finish(other.migrateToDevice(AT + 5, AT + 6))).toMatchObject({ data: [5] });
-    expect(toDevice(f, AT + 2, AT + 5)).toMatchObject({ status: "OK", data: [0, 3, 4] });
-    expect(toDevice(f, AT + 5, AT + 6)).toMatchObject({ status: "ENOENT", cpages: 0 });
-    expect(device.table.has(AT + 5)).toBe(false);
-    expect([3, 4, 5].map((i) => space.load(APP, AT + i))).toEqual([3, 4, 5]);
-  });
+  test(
+    "migrate_mixed: PROT_NONE and holes are EINVAL; zero, ro and rw pages " + "go; another's stay",
+    async () => {
+      const f = await hmm2();
+      const { device, other, space } = f;
+      map(f);
+      run(f, "mprotect", { start: AT, end: AT + 1, prot: 0 });
+      run(f, "munmap", { start: AT + 1, end: AT + 2 });
+      space.load(APP, AT + 2); // the zero page
+      run(f, "mprotect", { start: AT + 2, end: AT + 3, prot: R });
+      space.store(APP, AT + 3, 3);
+      run(f, "mprotect", { start: AT + 3, end: AT + 4, prot: R });
+      space.store(APP, AT + 4, 4);
+      space.store(APP, AT + 5, 5);
+      expect(toDevice(f, AT, AT + 2)).toMatchObject({ status: "EINVAL", cpages: 0 });
+      expect(toDevice(f, AT + 1, AT + 3)).toMatchObject({ status: "EINVAL", cpages: 0 });
+      expect(other.finish(other.migrateToDevice(AT + 5, AT + 6))).toMatchObject({ data: [5] });
+      expect(toDevice(f, AT + 2, AT + 5)).toMatchObject({ status: "OK", data: [0, 3, 4] });
+      expect(toDevice(f, AT + 5, AT + 6)).toMatchObject({ status: "ENOENT", cpages: 0 });
+      expect(device.table.has(AT + 5)).toBe(false);
+      expect([3, 4, 5].map((i) => space.load(APP, AT + i))).toEqual([3, 4, 5]);
+    },
+  );
 
   test("forced allocation failures: nothing goes, nothing is lost", async () => {
     const f = await hmm();
@@ -315,32 +330,38 @@ describe("snapshots", () => {
     expect(device.counters.faults).toBe(0);
   });
 
-  test("compound: all pages of a huge one at the same level, before and after mprotect", async () => {
-    const f = await hmm();
-    f.machine.mapNow(f.mm, AT, AT + 512, RW);
-    run(f, "fault.huge", { vpn: AT });
-    const all = (what: string) => Array.from({ length: 512 }, () => what);
-    const { device } = f;
-    expect(device.finish(device.snapshot(AT, AT + 512))).toEqual(all("PMD WRITE"));
-    run(f, "mprotect", { start: AT, end: AT + 512, prot: R });
-    expect(device.finish(device.snapshot(AT, AT + 512))).toEqual(all("PMD READ"));
-  });
+  test(
+    "compound: all pages of a huge one at the same level, before and after " + "mprotect",
+    async () => {
+      const f = await hmm();
+      f.machine.mapNow(f.mm, AT, AT + 512, RW);
+      run(f, "fault.huge", { vpn: AT });
+      const all = (what: string) => Array.from({ length: 512 }, () => what);
+      const { device } = f;
+      expect(device.finish(device.snapshot(AT, AT + 512))).toEqual(all("PMD WRITE"));
+      run(f, "mprotect", { start: AT, end: AT + 512, prot: R });
+      expect(device.finish(device.snapshot(AT, AT + 512))).toEqual(all("PMD READ"));
+    },
+  );
 });
 
 describe("two devices, and exclusive access", () => {
-  test("double_map: one migrates, the other's entries go, and it reads the right data", async () => {
-    const f = await hmm2();
-    const { device, other } = f;
-    map(f, RW, words());
-    expect(read(f)).toMatchObject({ ...OK, data: words() });
-    expect(other.finish(other.read(AT, END))).toMatchObject({ ...OK, data: words() });
-    expect(other.finish(other.migrateToDevice(AT, END))).toMatchObject(OK);
-    expect(device.table.size).toBe(0);
-    expect(read(f)).toMatchObject({ ...OK, faults: 1, data: words() });
-    expect(other.table.size).toBe(0);
-    device.finish(device.migrateToDevice(AT, END));
-    expect(loaded(f)).toEqual(words());
-  });
+  test(
+    "double_map: one migrates, the other's entries go, and it reads the " + "right data",
+    async () => {
+      const f = await hmm2();
+      const { device, other } = f;
+      map(f, RW, words());
+      expect(read(f)).toMatchObject({ ...OK, data: words() });
+      expect(other.finish(other.read(AT, END))).toMatchObject({ ...OK, data: words() });
+      expect(other.finish(other.migrateToDevice(AT, END))).toMatchObject(OK);
+      expect(device.table.size).toBe(0);
+      expect(read(f)).toMatchObject({ ...OK, faults: 1, data: words() });
+      expect(other.table.size).toBe(0);
+      device.finish(device.migrateToDevice(AT, END));
+      expect(loaded(f)).toEqual(words());
+    },
+  );
 
   test("exclusive: the CPU takes it back, and the device has noticed", async () => {
     const f = await hmm();

@@ -71,55 +71,61 @@ function run(at: Place, name: string, args: Record<string, number>, when = now(a
 }
 
 describe.each(MIRRORS)("%s", (_name, make) => {
-  test("reads and writes what the process has; entries go with a bracket, and come back", async () => {
-    const at = await place();
-    const mirror = await make(at.space);
-    expect(mirror.finish(mirror.read(AT, END))).toMatchObject({ status: "OK", data: words() });
-    const { counters } = mirror;
-    expect(counters.rounds).toBeGreaterThan(0);
-    mirror.finish(mirror.write(AT, [70, 71]));
-    expect([0, 1].map((i) => at.space.load(APP, AT + i))).toEqual([70, 71]);
-    at.machine.submit(OTHER, "madvise", { start: AT, end: AT + 2 }, { at: now(at) });
-    at.machine.finish(OTHER);
-    expect(mirror.table.has(AT)).toBe(false);
-    expect(counters.callbacks).toBeGreaterThan(0);
-    at.machine.advance();
-    const after = mirror.finish(mirror.read(AT, END));
-    expect(after).toMatchObject({ status: "OK", data: [0, 0, ...words().slice(2)] });
-    run(at, "munmap", { start: AT, end: END });
-    expect(mirror.finish(mirror.read(AT, END))).toMatchObject({ status: "EFAULT", cpages: 0 });
-    at.machine.advance();
-    mirror.close();
-    expect(at.machine.hazard).toBeNull();
-  });
-
-  test("random operations of the process while it reads and writes: no hazard, and an end", async () => {
-    const first = canonicalSeed(only ?? 1);
-    for (let i = 0n; i < (only === undefined ? 15n : 1n); i++) {
-      const random = new Random(first + i);
+  test(
+    "reads and writes what the process has; entries go with a bracket, and " + "come back",
+    async () => {
       const at = await place();
       const mirror = await make(at.space);
-      const from = now(at);
-      for (let k = 0; k < 6; k++) {
-        const start = AT + random.below(PAGES);
-        const end = Math.min(END, start + random.between(1, 8));
-        const when = from + random.below(60_000);
-        const operations = ["madvise", "mprotect", "migrate.pages", "oom.reap", "make.exclusive"];
-        const name = random.pick(operations);
-        const args: Record<string, number> = { start, end };
-        if (name === "mprotect") args["prot"] = random.pick([R, RW]);
-        at.machine.submit(OTHER, name, args, { at: when });
-        if (random.chance(50)) mirror.read(start, end, { at: when });
-        else mirror.write(start, words(end - start), { at: when });
-        at.machine.submit(APP, "write", { vpn: start }, { at: when });
+      expect(mirror.finish(mirror.read(AT, END))).toMatchObject({ status: "OK", data: words() });
+      const { counters } = mirror;
+      expect(counters.rounds).toBeGreaterThan(0);
+      mirror.finish(mirror.write(AT, [70, 71]));
+      expect([0, 1].map((i) => at.space.load(APP, AT + i))).toEqual([70, 71]);
+      at.machine.submit(OTHER, "madvise", { start: AT, end: AT + 2 }, { at: now(at) });
+      at.machine.finish(OTHER);
+      expect(mirror.table.has(AT)).toBe(false);
+      expect(counters.callbacks).toBeGreaterThan(0);
+      at.machine.advance();
+      const after = mirror.finish(mirror.read(AT, END));
+      expect(after).toMatchObject({ status: "OK", data: [0, 0, ...words().slice(2)] });
+      run(at, "munmap", { start: AT, end: END });
+      expect(mirror.finish(mirror.read(AT, END))).toMatchObject({ status: "EFAULT", cpages: 0 });
+      at.machine.advance();
+      mirror.close();
+      expect(at.machine.hazard).toBeNull();
+    },
+  );
+
+  test(
+    "random operations of the process while it reads and writes: no " + "hazard, and an end",
+    async () => {
+      const first = canonicalSeed(only ?? 1);
+      for (let i = 0n; i < (only === undefined ? 15n : 1n); i++) {
+        const random = new Random(first + i);
+        const at = await place();
+        const mirror = await make(at.space);
+        const from = now(at);
+        for (let k = 0; k < 6; k++) {
+          const start = AT + random.below(PAGES);
+          const end = Math.min(END, start + random.between(1, 8));
+          const when = from + random.below(60_000);
+          const operations = ["madvise", "mprotect", "migrate.pages", "oom.reap", "make.exclusive"];
+          const name = random.pick(operations);
+          const args: Record<string, number> = { start, end };
+          if (name === "mprotect") args["prot"] = random.pick([R, RW]);
+          at.machine.submit(OTHER, name, args, { at: when });
+          if (random.chance(50)) mirror.read(start, end, { at: when });
+          else mirror.write(start, words(end - start), { at: when });
+          at.machine.submit(APP, "write", { vpn: start }, { at: when });
+        }
+        const seed = `seed ${seedText(first + i)}; SHOOTDOWN_SEED=… npx vitest run ${FILE}`;
+        expect(at.machine.advance(), seed).toBe("idle");
+        for (let page = AT; page < END; page++) mirror.peek(page);
+        expect(at.machine.hazard, seed).toBeNull();
+        expect(mirror.lock.isHeld, seed).toBe(false);
       }
-      const seed = `seed ${seedText(first + i)}; SHOOTDOWN_SEED=… npx vitest run ${FILE}`;
-      expect(at.machine.advance(), seed).toBe("idle");
-      for (let page = AT; page < END; page++) mirror.peek(page);
-      expect(at.machine.hazard, seed).toBeNull();
-      expect(mirror.lock.isHeld, seed).toBe(false);
-    }
-  });
+    },
+  );
 });
 
 describe("nouveau", () => {
@@ -159,20 +165,23 @@ describe("amdgpu gfx", () => {
     }
   });
 
-  test("buffers of one device share a lock; pages that cannot be had in time are EAGAIN", async () => {
-    const at = await place();
-    const lock = at.machine.hosts.lock("device");
-    const one = withRegion(new AmdgpuGfx(at.space, WORKER, { userLock: lock, timeout: 1_000 }));
-    const two = withRegion(new AmdgpuGfx(at.space, APP, { userLock: lock }));
-    expect(one.lock).toBe(two.lock);
-    // Somebody invalidates it all the time.
-    for (let i = 0; i < 20; i++) {
-      at.machine.submit(OTHER, "madvise", { start: AT, end: END }, { at: now(at) });
-    }
-    const thread = one.submit(AT, END, 1_000, WORKER, { at: now(at) + 5_000 });
-    at.machine.advance();
-    expect(thread.result).toBe("EAGAIN");
-  });
+  test(
+    "buffers of one device share a lock; pages that cannot be had in time " + "are EAGAIN",
+    async () => {
+      const at = await place();
+      const lock = at.machine.hosts.lock("device");
+      const one = withRegion(new AmdgpuGfx(at.space, WORKER, { userLock: lock, timeout: 1_000 }));
+      const two = withRegion(new AmdgpuGfx(at.space, APP, { userLock: lock }));
+      expect(one.lock).toBe(two.lock);
+      // Somebody invalidates it all the time.
+      for (let i = 0; i < 20; i++) {
+        at.machine.submit(OTHER, "madvise", { start: AT, end: END }, { at: now(at) });
+      }
+      const thread = one.submit(AT, END, 1_000, WORKER, { at: now(at) + 5_000 });
+      at.machine.advance();
+      expect(thread.result).toBe("EAGAIN");
+    },
+  );
 });
 
 describe("amdgpu hsa", () => {
@@ -202,13 +211,17 @@ describe("amdgpu old", () => {
     return { unbalanced: old.unbalanced, ended, result: thread.result };
   };
 
-  test("S16: it refuses and is told of the end: its lock is unbalanced, and submissions wait for ever", async () => {
-    expect(await reap({ faults: "strict" })).toEqual({
-      unbalanced: 1,
-      ended: "deadlock",
-      result: undefined,
-    });
-  });
+  test(
+    "S16: it refuses and is told of the end: its lock is unbalanced, and " +
+      "submissions wait for ever",
+    async () => {
+      expect(await reap({ faults: "strict" })).toEqual({
+        unbalanced: 1,
+        ended: "deadlock",
+        result: undefined,
+      });
+    },
+  );
 
   test("it is not told where the notifiers are mended", async () => {
     expect(await reap({ faults: "fixed" })).toEqual({
@@ -232,18 +245,21 @@ describe("amdgpu old", () => {
 });
 
 describe("mlx5 odp", () => {
-  test("children of an implicit region come with faults, and go when nothing of them is left", async () => {
-    const at = await place();
-    const mirror = new Mlx5Odp(at.space, WORKER, { implicitChunk: 4 });
-    expect(mirror.finish(mirror.read(AT, AT + 8))).toMatchObject({ status: "OK" });
-    expect(mirror.children).toEqual({ made: 2, destroyed: 0 });
-    run(at, "madvise", { start: AT, end: AT + 2 });
-    expect(mirror.children).toEqual({ made: 2, destroyed: 0 });
-    run(at, "madvise", { start: AT + 2, end: AT + 4 });
-    expect(mirror.children).toEqual({ made: 2, destroyed: 1 });
-    expect(mirror.finish(mirror.read(AT, AT + 8))).toMatchObject({ status: "OK" });
-    expect(mirror.children.made).toBe(3);
-  });
+  test(
+    "children of an implicit region come with faults, and go when nothing " + "of them is left",
+    async () => {
+      const at = await place();
+      const mirror = new Mlx5Odp(at.space, WORKER, { implicitChunk: 4 });
+      expect(mirror.finish(mirror.read(AT, AT + 8))).toMatchObject({ status: "OK" });
+      expect(mirror.children).toEqual({ made: 2, destroyed: 0 });
+      run(at, "madvise", { start: AT, end: AT + 2 });
+      expect(mirror.children).toEqual({ made: 2, destroyed: 0 });
+      run(at, "madvise", { start: AT + 2, end: AT + 4 });
+      expect(mirror.children).toEqual({ made: 2, destroyed: 1 });
+      expect(mirror.finish(mirror.read(AT, AT + 8))).toMatchObject({ status: "OK" });
+      expect(mirror.children.made).toBe(3);
+    },
+  );
 
   test("a region that is revoked is not mapped again", async () => {
     const at = await place();

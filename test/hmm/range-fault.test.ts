@@ -61,17 +61,20 @@ function outcome(at: Place, range: Partial<HmmRange>): HmmFound {
 }
 
 describe("statuses", () => {
-  test("OK: absent pages are faulted in, for reading or for writing, and only where asked", async () => {
-    const at = await place();
-    const need = (page: number) => (page === AT ? "write" : page === AT + 1 ? "read" : "none");
-    const { status, pages } = outcome(at, { end: AT + 3, need });
-    expect(status).toBe("OK");
-    expect(pages.map(({ valid, writable }) => [valid, writable])).toEqual([
-      [true, true],
-      [true, false],
-      [false, false],
-    ]);
-  });
+  test(
+    "OK: absent pages are faulted in, for reading or for writing, and only " + "where asked",
+    async () => {
+      const at = await place();
+      const need = (page: number) => (page === AT ? "write" : page === AT + 1 ? "read" : "none");
+      const { status, pages } = outcome(at, { end: AT + 3, need });
+      expect(status).toBe("OK");
+      expect(pages.map(({ valid, writable }) => [valid, writable])).toEqual([
+        [true, true],
+        [true, false],
+        [false, false],
+      ]);
+    },
+  );
 
   test("EPERM: written to where the mapping does not allow it, unless the entry does", async () => {
     const at = await place();

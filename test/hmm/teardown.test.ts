@@ -94,12 +94,16 @@ describe("anon_teardown", () => {
     for (const seed of seeds) expect(await teardown(seed)).toBeUndefined();
   }, 120_000);
 
-  test("also with the driver's own quirk, and where it refuses to be called without sleeping", async () => {
-    for (const seed of seeds.slice(0, 40)) {
-      expect(await teardown(seed, { strict: true })).toBeUndefined();
-      expect(await teardown(seed, { nonBlock: "refuse" })).toBeUndefined();
-    }
-  }, 120_000);
+  test(
+    "also with the driver's own quirk, and where it refuses to be called " + "without sleeping",
+    async () => {
+      for (const seed of seeds.slice(0, 40)) {
+        expect(await teardown(seed, { strict: true })).toBeUndefined();
+        expect(await teardown(seed, { nonBlock: "refuse" })).toBeUndefined();
+      }
+    },
+    120_000,
+  );
 
   test("same seed, same run", async () => {
     const run = async () => {

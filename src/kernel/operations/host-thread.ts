@@ -1,6 +1,6 @@
 /**
- * A kernel thread whose code is the host's: fault handlers of drivers, ioctls. The host says what it
- * does next; locks, faults and migrations are the kernel's own code, and cost what it costs.
+ * A kernel thread whose code is the host's: fault handlers of drivers, ioctls. The host says what
+ * it does next; locks, faults and migrations are the kernel's own code, and cost what it costs.
  */
 import * as abi from "../../core/abi.js";
 import { again, leave, op, type Program, repeat, unless, when } from "../../program/notation.js";
