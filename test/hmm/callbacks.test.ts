@@ -406,6 +406,47 @@ describe("what a callback may answer", () => {
     expect(machine.advance()).toBe("idle");
   });
 
+  test("who is woken before it sleeps does not sleep", async () => {
+    const { machine, mm } = await rig();
+    machine.mapNow(mm, 0x100, 0x110, RW);
+    const queue = machine.hosts.queue();
+    let begun = 0;
+    machine.attachDevice(mm, {
+      *rangeStart() {
+        begun++;
+        // Its CPU is behind: the thread comes before the answer is taken.
+        machine.startThread(APP, mm, function* (): ThreadSteps<void> {
+          queue.wake();
+          yield 0;
+        });
+        yield queue;
+        return true;
+      },
+    });
+    machine.submit(OTHER, "munmap", { start: 0x100, end: 0x101 }, { at: 1_000_000 });
+    expect(machine.advance()).toBe("idle");
+    expect(begun).toBe(1);
+  });
+
+  test("what a device uses is judged like any device's", async () => {
+    const { machine, mm } = await rig();
+    machine.mapNow(mm, 0x100, 0x110, RW);
+    machine.submit(APP, "write", { vpn: 0x100 });
+    machine.advance();
+    const device = machine.attachDevice(mm, {});
+    const { frame } = machine.walk(mm, 0x100)!;
+    const through = { frame, generation: 0 };
+    expect(device.use(0x100, through, false)).toBe(true);
+    expect(device.use(0x100, through, true)).toBe(true);
+    expect(device.use(0x100, { ...through, alone: true }, true)).toBe(true);
+    expect(machine.hazard).toBeNull();
+    machine.submit(APP, "madvise", { start: 0x100, end: 0x101 });
+    machine.advance();
+    expect(device.use(0x100, { ...through, alone: true }, true)).toBe(false);
+    expect(machine.hazard).toMatchObject({ code: abi.HZ_UAF, vpn: 0x100, frame });
+    expect(device.use(0x100, through, false)).toBe(false);
+  });
+
   test("a thread that throws gives back mmap_lock, and is over", async () => {
     const { machine, mm } = await rig();
     machine.mapNow(mm, 0x100, 0x110, RW);
