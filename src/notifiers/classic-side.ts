@@ -22,7 +22,7 @@ export class ClassicSide {
 
   /** False: the bracket is not open. */
   start(range: NotifierRange): boolean {
-    return atOnce(this.startSteps(range));
+    return this.list.isEmpty || atOnce(this.startSteps(range));
   }
 
   /** The same, with callbacks that take time. */
@@ -56,7 +56,7 @@ export class ClassicSide {
 
   /** Everybody is told of the end; before, if it `notifies`, its secondary TLB of the range. */
   end(range: NotifierRange, notifies: boolean): void {
-    atOnce(this.endSteps(range, notifies));
+    if (!this.list.isEmpty) atOnce(this.endSteps(range, notifies));
   }
 
   /** The same, with callbacks that take time. */
