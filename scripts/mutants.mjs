@@ -353,7 +353,7 @@ const OF_HOST = [
   ],
   ["host.ts", "isShared<F>() || (answer & abi.HOST_ANSWERED) == 0", "isShared<F>()"],
   ["host.ts", "  chargeNs(m, actor, clock.hostNs);\n", ""],
-  ["host.ts", "(answer & abi.HOST_FLAG) != 0 ? 1 : 0", "1"],
+  ["host.ts", "(answer & abi.HOST_FLAG) != 0 ? 1 : 0", "0"],
   ["host.ts", "    setReg(ctx, b, clock.hostY);\n", ""],
   ["host.ts", "clock.hostNs == key) clock.hostAnswer = 0;", "clock.hostNs == key) {}"],
   ["host.ts", "  wakeWaiters<Plain>(m, self, key);\n", ""],

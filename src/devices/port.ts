@@ -44,7 +44,9 @@ interface Pending {
 /** See the file comment. */
 export class HostPort {
   private readonly devices = new Map<number, HostDevice>();
-  private readonly threads: RunningThread<unknown>[] = [];
+  /** Those that have not begun, by the number their program knows them by. */
+  private readonly threads = new Map<number, RunningThread<unknown>>();
+  private started = 0;
   private readonly brackets: Brackets;
   /** By context: the thread it runs, the callback it is in the middle of. */
   private readonly running = new Map<number, RunningThread<unknown>>();
@@ -111,7 +113,9 @@ export class HostPort {
     const { core } = this.machine;
     const clock = (): number => core.read(CLOCK, core.clock(cpu), "now");
     const thread = new RunningThread(mm, cpu, owner, clock, body);
-    return { id: this.threads.push(thread) - 1, thread };
+    const id = this.started++;
+    this.threads.set(id, thread);
+    return { id, thread };
   }
 
   /** A queue that callbacks and threads of this machine can wait for. */
@@ -194,7 +198,12 @@ export class HostPort {
 
   private beginThread(context: number): void {
     const { core } = this.machine;
-    const thread = this.threads[core.readU64(core.ctx(context) + CTX.fields.r0.offset)];
+    const id = core.readU64(core.ctx(context) + CTX.fields.r0.offset);
+    const thread = this.threads.get(id);
+    if (thread === undefined) {
+      throw new ShootdownError("E_INTERNAL", `no thread has the number ${id}`, { context });
+    }
+    this.threads.delete(id);
     this.running.set(context, thread);
     this.answer(false);
   }

@@ -43,6 +43,7 @@ export class HmmSpace {
   readonly reopened: WaitQueue;
   /** The mm's place among the machine's devices. */
   readonly device: HostDevice;
+  private readonly id: number;
   /** Frames of device memory, and whose. */
   private readonly owners = new Map<number, { generation: number; owner: unknown }>();
   private readonly open = new WeakMap<NotifierRange, Bracket>();
@@ -52,6 +53,8 @@ export class HmmSpace {
     readonly mm: number,
     readonly notifiers: MmuNotifiers,
   ) {
+    const { core } = machine;
+    this.id = core.read(MM, core.mm(mm), "ctxId");
     this.reopened = machine.hosts.queue();
     this.device = machine.attachDevice(mm, this.ops());
   }
@@ -94,8 +97,8 @@ export class HmmSpace {
       secondary: (start, end) => {
         notifiers.invalidateSecondary(start, end);
       },
-      release: () => {
-        notifiers.exit();
+      *release() {
+        yield* notifiers.exitSteps() as Steps<void>;
         reopened.wake();
       },
     };
@@ -115,10 +118,11 @@ export class HmmSpace {
     return pagesOf(this.machine.geometry);
   }
 
-  /** mmget_not_zero would succeed. */
+  /** mmget_not_zero would succeed: it has not exited, and is not another one by now. */
   get isAlive(): boolean {
     const { core } = this.machine;
-    return core.read(MM, core.mm(this.mm), "users") > 0;
+    const row = core.mm(this.mm);
+    return core.read(MM, row, "ctxId") === this.id && core.read(MM, row, "users") > 0;
   }
 
   /** What the page table has for a page now; a huge entry as that of its part. */

@@ -13,6 +13,7 @@ import { Classic } from "./classic.js";
 import { ClassicSide } from "./classic-side.js";
 import { OpenBracket } from "./bracket.js";
 import { checkInterval, exited, failRange, ownRow } from "./fail.js";
+import { atOnce } from "./steps.js";
 import { IntervalMemory, type IntervalMemoryOptions } from "./interval-memory.js";
 import { IntervalSide } from "./interval-side.js";
 import { PostedCalls } from "./posted.js";
@@ -214,6 +215,11 @@ export class MmuNotifiers {
    * @throws ShootdownError E_DEADLOCK from a callback, E_EXITED the second time
    */
   exit(): void {
+    atOnce(this.exitSteps());
+  }
+
+  /** The same, step by step. */
+  *exitSteps(): CallbackSteps<void> {
     this.check();
     if (this.hasExited) throw exited();
     this.classics.srcu.checkMayWait("exit");
@@ -221,7 +227,7 @@ export class MmuNotifiers {
     this.hasExited = true;
     if (this.hasIntervals) {
       const range = new OpenBracket(this, 0, PAGE_LIMIT, "RELEASE", true, undefined);
-      if (this.side.invalidate(range)) this.side.end();
+      if (yield* this.side.steps(range)) this.side.end();
     }
     if (this.classics.list.isEmpty) return;
     const rows = [...this.classics.list.walk()];

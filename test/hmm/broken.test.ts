@@ -103,4 +103,26 @@ describe("what broken mirrors do", () => {
       }
     },
   );
+
+  test("exit waits for a driver that has its lock; its threads find no users any more (S30)", async () => {
+    const { machine, device, from } = await scene({});
+    device.finish(device.read(AT, END));
+    // The driver's threads are nobody's of the process.
+    machine.submit(WORKER, "exit", {}, { at: from });
+    const holder = device.run(
+      function* () {
+        yield* device.lock.acquire();
+        yield 500_000;
+        device.lock.release();
+      },
+      { at: from + 2_000 },
+    );
+    for (const cpu of [APP, OTHER]) machine.submit(cpu, "exit", {}, { at: from + 10_000 });
+    const late = device.read(AT, END, { at: from + 5_000_000 });
+    machine.advance();
+    expect(holder.isDone).toBe(true);
+    expect(device.table.size).toBe(0);
+    expect(late.result).toMatchObject({ status: "EINVAL", cpages: 0 });
+    expect(machine.hazard).toBeNull();
+  });
 });
