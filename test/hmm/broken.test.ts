@@ -104,7 +104,7 @@ describe("what broken mirrors do", () => {
     },
   );
 
-  test("exit waits for a driver that has its lock; its threads find no users any more (S30)", async () => {
+  test("exit waits for a driver that has its lock; later threads find no users (S30)", async () => {
     const { machine, device, from } = await scene({});
     device.finish(device.read(AT, END));
     // The driver's threads are nobody's of the process.
