@@ -24,7 +24,7 @@ import { Cpu, Ctx, Device, Mm, Task } from "./rows";
 import { chooseSlot, finishSwitch, loadSlot, markSwitch, setLazy, unlazy } from "./sched";
 import { chooseSharers } from "./replicas";
 import { forgetTold } from "./sharers";
-import { ENTRY_CLASSIC_RELEASE, entryOf, isFreed } from "./subscribers/rows";
+import { ENTRY_CLASSIC_RELEASE, entryOf, hasSubscribers, isFreed } from "./subscribers/rows";
 import { bracketIsOver } from "./subscribers/srcu";
 import { cpuAccess } from "./user-access";
 import { blocked, wakeWaiters } from "./wake";
@@ -169,8 +169,9 @@ function nextHook(m: usize, actor: u32, ctx: Ctx): u32 {
     ctx.cursor = <u16>dev.next;
     const pc: u32 = hook == abi.HOOK_START ? dev.hookStart
       : hook == abi.HOOK_END ? dev.hookEnd
-      : hook == abi.HOOK_RELEASE ? entryOf(m, id - 1, ENTRY_CLASSIC_RELEASE)
-      : dev.hookSecondary;
+      : hook == abi.HOOK_SECONDARY ? dev.hookSecondary
+      : hasSubscribers(m) ? entryOf(m, id - 1, ENTRY_CLASSIC_RELEASE)
+      : dev.hookRelease;
     if (isFreed(m, id - 1)) hazard<Plain>(m, actor, abi.HZ_UAF, ctx.hStart, 0);
     if (pc == 0) continue;
     ctx.dev = id;

@@ -10,6 +10,7 @@ import { reg, setReg } from "./exec-control";
 import { awaitMigration } from "./exec-memory";
 import { execDeferral } from "./exec-deferral";
 import { clearSlots, cpuOffline } from "./flush";
+import { execHost } from "./host";
 import { latrPost, latrSweep, latrWait } from "./latr";
 import { clockAt, cpuAt, csdAt, hdr } from "./machine";
 import { Ctx } from "./rows";
@@ -21,6 +22,7 @@ export function execTransport<F>(
 ): i32 {
   if (actor >= hdr(m, abi.H_CPUS)) return abi.ST_BAD_PROGRAM;
   if (op == abi.OP_PTE_AWAIT) return awaitMigration<F>(m, actor, ctx, reg(ctx, a));
+  if (op >= abi.OP_HOST_CALL) return execHost<F>(m, actor, ctx, op, a, b, c, imm);
   if (op >= abi.OP_PTI_ENTER) return execArch<F>(m, actor, ctx, op, reg(ctx, a), reg(ctx, b), imm);
   if (op == abi.OP_PV_NOTE) {
     if (cpuAt(m, actor).infoMm == 0) return abi.ST_BAD_PROGRAM;

@@ -33,6 +33,7 @@ import {
 import { softWalk } from "./walk";
 
 export * from "./explore";
+export { hostAccess, hostWake } from "./host";
 
 /** Links the pools; the host has zeroed the block and written its header. */
 export function machineInit(m: usize): i32 {

@@ -10,7 +10,7 @@ import { cpuAt, deviceAt, hdr, maskAt, mmAt, sysAt, tableAt, taskAt } from "./ma
 import { lockPools, putTable, takeTable, unlockPools } from "./pools";
 import { bornInUser } from "./pti";
 import { Cpu, Mm, Task } from "./rows";
-import { forgetMm, keepsMm } from "./subscribers/rows";
+import { forgetMm, hasSubscribers, keepsMm } from "./subscribers/rows";
 import { vmaReset } from "./vma";
 
 /** A fresh mm (index + 1) with an empty root table, or a negative status and nothing changed. */
@@ -59,6 +59,7 @@ export function freeMm<F>(m: usize, cpu: u32, mm: u32): i32 {
     }
   }
   forgetMm(m, mm);
+  if (!hasSubscribers(m)) forgetSubscribers(m, mm);
   releaseGlobal(m, mm);
   releaseAsid(m, mm);
   putTable<F>(m, gone.root - 1);
@@ -84,11 +85,33 @@ export function subscribe(m: usize, dev: u32, mm: u32): void {
   mmAt(m, mm - 1).subscribers = dev + 1;
 }
 
-/** MM_RELEASE: every subscriber lets go, newest first. */
+/**
+ * MM_RELEASE: every subscriber lets go, newest first. The host's devices stay until the mm is gone:
+ * interval notifiers are told what its teardown unmaps.
+ */
 export function releaseSubscribers(m: usize, mm: u32): void {
   const row = mmAt(m, mm);
   let id = row.subscribers;
+  let kept: u32 = 0;
   row.subscribers = 0;
+  while (id != 0) {
+    const dev = deviceAt(m, id - 1);
+    const next = dev.next;
+    if (dev.kind == abi.DEV_HOST) {
+      dev.next = 0;
+      if (kept == 0) row.subscribers = id;
+      else deviceAt(m, kept - 1).next = id;
+      kept = id;
+    } else {
+      devRelease(m, id - 1);
+    }
+    id = next;
+  }
+}
+
+/** Those that have stayed. */
+function forgetSubscribers(m: usize, mm: u32): void {
+  let id = mmAt(m, mm).subscribers;
   while (id != 0) {
     const dev = id - 1;
     id = deviceAt(m, dev).next;

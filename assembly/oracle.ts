@@ -214,14 +214,15 @@ export function kernelWrite<F>(m: usize, actor: u32, mm: u32, vpn: u64, pfn: u32
   if (k >= 0) observe<F>(m, actor, <u32>k, pfn, true, vpn);
 }
 
-/** An actor uses the cached translation `e` of (mm, vpn). */
+/** An actor uses the cached translation `e` of (mm, vpn). False: that is a hazard. */
 export function checkAccess<F>(
   m: usize, actor: u32, mm: u32, e: Entry, vpn: u64, write: bool,
-): void {
-  if (!judge<F>(m, actor, mm, e, vpn, write)) return;
+): bool {
+  if (!judge<F>(m, actor, mm, e, vpn, write)) return false;
   if (write && !entryWritable(e)) unreachable();
   if (hdr(m, abi.H_WATCH) != 0) {
     const k = watchIndex(m, mm, vpn);
     if (k >= 0) observe<F>(m, actor, <u32>k, e.frame, write, vpn);
   }
+  return true;
 }

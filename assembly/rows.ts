@@ -130,7 +130,7 @@ export class Device {
   hookStart: u16;
   hookEnd: u16;
   hookSecondary: u16;
-  pad: u16;
+  hookRelease: u16;
   pwcClock: u32;
   opens: u32;
 }
@@ -182,9 +182,10 @@ export class Clock {
   flushSince: u64; // when the running flush request began
   opSince: u64;
   exitEnd: u64; // when it is back in its guest, if it has left to send an interrupt; else 0
-  pad1: u64;
-  pad2: u64;
-  pad3: u64;
+  hostAnswer: u32; // HOST_*: to the micro-op of this actor that asked
+  hostNs: u32; // how long it took the host, or what to wait for
+  hostX: u64;
+  hostY: u64;
   yieldAt: u64; // its turn ends here: whom it has woken since goes on, or an interrupt is due
 }
 

@@ -266,6 +266,8 @@ export function runAhead(m: usize, actor: u32, ctx: Ctx, horizon: u64): i32 {
     if (status != abi.ST_OK) {
       ctx.pc = <u16>pc;
       clock.charge = 0;
+      // The step is taken when the host has answered, and counts once.
+      if (status == abi.ST_HOST) setHdr(m, abi.H_BUDGET, left);
       return status;
     }
     spins = 0;

@@ -149,7 +149,8 @@ function runTurn(m: usize, actor: u32, time: u64, horizon: u64): i32 {
 }
 
 /**
- * Runs until the next step would start at or after `until`, at most `budget` steps; ST_TIME, too,
+ * Runs until the next step would start at or after `until`, at most `budget` steps, or until a
+ * micro-op asks the host: its actor has its place in the queue and asks again. ST_TIME, too,
  * after the turn that leaves actor `stop` without anything to do.
  */
 export function timedRun(m: usize, until: u64, budget: u32, stop: i32): i32 {
@@ -173,19 +174,22 @@ export function timedRun(m: usize, until: u64, budget: u32, stop: i32): i32 {
     if (hdr(m, abi.H_LOG_LEN) > room) return abi.ST_LOG_FULL;
     if (hdr(m, abi.H_BUDGET) == 0) return abi.ST_BUDGET;
     let status: i32;
+    let actor: u32;
     if (irqAt <= runAt) {
       takeIrq(m, irq);
-      status = irqTurn(m, actorOf(irq), irqAt, min<u64>(min<u64>(runAt, tick), until));
+      actor = actorOf(irq);
+      status = irqTurn(m, actor, irqAt, min<u64>(min<u64>(runAt, tick), until));
     } else {
       takeToRun(m);
       const next = min<u64>(timeOf(nextToRun(m)), irqAt);
-      const actor = actorOf(run);
+      actor = actorOf(run);
       status = runTurn(m, actor, runAt, min<u64>(min<u64>(next, tick), until));
       if (<i32>actor == stop && status == abi.ST_OK) {
         if (!isBusy(clockAt(m, actor), currentCtx(m, actor))) return abi.ST_TIME;
       }
     }
     if (status < 0) return status;
+    if (status == abi.ST_HOST) return status | (actor << 8);
   }
   return abi.ST_DONE;
 }

@@ -460,6 +460,31 @@ const OF_DEVICES = [
   ["exec.ts", "|| !isThere) return", ") return"],
 ];
 
+/** Device models and threads of the host. */
+const OF_HOST = [
+  [
+    "host.ts",
+    "  clock.hostAnswer = 0;\n  if ((answer & abi.HOST_WAIT)",
+    "  if ((answer & abi.HOST_WAIT)",
+  ],
+  ["host.ts", "isShared<F>() || (answer & abi.HOST_ANSWERED) == 0", "isShared<F>()"],
+  ["host.ts", "  chargeNs(m, actor, clock.hostNs);\n", ""],
+  ["host.ts", "(answer & abi.HOST_FLAG) != 0 ? 1 : 0", "0"],
+  ["host.ts", "    setReg(ctx, b, clock.hostY);\n", ""],
+  ["host.ts", "clock.hostNs == key) clock.hostAnswer = 0;", "clock.hostNs == key) {}"],
+  ["host.ts", "  wakeWaiters<Plain>(m, self, key);\n", ""],
+  ["host.ts", "frameAt(m, pfn).gen == gen", "frameAt(m, pfn).gen >= gen"],
+  ["host.ts", "(write != 0 ? 3 : 1)", "1"],
+  [
+    "lifecycle.ts",
+    "      if (kept == 0) row.subscribers = id;\n      else deviceAt(m, kept - 1).next = id;",
+    "      row.subscribers = id;",
+  ],
+  ["lifecycle.ts", "  if (!hasSubscribers(m)) forgetSubscribers(m, mm);\n", ""],
+  ["step.ts", "      if (status == abi.ST_HOST) setHdr(m, abi.H_BUDGET, left);\n", ""],
+  ["exec-flush.ts", "      : dev.hookRelease;\n", "      : 0;\n"],
+];
+
 /** The core's folder, its tests (one after the other, quick ones first), its mutants. */
 const SUITES = [
   ["assembly/interval-tree", "test/interval-tree", OF_INTERVAL_TREE],
@@ -474,6 +499,7 @@ const SUITES = [
   ["assembly", "test/explore/plain-search.test.ts test/explore/explore.test.ts", OF_EXPLORER],
   ["assembly/devices", "test/kernel/consumers test/model/devices", OF_DEVICES],
   ["assembly/subscribers", "test/subscribers test/model/subscribers", OF_SUBSCRIBERS],
+  ["assembly", "test/hmm/callbacks test/model/host", OF_HOST],
 ];
 const MUTANTS = SUITES.flatMap(([core, test, list]) =>
   list.map((mutant) => [core, test, ...mutant]),

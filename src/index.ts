@@ -188,6 +188,7 @@ export { NOTIFIER_INVARIANTS, validateNotifiers } from "./notifiers/validator.js
 export { PostedCalls } from "./notifiers/posted.js";
 export {
   type Bracket,
+  type CallbackSteps,
   type ClassicOps,
   type ClassicSubscriber,
   type IntervalOps,
@@ -209,3 +210,43 @@ export {
 export { type AuditCell, type AuditOptions, type AuditRow, auditSites } from "./sites/audit.js";
 export { DEADLINES, type Deadline } from "./sites/races.js";
 export { auditPage } from "./sites/audit-page.js";
+export { HostDevice, type DeviceAccess } from "./devices/device.js";
+export { HostPort } from "./devices/port.js";
+export {
+  does as threadDoes,
+  type HostThread,
+  type ThreadDoes,
+  type ThreadSelf,
+  type ThreadStep,
+  type ThreadSteps,
+} from "./devices/thread.js";
+export type { DeviceCall, DeviceCounters, DeviceOps } from "./devices/types.js";
+export type { HostStep, Steps } from "./devices/wait.js";
+export { DriverLock, WaitQueue } from "./devices/wait.js";
+export {
+  hmmRangeFault,
+  hmmRangeFaultUnlocked,
+  type HmmErrno,
+  type HmmFound,
+  type HmmNeed,
+  type HmmPage,
+  type HmmRange,
+  type HmmUnlocked,
+} from "./hmm/range-fault.js";
+export { HmmSpace, type HmmSpaceOptions, type SpaceEntry } from "./hmm/space.js";
+export {
+  type CommandOptions,
+  Mirror,
+  type MirrorCounters,
+  type MirrorEntry,
+  type MirrorFault,
+  type MirrorOptions,
+  type MirrorResult,
+} from "./devices/mirror.js";
+export { type SnapshotPage, TestHmm, type TestHmmOptions } from "./devices/test-hmm.js";
+export { AmdgpuGfx } from "./devices/amdgpu-gfx.js";
+export { AmdgpuHsa, type AmdgpuHsaOptions } from "./devices/amdgpu-hsa.js";
+export { AmdgpuOld } from "./devices/amdgpu-old.js";
+export { Mlx5Odp, type Mlx5OdpOptions } from "./devices/mlx5-odp.js";
+export { Nouveau } from "./devices/nouveau.js";
+export { Xe, type XeOptions } from "./devices/xe.js";

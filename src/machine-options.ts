@@ -23,6 +23,8 @@ export interface MachineOptions {
   /** Prices; `haswell-2019` by default. */
   readonly profile?: string | CostProfile;
   readonly catalogue?: Catalogue;
+  /** Devices and threads may be the host's: see `Machine.attachDevice()`. */
+  readonly hostDevices?: boolean;
   /** Scripts to assemble, for `Machine.startScript()`. */
   readonly scripts?: readonly Script[];
   /** Assemble the scripts only. */

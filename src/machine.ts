@@ -13,23 +13,26 @@ import {
   checkTime,
 } from "./arguments.js";
 import * as abi from "./core/abi.js";
+import * as assume from "./assume.js";
 import { BASE, Core } from "./core/core.js";
-import { checkGeometry, type Geometry, TIMED_GEOMETRY } from "./core/geometry.js";
-import { CLOCK, CPU, CTX, DEVICE, MM, SYS, TASK } from "./core/layout.js";
+import type { Geometry } from "./core/geometry.js";
+import { CLOCK, CPU, CTX, MM, SYS, TASK } from "./core/layout.js";
 import { errorOf } from "./core/status.js";
 import { ArgumentError, DisposedError, ShootdownError } from "./errors.js";
-import { codeWithBulk } from "./kernel/bulk.js";
 import { Catalogue } from "./kernel/catalogue.js";
 import type { Era } from "./kernel/era.js";
-import { deviceRows, writeTraits } from "./kernel/device-rows.js";
-import { buildImage, entryOf } from "./kernel/image.js";
-import { optionsOf, rowsOfCode, shortcutsOf } from "./kernel/image-options.js";
-import { rowsOf, writeOwnWords } from "./kernel/own-rows.js";
+import { writeTraits } from "./kernel/device-rows.js";
+import { entryOf } from "./kernel/image.js";
 import type { FlushPolicy } from "./kernel/policy.js";
-import { type CostProfile, costTable } from "./kernel/profile.js";
+import type { CostProfile } from "./kernel/profile.js";
 import { type Counters, readCounters } from "./counters.js";
+import type { HostDevice } from "./devices/device.js";
+import { failHosting, HostPort } from "./devices/port.js";
+import type { HostThread, ThreadSelf, ThreadSteps } from "./devices/thread.js";
+import type { DeviceOps } from "./devices/types.js";
 import { EventReader, type MachineEvent } from "./machine-events.js";
 import type { MachineOptions } from "./machine-options.js";
+import { createParts } from "./machine-parts.js";
 import type { Image } from "./program/assembler.js";
 import { settleMachine } from "./settle.js";
 import { attachSubscriber } from "./subscribe.js";
@@ -65,6 +68,12 @@ export class Machine {
   private suspension: ShootdownError | null = null;
   private advancing = false;
   private readonly reader: EventReader;
+  private readonly port: HostPort | null;
+  /** Was it created with `hostDevices`? */
+  get isHosting(): boolean {
+    return this.port !== null;
+  }
+
   private tasks = 0;
   private devices = 0;
 
@@ -78,6 +87,7 @@ export class Machine {
     readonly geometry: Geometry,
   ) {
     this.reader = new EventReader(core);
+    this.port = HostPort.of({ core, geometry, image });
   }
 
   /**
@@ -85,55 +95,7 @@ export class Machine {
    * @throws ArgumentError for a bad geometry or an unknown name; ShootdownError E_NOMEM.
    */
   static async create(options: MachineOptions = {}): Promise<Machine> {
-    const catalogue = options.catalogue ?? Catalogue.standard;
-    const era =
-      typeof options.era === "object" ? options.era : catalogue.era(options.era ?? "coupled");
-    const policy =
-      typeof options.policy === "object"
-        ? options.policy
-        : catalogue.policy(options.policy ?? "concurrent");
-    const profile =
-      typeof options.profile === "object"
-        ? options.profile
-        : catalogue.profile(options.profile ?? "haswell-2019");
-    const named = options.consumers ?? ["sharing", "mirroring"];
-    const consumers = named.map((c) => (typeof c === "object" ? c : catalogue.consumer(c)));
-    const geometry = checkGeometry(
-      { ...(policy.ceiling === undefined ? {} : { ceiling: policy.ceiling }), ...options.geometry },
-      options.baseGeometry ?? TIMED_GEOMETRY,
-    );
-    const parts = {
-      catalogue,
-      era,
-      policy,
-      consumers,
-      scripts: options.scripts ?? [],
-      scriptsOnly: options.scriptsOnly ?? false,
-      ...(options.faults === undefined ? {} : { faults: options.faults }),
-    };
-    const image = buildImage(parts);
-    const core = await Core.create({
-      geometry,
-      options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
-      rows: rowsOf(policy) | rowsOfCode(image) | deviceRows(parts),
-      code: codeWithBulk(image),
-      handlerPc: image.entries.get(entryOf.handler) ?? 0,
-      costs: costTable(profile, policy.consolidates === true),
-      extraBytes: options.extraBytes ?? 0,
-      ...(options.wasm === undefined ? {} : { wasm: options.wasm }),
-    });
-    const socket = profile.cpusPerSocket ?? 0;
-    core.header[abi.H_SOCKET_CPUS] = socket;
-    writeOwnWords(core.header, policy);
-    core.header[abi.H_DIR_SILENT] = policy.directory === "silent" ? 1 : 0;
-    core.header[abi.H_NODE_CPUS] = socket === 0 ? (policy.nodeCpus ?? 1) : socket;
-    // The shortcuts know one price for all CPUs: with sockets every micro-op is decoded.
-    const shortcuts = socket === 0 ? shortcutsOf(image, core.header) : 0;
-    core.header[abi.H_SHORTCUTS] = shortcuts;
-    core.header[abi.H_LOG_MASK] = (options.record ?? []).reduce(
-      (mask, kind) => mask | (1 << kind),
-      0,
-    );
+    const { core, image, catalogue, era, policy, profile, geometry } = await createParts(options);
     return new Machine(core, image, catalogue, era, policy, profile, geometry);
   }
 
@@ -233,36 +195,19 @@ export class Machine {
    */
   assumeOld(mm: number): void {
     this.liveMm(mm);
-    const words = this.core.header[abi.H_MASK_WORDS];
-    const mask = this.core.at(abi.H_OFF_MASK) + mm * words * 4;
-    for (let cpu = 0; cpu < this.geometry.cpus; cpu++) {
-      this.core.u32[(mask >> 2) + (cpu >> 5)] |= 1 << (cpu & 31);
-    }
-    this.core.write(MM, this.core.mm(mm), "trimAtMs", 0);
+    assume.old(this.core, mm);
   }
 
   /** Gives an old mm a free ASID slot on a CPU, clean up to now: its next switch-in is a hit. */
   assumeSlot(cpu: number, mm: number): void {
     this.index("cpu", cpu, this.geometry.cpus);
-    const id = this.core.read(MM, this.core.mm(this.liveMm(mm)), "ctxId");
-    // In one space for all CPUs it gets an ASID when it runs first, wherever that is.
-    if ((this.core.header[abi.H_ROWS] & abi.ROW_ASIDS) !== 0) return;
-    const slots = (this.core.cpu(cpu) + CPU.size) >> 2;
-    for (let slot = this.geometry.asids - 1; slot >= 0; slot--) {
-      if (this.core.u32[slots + slot * 2] !== 0) continue;
-      this.core.u32[slots + slot * 2] = id;
-      this.core.u32[slots + slot * 2 + 1] = this.core.read(MM, this.core.mm(mm), "tlbGen");
-      return;
-    }
+    assume.slot(this.core, cpu, this.liveMm(mm));
   }
 
   /** A CPU that has run many mms: whoever leaves one for init_mm finds no ASID slot of it. */
   assumeUsed(cpu: number): void {
     this.index("cpu", cpu, this.geometry.cpus);
-    const slots = (this.core.cpu(cpu) + CPU.size) >> 2;
-    for (let slot = 0; slot < this.geometry.asids; slot++) {
-      if (this.core.u32[slots + slot * 2] === abi.INIT_CTX_ID) this.core.u32[slots + slot * 2] = 0;
-    }
+    assume.used(this.core, cpu);
   }
 
   /** Is this CPU in lazy TLB mode? */
@@ -303,24 +248,59 @@ export class Machine {
     const device = this.index("device", this.devices, this.geometry.devices);
     this.liveMm(mm);
     const model = this.catalogue.consumer(consumer);
-    const row = this.core.device(device);
-    const pc = (hook: string): number =>
-      this.image.entries.get(entryOf.hook(model.name, hook)) ?? 0;
     // Without its programs it would hear of nothing.
     this.accessPc(consumer, false);
     this.devices++;
-    this.core.write(
-      DEVICE,
-      row,
-      "kind",
-      model.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING,
-    );
-    this.core.write(DEVICE, row, "hookStart", pc("start"));
-    this.core.write(DEVICE, row, "hookEnd", pc("end"));
-    this.core.write(DEVICE, row, "hookSecondary", pc("secondary"));
     attachSubscriber(this.core, this.image, model, { device, mm, subscribed });
     writeTraits(this.core, device, model);
     return device;
+  }
+
+  /**
+   * Where devices of the host, and their drivers' locks and queues, live.
+   * @throws ShootdownError E_POLICY for a machine that was not created with `hostDevices`
+   */
+  get hosts(): HostPort {
+    this.alive();
+    return this.port ?? failHosting();
+  }
+
+  /**
+   * Attaches a device whose model is the host's: `ops` are called while {@link Machine.advance}
+   * runs operations of `mm`. They may submit jobs; what they throw comes out of `advance`, which
+   * asks again the next time. See docs/devices.md.
+   * @throws ArgumentError E_LIMIT when geometry.devices are in use; ShootdownError E_POLICY
+   */
+  attachDevice(mm: number, ops: DeviceOps): HostDevice {
+    const port = this.hosts;
+    const index = this.index("device", this.devices, this.geometry.devices);
+    this.liveMm(mm);
+    this.devices++;
+    const device = port.add(index, mm, ops);
+    this.core.x.machineSubscribe(BASE, index, mm + 1);
+    return device;
+  }
+
+  /**
+   * A kernel thread whose code is the host's works on `mm`, as a job of task `task` on CPU `cpu`.
+   * `owner` is who its brackets say they are for.
+   * @throws as {@link Machine.submit}; ShootdownError E_POLICY
+   */
+  startThread<T>(
+    cpu: number,
+    mm: number,
+    body: (self: ThreadSelf) => ThreadSteps<T>,
+    options: JobOptions & { readonly owner?: unknown } = {},
+  ): HostThread<T> {
+    const port = this.hosts;
+    this.index("cpu", cpu, this.geometry.cpus);
+    const task = options.task ?? this.taskOn(cpu);
+    this.index("task", task, this.tasks);
+    const at = checkTime(options.at ?? 0);
+    this.liveMm(mm);
+    const { id, thread } = port.addThread(mm, cpu, options.owner, body);
+    this.push(cpu, entryOf.hostThread(this.image), task + 1, at, [id, mm + 1]);
+    return thread;
   }
 
   /** Watches a page: slot `k` of geometry.watch. Set up before anything runs. */
@@ -497,6 +477,11 @@ export class Machine {
       const status = this.core.x.timedAdvance(BASE, until, slice, stop);
       const told = this.reader.drain(onEvent);
       if (status < 0) throw errorOf(status, { ...this.geometry });
+      if (status >= 0 && (status & 0xff) === abi.ST_HOST) {
+        left -= slice - this.core.header[abi.H_BUDGET];
+        this.hosts.serve(status >> 8);
+        continue;
+      }
       if (status === abi.ST_BUDGET) {
         left -= slice;
         if (left <= 0) return "budget";
@@ -564,7 +549,10 @@ export class Machine {
     this.notAdvancing();
     const status = this.core.x.machineStep(BASE, actor, choice);
     if (status < 0) throw errorOf(status, { ...this.geometry });
-    return status;
+    if (status !== abi.ST_HOST) return status;
+    throw new ShootdownError("E_POLICY", "only Machine.advance calls devices of the host", {
+      actor,
+    });
   }
 
   /** Actors in the middle of a program, or with an interrupt to take. */

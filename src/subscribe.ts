@@ -2,6 +2,7 @@
 import * as abi from "./core/abi.js";
 import { BASE, type Core } from "./core/core.js";
 import { pagesOf } from "./core/geometry.js";
+import { DEVICE } from "./core/layout.js";
 import { CapacityError } from "./errors.js";
 import type { Consumer } from "./kernel/consumer.js";
 import { entryOf } from "./kernel/image.js";
@@ -18,6 +19,17 @@ export interface Listener {
   readonly subscribed: boolean;
 }
 
+/** What kind of device it is, and the programs that it is told by. */
+function writeHooks(core: Core, image: Image, model: Consumer, device: number): void {
+  const row = core.device(device);
+  const pc = (hook: string): number => image.entries.get(entryOf.hook(model.name, hook)) ?? 0;
+  const kind = model.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING;
+  core.write(DEVICE, row, "kind", kind);
+  core.write(DEVICE, row, "hookStart", pc("start"));
+  core.write(DEVICE, row, "hookEnd", pc("end"));
+  core.write(DEVICE, row, "hookSecondary", pc("secondary"));
+}
+
 /** @throws CapacityError E_NOMEM when the mm has as many interval subscribers as there may be */
 export function attachSubscriber(
   core: Core,
@@ -25,6 +37,7 @@ export function attachSubscriber(
   model: Consumer,
   { device, mm, subscribed }: Listener,
 ): void {
+  writeHooks(core, image, model, device);
   const hasRows = (core.header[abi.H_ROWS] & abi.ROW_NOTIFIERS) !== 0;
   if (hasRows) {
     CALLBACKS.forEach((hook, entry) => {

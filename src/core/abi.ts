@@ -21,6 +21,7 @@ export const ST_BUDGET = 6; // the step budget of this call is used up
 export const ST_TIME = 7; // timed: the next step would start after `until`
 export const ST_HAZARD = 8; // explore: a hazard was committed
 export const ST_FULL = 9; // explore: table, frontier or node store is full
+export const ST_HOST = 10; // a micro-op asks the host; the state is unchanged (timed: | actor << 8)
 export const ST_NO_FRAMES = -1; // frame pool empty; the state is unchanged
 export const ST_NO_TABLES = -2; // table pool empty; the state is unchanged
 export const ST_NO_VMAS = -3; // VMA rows of this mm are full; the state is unchanged
@@ -270,6 +271,7 @@ export const INIT_CTX_ID = 0xffffffff; // ASID slot of init_mm
 export const DEV_NONE = 0;
 export const DEV_SHARING = 1;
 export const DEV_MIRRORING = 2;
+export const DEV_HOST = 3; // its model is the host's: hooks ask it
 export const HOOK_START = 0;
 export const HOOK_END = 1;
 export const HOOK_SECONDARY = 2;
@@ -620,7 +622,24 @@ export const REQ_EMPTY = 2; // F = an empty table is its root
 export const SLOT_UNFROZEN = 256; // in imm of slot.set, mutant: whether or not something is active
 export const MORE_SNOOPS = 1; // hears the CPUs' own invalidations
 export const MORE_KEEPS = 2; // has no release: keeps its root when the mm is torn down
+export const OP_HOST_CALL = 232; // asks the host about hook imm, or HOST_THREAD; F = ask again
+export const OP_HOST_NEXT = 233; // what its thread does next: r[a], r[b], r[c] = HOST_DO_*; F = do
+export const OP_HOST_REFUSED = 234; // F = a device of the host has refused the bracket
 export const OP_COUNT = 256;
+export const HOST_THREAD = 4; // imm of host.call: a thread of the host's begins, r0 names it
+// Clock.hostAnswer: what the host has answered, and HOST_DO_* from bit HOST_DO_SHIFT on.
+export const HOST_ANSWERED = 1;
+export const HOST_FLAG = 2;
+export const HOST_WAIT = 4; // not yet: park until the key in Clock.hostNs is woken
+export const HOST_DO_SHIFT = 8;
+export const HOST_DO_LOCK = 1; // what a thread of the host's does: see kernel/host-thread.ts
+export const HOST_DO_UNLOCK = 2;
+export const HOST_DO_READ = 4;
+export const HOST_DO_WRITE = 8;
+export const HOST_DO_AWAIT = 16;
+export const HOST_DO_MIGRATE = 32;
+export const HOST_DO_EXCLUSIVE = 64;
+export const HOST_DO_INSERT = 128;
 export const ASID_NAME = 1; // mutant: the request to come names the ASID that ctx.mm has now
 export const ASID_BLIND = 1; // imm of asid.swap, mutant: … whether or not one came
 export const ASID_XCHG = 2; // mutant: … and even if one came

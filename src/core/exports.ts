@@ -23,6 +23,17 @@ export interface CoreExports {
   jobNext(m: number, actor: number): number;
   jobCommit(m: number, actor: number): void;
   jobCount(m: number, actor: number): number;
+  hostWake(m: number, self: number, key: number): void;
+  hostAccess(
+    m: number,
+    dev: number,
+    vpn: number,
+    pfn: number,
+    gen: number,
+    write: number,
+    alone: number,
+    scratch: number,
+  ): number;
   timedRearm(m: number): void;
   timedAdvance(m: number, until: number, budget: number, stop: number): number;
   parallelRun(m: number, first: number, last: number, budget: number, patience: number): number;

@@ -143,7 +143,7 @@ export const DEVICE = row([
   ["hookStart", 2],
   ["hookEnd", 2],
   ["hookSecondary", 2],
-  ["pad", 2],
+  ["hookRelease", 2],
   ["pwcClock", 4],
   ["opens", 4],
 ]);
@@ -216,9 +216,10 @@ export const CLOCK = row([
   ["flushSince", 8],
   ["opSince", 8],
   ["exitEnd", 8],
-  ["pad1", 8],
-  ["pad2", 8],
-  ["pad3", 8],
+  ["hostAnswer", 4],
+  ["hostNs", 4],
+  ["hostX", 8],
+  ["hostY", 8],
   ["yieldAt", 8],
 ]);
 

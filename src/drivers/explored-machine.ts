@@ -1,4 +1,6 @@
 /** From a scenario to a machine that stands at its first state, with room for the explorer. */
+import { ShootdownError } from "../errors.js";
+import { asksHost } from "../kernel/image-options.js";
 import * as abi from "../core/abi.js";
 import { planBlock } from "../core/block.js";
 import { checkGeometry, EXPLORED_GEOMETRY, type Geometry } from "../core/geometry.js";
@@ -164,6 +166,10 @@ export async function exploredMachine(
     extraBytes,
     ...(wasm === undefined ? {} : { wasm }),
   });
+  if (asksHost(machine.image)) {
+    const message = "programs that ask the host run in Machine.advance alone: nobody answers here";
+    throw new ShootdownError("E_POLICY", message, { argument: "consumer" });
+  }
   for (const { vmas } of scenario.mms) {
     const mm = machine.newMm();
     for (const { start, end, prot } of vmas) machine.mapNow(mm, start, end, prot);

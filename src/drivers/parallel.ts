@@ -301,6 +301,10 @@ function refuse(what: string, argument: string): never {
 
 function checkMachine(machine: Machine, workers: number): void {
   const { core, geometry } = machine;
+  if (machine.isHosting) {
+    const message = "worker threads cannot call devices of the host: create it without hostDevices";
+    throw new ShootdownError("E_POLICY", message, { argument: "hostDevices" });
+  }
   for (let device = 0; device < geometry.devices; device++) {
     if (core.read(DEVICE, core.device(device), "kind") !== abi.DEV_NONE) {
       refuse("devices: their rows are not written atomically", "devices");

@@ -21,8 +21,8 @@ export interface Consumer {
   readonly source: string;
   /** A deliberately broken variant, there to be caught. */
   readonly mutant: boolean;
-  /** Sharing walks the mm's own page table; mirroring fills a table of its own. */
-  readonly kind: "sharing" | "mirroring";
+  /** Sharing walks the mm's own page table; mirroring fills a table of its own; host: see docs. */
+  readonly kind: "sharing" | "mirroring" | "host";
   /** Called for range_start, range_end and secondary notifications; none: not subscribed. */
   readonly hooks: Hooks;
   /** It subscribes to intervals of pages; by default to the whole mm when it is attached. */

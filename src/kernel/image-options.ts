@@ -31,3 +31,11 @@ export function optionsOf(image: Image): number {
   }
   return 0;
 }
+
+/** Do its programs ask the host? */
+export function asksHost(image: Image): boolean {
+  for (let pc = 0; pc < image.code.length / 2; pc++) {
+    if (decode(image.code, pc).op >= abi.OP_HOST_CALL) return true;
+  }
+  return false;
+}

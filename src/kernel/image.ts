@@ -10,7 +10,9 @@ import { op, type Program, times } from "../program/notation.js";
 import { Registers, REGISTERS } from "../program/registers.js";
 import type { Catalogue } from "./catalogue.js";
 import type { Consumer } from "./consumer.js";
+import { host } from "./consumers/host.js";
 import type { Era } from "./era.js";
+import { hostThread } from "./operations/index.js";
 import { type KernelStep, kernelScript } from "./kernel-steps.js";
 import { Kit } from "./kit.js";
 import type { FlushPolicy } from "./policy.js";
@@ -64,6 +66,8 @@ export interface ImageOptions {
   readonly scriptsOnly?: boolean;
   /** Where subscribers can refuse a bracket; `fixed` by default. */
   readonly faults?: Faults;
+  /** Devices may be the host's: their hooks, the host's threads, and what only they ask for. */
+  readonly hosts?: boolean;
 }
 
 /** Signals a scenario can use. */
@@ -100,12 +104,14 @@ export const entryOf = {
   hook: (consumer: string, hook: string) => `${consumer}.on-${hook}`,
   access: (consumer: string, write: boolean) => `${consumer}.${write ? "write" : "read"}`,
   handler: "handler",
+  hostThread: (image: Image): number => image.entries.get(hostThread.name) ?? 0,
 };
 
-/** A kit for one program; it knows whether subscribers come and go. */
+/** A kit for one program; it knows whether subscribers come and go, and whose devices may be. */
 function kitOf(options: ImageOptions, registers?: number): Kit {
   const { era, policy, faults = "fixed" } = options;
-  return new Kit(era, policy, registers, usesSubscribers(options) ? { faults } : undefined);
+  const subscribers = usesSubscribers(options) ? { faults } : undefined;
+  return new Kit(era, policy, registers, subscribers, options.hosts);
 }
 
 function callStep(
@@ -211,6 +217,9 @@ function addConsumer(
     const program = hooks[hook];
     if (program) assembler.add(entryOf.hook(consumer.name, hook), program, "ret");
   }
+  if (consumer.kind === "host" && hooks.release) {
+    assembler.add(entryOf.hook(consumer.name, "release"), hooks.release, "ret");
+  }
   if (subscribed) {
     assembler.add(entryOf.hook(consumer.name, "unlink"), hooks.release ?? letGo, "ret");
   }
@@ -244,8 +253,17 @@ export function hasStandardDrain(image: Image): boolean {
   });
 }
 
-/** Assembles an image. */
+/**
+ * Assembles an image.
+ * @throws ArgumentError E_POLICY: devices of the host beside consumers that subscribe to intervals
+ */
 export function buildImage(options: ImageOptions): Image {
+  if (options.hosts === true && usesSubscribers(options)) {
+    const message = "subscriptions that come and go cannot be explored programs and the host's";
+    throw new ArgumentError("E_POLICY", `${message}: hostDevices goes with other consumers`, {
+      argument: "hostDevices",
+    });
+  }
   const assembler = new Assembler();
   assembler.add(entryOf.handler, options.policy.handler);
   if (options.scriptsOnly !== true) {
@@ -254,6 +272,10 @@ export function buildImage(options: ImageOptions): Image {
     }
   }
   const subscribed = usesSubscribers(options);
+  if (options.hosts === true) {
+    assembler.add(hostThread.name, hostThread.build(kitOf(options)));
+    addConsumer(assembler, host, options.era, subscribed);
+  }
   for (const consumer of new Set(options.consumers)) {
     addConsumer(assembler, consumer, options.era, subscribed);
   }

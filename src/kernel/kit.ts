@@ -33,14 +33,21 @@ export class Kit {
   /**
    * @param registers - how many its programs may use; all by default
    * @param subscribers - subscribers that come and go are part of the machine
+   * @param hosts - devices may be the host's: they can refuse, and are told of release
    */
   constructor(
     readonly era: Era,
     readonly policy: FlushPolicy,
     registers?: number,
     readonly subscribers?: SubscriberRules,
+    readonly hosts = false,
   ) {
     this.regs = new Registers(registers);
+  }
+
+  /** The same kit with all registers free. */
+  fresh(): Kit {
+    return new Kit(this.era, this.policy, undefined, this.subscribers, this.hosts);
   }
 
   /** A register with a constant in it. Infinity is all-ones. */
@@ -103,14 +110,33 @@ export class Kit {
     ];
   }
 
-  /** exit tells all subscribers, who let go. */
-  release(): Program {
-    if (this.subscribers === undefined) return [op("mm.release", { note: "notifier release" })];
-    return this.regs.scope(["zero", "all"], (zero, all) => [
-      this.set(zero, 0),
-      this.set(all, Infinity),
-      releaseAll(zero, all),
-    ]);
+  /**
+   * A bracket where nobody may sleep. If somebody refuses it, `body` is left out: those who were
+   * told of its start are told of its end.
+   */
+  rangeNonblock(site: Site, event: RangeEvent, a: Reg, b: Reg, body: Program): Program {
+    if (!this.hosts) return this.range(site, event, a, b, body, { noSleep: true });
+    const imm = rangeOperand(site, event);
+    return [
+      op("range.begin", { a, b, imm, slot: 1, note: `range_start ${event}, non-blocking` }),
+      this.notify(abi.HOOK_START, a, b),
+      unless(op("host.refused", { note: "EAGAIN?" }), [
+        body,
+        this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [],
+      ]),
+      this.notify(abi.HOOK_END, a, b),
+      op("range.end", { note: "range_end" }),
+    ];
+  }
+
+  /** exit tells all subscribers, who let go; the registers are used up. */
+  release(zero: Reg, all: Reg): Program {
+    const everything = [this.set(zero, 0), this.set(all, Infinity)];
+    if (this.subscribers !== undefined) return [everything, releaseAll(zero, all)];
+    return [
+      this.hosts ? [everything, this.notify(abi.HOOK_RELEASE, zero, all)] : [],
+      op("mm.release", { note: "notifier release" }),
+    ];
   }
 
   /** From user mode into the kernel. */

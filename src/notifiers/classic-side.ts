@@ -1,6 +1,13 @@
 /** Classic subscribers as the bracket sees them: whom it tells, and what a refusal comes to. */
-import { type Classic, ClassicList, Srcu, startAll } from "./classic.js";
-import type { NotifierCounters, NotifierFaults, NotifierRange, NotifierWarning } from "./types.js";
+import { type Classic, ClassicList, endAll, Srcu, startAll } from "./classic.js";
+import { atOnce } from "./steps.js";
+import type {
+  CallbackSteps,
+  NotifierCounters,
+  NotifierFaults,
+  NotifierRange,
+  NotifierWarning,
+} from "./types.js";
 
 /** See the file comment. */
 export class ClassicSide {
@@ -15,8 +22,13 @@ export class ClassicSide {
 
   /** False: the bracket is not open. */
   start(range: NotifierRange): boolean {
+    return this.list.isEmpty || atOnce(this.startSteps(range));
+  }
+
+  /** The same, with callbacks that take time. */
+  *startSteps(range: NotifierRange): CallbackSteps<boolean> {
     if (this.list.isEmpty) return true;
-    const { refused, told } = this.srcu.read(() => startAll(this.list, range));
+    const { refused, told } = yield* this.srcu.readSteps(startAll(this.list, range));
     this.counts.starts += refused.length + told.length;
     if (refused.length === 0) return true;
     if (range.blockable) {
@@ -30,31 +42,34 @@ export class ClassicSide {
     }
     if (this.faults === "fixed") {
       if (range.blockable) return true;
-      this.endOf(told, range);
+      yield* this.endOf(told, range);
       return false;
     }
-    if (this.faults === "strict") this.endOf([...this.list.walk()], range);
+    if (this.faults === "strict") yield* this.endOf([...this.list.walk()], range);
     return range.blockable;
   }
 
-  private endOf(rows: readonly Classic[], range: NotifierRange): void {
-    this.srcu.read(() => {
-      for (const { ops } of rows) if (ops.rangeEnd !== undefined) this.counts.ends++;
-      for (const row of rows) row.ops.rangeEnd?.(row, range);
-    });
+  private *endOf(rows: readonly Classic[], range: NotifierRange): CallbackSteps<void> {
+    for (const { ops } of rows) if (ops.rangeEnd !== undefined) this.counts.ends++;
+    yield* this.srcu.readSteps(endAll(rows, range));
   }
 
   /** Everybody is told of the end; before, if it `notifies`, its secondary TLB of the range. */
   end(range: NotifierRange, notifies: boolean): void {
+    if (!this.list.isEmpty) atOnce(this.endSteps(range, notifies));
+  }
+
+  /** The same, with callbacks that take time. */
+  *endSteps(range: NotifierRange, notifies: boolean): CallbackSteps<void> {
     if (this.list.isEmpty) return;
-    this.srcu.read(() => {
+    const body = function* (this: ClassicSide): CallbackSteps<void> {
       for (const row of this.list.walk()) {
         if (notifies) this.secondary(row, range.start, range.end);
-        if (row.ops.rangeEnd === undefined) continue;
-        this.counts.ends++;
-        row.ops.rangeEnd(row, range);
+        if (row.ops.rangeEnd !== undefined) this.counts.ends++;
+        yield* endAll([row], range);
       }
-    });
+    };
+    yield* this.srcu.readSteps(body.call(this));
   }
 
   /** Every secondary TLB is told. */

@@ -4,7 +4,8 @@
  * no callback is running; waiting for one from within a callback would never end.
  */
 import { ShootdownError } from "../errors.js";
-import type { ClassicOps, ClassicSubscriber, NotifierRange } from "./types.js";
+import { inSteps } from "./steps.js";
+import type { CallbackSteps, ClassicOps, ClassicSubscriber, NotifierRange } from "./types.js";
 
 /** The read-side sections that are open: callbacks on the stack. */
 export class Srcu {
@@ -16,6 +17,17 @@ export class Srcu {
     this.depth++;
     try {
       return body();
+    } finally {
+      this.depth--;
+      this.settle();
+    }
+  }
+
+  /** The same for a body that takes time. */
+  *readSteps<T>(body: CallbackSteps<T>): CallbackSteps<T> {
+    this.depth++;
+    try {
+      return yield* body;
     } finally {
       this.depth--;
       this.settle();
@@ -95,12 +107,31 @@ export interface StartOutcome {
 }
 
 /** Calls everybody's rangeStart, also after somebody has refused. */
-export function startAll(list: ClassicList, range: NotifierRange): StartOutcome {
+export function* startAll(list: ClassicList, range: NotifierRange): CallbackSteps<StartOutcome> {
   const refused: Classic[] = [];
   const told: Classic[] = [];
   for (const row of list.walk()) {
-    if (row.ops.rangeStart === undefined) continue;
-    (row.ops.rangeStart(row, range) ? told : refused).push(row);
+    const { ops } = row;
+    if (ops.rangeStart === undefined) continue;
+    const start = ops.rangeStart.bind(ops);
+    const isOpen = yield* inSteps(
+      () => start(row, range),
+      (body) => body(),
+    );
+    (isOpen ? told : refused).push(row);
   }
   return { refused, told };
+}
+
+/** Calls the rangeEnd of those who have one. */
+export function* endAll(rows: readonly Classic[], range: NotifierRange): CallbackSteps<void> {
+  for (const row of rows) {
+    const { ops } = row;
+    if (ops.rangeEnd === undefined) continue;
+    const end = ops.rangeEnd.bind(ops);
+    yield* inSteps<unknown>(
+      () => end(row, range),
+      (body) => body(),
+    );
+  }
 }

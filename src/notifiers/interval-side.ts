@@ -1,7 +1,14 @@
 /** Interval subscribers as the bracket sees them: whom it tells, and what follows when it ends. */
 import { ArgumentError, ShootdownError } from "../errors.js";
 import type { IntervalMemory } from "./interval-memory.js";
-import type { IntervalOps, NotifierCounters, NotifierRange, NotifierWarning } from "./types.js";
+import { type Answer, atOnce, inSteps } from "./steps.js";
+import type {
+  CallbackSteps,
+  IntervalOps,
+  NotifierCounters,
+  NotifierRange,
+  NotifierWarning,
+} from "./types.js";
 
 /** With more kinds of callbacks nobody looks whether they are all empty. */
 const SILENT_MOST = 64;
@@ -45,6 +52,41 @@ export class IntervalSide {
     );
   }
 
+  /** As {@link invalidate}, with callbacks that take time. */
+  *steps(range: NotifierRange): CallbackSteps<boolean> {
+    const { memory } = this;
+    const last = range.end - 1;
+    let at = memory.start(range.start, last);
+    if (at === 0) return true;
+    const { seq } = memory;
+    const second: (() => Answer<unknown>)[] = [];
+    const around = <R>(body: () => R): R => this.within(body);
+    let refused = false;
+    try {
+      for (; at !== 0 && !refused; at = memory.next(at, range.start, last)) {
+        const row = at - 1;
+        const answer = yield* inSteps(() => this.ask(row, range, seq, second), around);
+        refused = !this.accept(row, range, answer) && !range.blockable;
+      }
+      for (const wait of second) yield* inSteps(wait, around);
+    } catch (error) {
+      this.end();
+      throw error;
+    }
+    if (refused) this.end();
+    return !refused;
+  }
+
+  /** A callback runs: what would wait for it must not be called. */
+  private within<R>(body: () => R): R {
+    this.calling++;
+    try {
+      return body();
+    } finally {
+      this.calling--;
+    }
+  }
+
   /** False: somebody has refused, and the bracket of the intervals is closed again. */
   invalidate(range: NotifierRange): boolean {
     const first = this.memory.start(range.start, range.end - 1);
@@ -57,7 +99,7 @@ export class IntervalSide {
     const last = range.end - 1;
     let at = first;
     const { seq } = memory;
-    const second: (() => void)[] = [];
+    const second: (() => Answer<unknown>)[] = [];
     let refused = false;
     this.calling++;
     try {
@@ -76,9 +118,9 @@ export class IntervalSide {
   }
 
   /** What was begun is waited for, whatever the first pass came to. No callback is left then. */
-  private secondPass(second: readonly (() => void)[]): void {
+  private secondPass(second: readonly (() => Answer<unknown>)[]): void {
     try {
-      for (const wait of second) wait();
+      for (const wait of second) atOnce(wait());
     } finally {
       this.calling--;
     }
@@ -88,18 +130,31 @@ export class IntervalSide {
     row: number,
     range: NotifierRange,
     seq: number,
-    second: (() => void)[],
+    second: (() => Answer<unknown>)[],
   ): boolean {
+    return this.accept(row, range, atOnce(this.ask(row, range, seq, second)));
+  }
+
+  private ask(
+    row: number,
+    range: NotifierRange,
+    seq: number,
+    second: (() => Answer<unknown>)[],
+  ): Answer<boolean> {
     const ops = this.kinds[this.memory.opsOf(row)];
     const handle = this.memory.handleOf(row);
     this.counts.invalidations++;
-    const answer = ops.invalidateStart
-      ? ops.invalidateStart(handle, range, seq)
-      : (ops.invalidate?.(handle, range, seq) ?? true);
+    if (ops.invalidateStart === undefined) return ops.invalidate?.(handle, range, seq) ?? true;
+    const answer = ops.invalidateStart(handle, range, seq);
     if (typeof answer === "function") second.push(answer);
-    if (answer !== false) return true;
+    return answer !== false;
+  }
+
+  private accept(row: number, range: NotifierRange, answer: boolean): boolean {
+    if (answer) return true;
     if (range.blockable) {
       const code = range.event === "RELEASE" ? "exit-refused" : "refused-while-blockable";
+      const handle = this.memory.handleOf(row);
       this.warn({ code, message: `interval subscriber ${handle} refused ${range.event}` });
     }
     return false;

@@ -8,22 +8,18 @@
  */
 import { checkWithin, checkWord } from "../arguments.js";
 import { ArgumentError, DisposedError, ShootdownError } from "../errors.js";
-import {
-  checkLength,
-  failInterval,
-  isInterval,
-  isPage,
-  type Numbers,
-  PAGE_LIMIT,
-} from "../pages.js";
+import { isPage, type Numbers, PAGE_LIMIT } from "../pages.js";
 import { Classic } from "./classic.js";
 import { ClassicSide } from "./classic-side.js";
 import { OpenBracket } from "./bracket.js";
+import { checkInterval, exited, failRange, lastsOf, ownRow } from "./fail.js";
+import { atOnce } from "./steps.js";
 import { IntervalMemory, type IntervalMemoryOptions } from "./interval-memory.js";
 import { IntervalSide } from "./interval-side.js";
 import { PostedCalls } from "./posted.js";
 import {
   type Bracket,
+  type CallbackSteps,
   type ClassicOps,
   type ClassicSubscriber,
   type IntervalOps,
@@ -219,6 +215,11 @@ export class MmuNotifiers {
    * @throws ShootdownError E_DEADLOCK from a callback, E_EXITED the second time
    */
   exit(): void {
+    atOnce(this.exitSteps());
+  }
+
+  /** The same, step by step. */
+  *exitSteps(): CallbackSteps<void> {
     this.check();
     if (this.hasExited) throw exited();
     this.classics.srcu.checkMayWait("exit");
@@ -226,7 +227,7 @@ export class MmuNotifiers {
     this.hasExited = true;
     if (this.hasIntervals) {
       const range = new OpenBracket(this, 0, PAGE_LIMIT, "RELEASE", true, undefined);
-      if (this.side.invalidate(range)) this.side.end();
+      if (yield* this.side.steps(range)) this.side.end();
     }
     if (this.classics.list.isEmpty) return;
     const rows = [...this.classics.list.walk()];
@@ -261,15 +262,8 @@ export class MmuNotifiers {
    */
   invalidateMany(starts: Numbers, ends: Numbers, options?: BracketOptions): number {
     this.check();
-    checkLength("ends", ends, starts.length);
     if (options?.event !== undefined) checkWord("event", options.event, NOTIFIER_EVENTS);
-    const lasts = new Float64Array(starts.length);
-    for (let i = 0; i < lasts.length; i++) {
-      const start = starts[i];
-      const end = ends[i];
-      if (!isPage(start) || !isPage(end - 1) || start >= end) failRange(start, end);
-      lasts[i] = end - 1;
-    }
+    const lasts = lastsOf(starts, ends);
     let told = 0;
     const one = (i: number): void => {
       told++;
@@ -333,6 +327,49 @@ export class MmuNotifiers {
   }
 
   /**
+   * As {@link rangeStart}, or where `blockable` is false {@link rangeStartNonblock}, step by step:
+   * for callbacks that are generators. What they yield is for whoever drives this.
+   */
+  *startSteps(
+    start: number,
+    end: number,
+    options: BracketOptions & { readonly blockable?: boolean } = {},
+  ): CallbackSteps<Bracket | undefined> {
+    const range = this.bracket(start, end, options, options.blockable ?? true);
+    this.counts.brackets++;
+    this.active++;
+    let isOpen = false;
+    try {
+      isOpen = yield* this.tellSteps(range);
+    } finally {
+      if (!isOpen) {
+        this.active--;
+        range.open = false;
+      }
+    }
+    if (isOpen) return range;
+    this.counts.refused++;
+    return undefined;
+  }
+
+  private *tellSteps(range: NotifierRange): CallbackSteps<boolean> {
+    if (this.hasIntervals && !(yield* this.side.steps(range))) return false;
+    try {
+      const isOpen = yield* this.classics.startSteps(range);
+      if (!isOpen && this.faults === "fixed" && this.hasIntervals) this.side.end();
+      return isOpen;
+    } catch (error) {
+      if (this.hasIntervals) this.side.end();
+      throw error;
+    }
+  }
+
+  /** As {@link rangeOnlyEnd}, step by step. */
+  *onlyEndSteps(bracket: Bracket): CallbackSteps<void> {
+    yield* this.classics.endSteps(this.close(bracket), false);
+  }
+
+  /**
    * The bracket closes. In the eras `double` and `deduplicated` secondary TLBs are told its range.
    * @throws ShootdownError E_UNBALANCED when it is not open, E_FOREIGN when it is another mm's
    */
@@ -346,6 +383,11 @@ export class MmuNotifiers {
   }
 
   private end(bracket: Bracket, notifies: boolean): void {
+    this.classics.end(this.close(bracket), notifies);
+  }
+
+  /** What it is to the interval subscribers. */
+  private close(bracket: Bracket): OpenBracket {
     this.check();
     if (bracket instanceof OpenBracket && bracket.mm !== this) {
       throw new ShootdownError("E_FOREIGN", "bracket is another mm's", { argument: "bracket" });
@@ -356,7 +398,7 @@ export class MmuNotifiers {
     bracket.open = false;
     this.active--;
     if (this.hasIntervals) this.side.end();
-    this.classics.end(bracket, notifies);
+    return bracket;
   }
 
   /**
@@ -549,29 +591,4 @@ export class MmuNotifiers {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-function ownRow(subscriber: ClassicSubscriber): Classic {
-  if (subscriber instanceof Classic) return subscriber;
-  throw new ArgumentError("E_TYPE", "subscriber must come from register or get", {
-    argument: "subscriber",
-  });
-}
-
-function exited(): ShootdownError {
-  return new ShootdownError("E_EXITED", "the mm has exited: it has no users", { errno: "EINVAL" });
-}
-
-function checkInterval(start: number, last: number): void {
-  if (!isInterval(start, last)) failInterval(start, last);
-}
-
-function failRange(start: number, end: number): never {
-  if (start === end && isPage(start)) {
-    throw new ArgumentError("E_EMPTY", "start equals end", { argument: "end" });
-  }
-  if (isPage(start) && isPage(end)) {
-    throw new ArgumentError("E_INVERTED", "end is below start", { argument: "end" });
-  }
-  failInterval(start, end);
 }

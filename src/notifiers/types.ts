@@ -27,6 +27,13 @@ export interface NotifierRange {
 /** Names an interval subscriber. Stale once it was removed. */
 export type SubscriberHandle = number;
 
+/**
+ * A callback that takes time, or waits: a generator. Whoever drives the bracket does with what it
+ * yields what that stands for ({@link MmuNotifiers.startSteps}); `rangeStart` runs it to its end at
+ * once.
+ */
+export type CallbackSteps<T> = Generator<unknown, T, void>;
+
 /** Callbacks of interval subscribers; two with the same object are of one kind (`find`). */
 export interface IntervalOps {
   /**
@@ -34,17 +41,21 @@ export interface IntervalOps {
    * under its own lock, drops what it has, and returns true. False refuses, which only a bracket
    * that may not sleep allows.
    */
-  invalidate?(handle: SubscriberHandle, range: NotifierRange, seq: number): boolean;
+  invalidate?(
+    handle: SubscriberHandle,
+    range: NotifierRange,
+    seq: number,
+  ): boolean | CallbackSteps<boolean>;
   /**
    * In place of `invalidate`, in two passes: begins the invalidation, and returns what waits for
    * it, or true if there is nothing to wait for. Everybody's first pass comes before the second
-   * ones, which cannot fail (Linux 7aba71dbc416).
+   * ones, which cannot fail and may be generators (Linux 7aba71dbc416).
    */
   invalidateStart?(
     handle: SubscriberHandle,
     range: NotifierRange,
     seq: number,
-  ): boolean | (() => void);
+  ): boolean | (() => unknown);
   /** It was taken out with `removeDeferred` and nobody will call it any more. */
   release?(handle: SubscriberHandle): void;
 }
@@ -54,8 +65,12 @@ export interface ClassicOps {
   /** The mm goes: before its pages are freed, or when it is unregistered, or both at once. */
   release?(subscriber: ClassicSubscriber): void;
   /** A bracket opens. False refuses, which only one that may not sleep allows. */
-  rangeStart?(subscriber: ClassicSubscriber, range: NotifierRange): boolean;
-  rangeEnd?(subscriber: ClassicSubscriber, range: NotifierRange): void;
+  rangeStart?(
+    subscriber: ClassicSubscriber,
+    range: NotifierRange,
+  ): boolean | CallbackSteps<boolean>;
+  /** May be a generator as well. */
+  rangeEnd?(subscriber: ClassicSubscriber, range: NotifierRange): unknown;
   /** The secondary TLB must forget [start, end), half-open; may never sleep. */
   invalidateSecondary?(subscriber: ClassicSubscriber, start: number, end: number): void;
   /** Was a page of [start, end) accessed? `clearFlushYoung` forgets that, and flushes. */

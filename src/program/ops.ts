@@ -222,6 +222,9 @@ export const OP_NAMES = {
   "gpc.access": abi.OP_GPC_ACCESS,
   "gpc.commit": abi.OP_GPC_COMMIT,
   "slot.set": abi.OP_SLOT_SET,
+  "host.call": abi.OP_HOST_CALL,
+  "host.next": abi.OP_HOST_NEXT,
+  "host.refused": abi.OP_HOST_REFUSED,
 } as const;
 
 /** Name of a micro-op. */

@@ -3,6 +3,7 @@ import { type Counters, readActorCounters } from "../counters.js";
 import { ShootdownError } from "../errors.js";
 import type { Era } from "../kernel/era.js";
 import { Machine } from "../machine.js";
+import type { MachineOptions } from "../machine-options.js";
 
 /** First page of a span of the level above 2 MiB, so that spans and extents count as one. */
 export const PAGE = 0x40000;
@@ -20,14 +21,20 @@ const MIRRORING = 1;
 export class SiteRig {
   private constructor(
     readonly machine: Machine,
-    private readonly mm: number,
+    readonly mm: number,
   ) {}
 
-  static async create(era: string | Era, policy: string): Promise<SiteRig> {
+  /** @param more - what else the machine is made from; it has room for one more device */
+  static async create(
+    era: string | Era,
+    policy: string,
+    more: MachineOptions = {},
+  ): Promise<SiteRig> {
     const machine = await Machine.create({
+      ...more,
       era,
       policy,
-      geometry: { cpus: 1, devices: 2, tasks: 4, mms: 3, frames: 256, tables: 128, vmas: 32 },
+      geometry: { cpus: 1, devices: 3, tasks: 4, mms: 3, frames: 256, tables: 128, vmas: 32 },
     });
     const mm = machine.newMm();
     machine.place(0, machine.newTask(mm));

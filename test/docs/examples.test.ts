@@ -62,6 +62,17 @@ describe("what the documents show", () => {
     expect(node(join(folder, "driver.mjs")).stdout.trim()).toBe("0");
   });
 
+  test("the example of docs/devices.md does as it says", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const page = block("docs/devices.md", "js").replace(
+      /^(told\.join\(\));.*$/m,
+      "console.log($1);",
+    );
+    writeFileSync(join(folder, "devices.mjs"), page);
+    expect(node(join(folder, "devices.mjs")).stdout.trim()).toBe("UNMAP 16");
+  });
+
   test("the data-structure example of the README does what its comments say", () => {
     const folder = join(root, "build", "readme");
     mkdirSync(folder, { recursive: true });
@@ -138,6 +149,15 @@ describe("what the documents show", () => {
   test("examples/ run", () => {
     const embed = node("examples/embed.mjs");
     expect(JSON.parse(embed.stdout)).toMatchObject({ flushRemote: 1, hazard: null });
+    const device = node("examples/device.mjs");
+    expect(JSON.parse(device.stdout)).toEqual({
+      first: [42, 0, 0, 0],
+      again: [0, 0, 0, 0],
+      stops: 1,
+      rounds: 2,
+      waitedNs: true,
+      hazard: null,
+    });
     const check = node("examples/check.mjs");
     expect(check.stdout).toMatch(/^ORDER after \d+ states/);
     const consumer = node("examples/consumer.mjs").stdout.split("\n");

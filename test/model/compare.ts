@@ -398,6 +398,7 @@ class Comparison {
         hookStart: device.hooks.start,
         hookEnd: device.hooks.end,
         hookSecondary: device.hooks.secondary,
+        hookRelease: device.hooks.release,
         pwcClock: device.pwc.turn,
       });
     }

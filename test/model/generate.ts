@@ -12,6 +12,7 @@ import type { FlushPolicy } from "../../src/kernel/policy.js";
 import { writeTraits } from "../../src/kernel/device-rows.js";
 import { rowsOf, writeOwnWords } from "../../src/kernel/own-rows.js";
 import { rowsOfCode } from "../../src/kernel/image-options.js";
+import { host } from "../../src/kernel/consumers/host.js";
 import { entryOf } from "../../src/kernel/image.js";
 import type { Image } from "../../src/program/assembler.js";
 import { describe as describeInstruction } from "../../src/program/disassembler.js";
@@ -38,6 +39,8 @@ import { siteArgs, SITES } from "./site-operations.js";
 import { Model } from "./state.js";
 import * as stepper from "./step.js";
 
+const KINDS = { sharing: abi.DEV_SHARING, mirroring: abi.DEV_MIRRORING, host: abi.DEV_HOST };
+
 /** What a run is put together from; what is left out is random. */
 export interface Parts {
   readonly era?: string;
@@ -53,6 +56,8 @@ export interface Parts {
   /** Subscribers that come and go, and drivers' operations on them. */
   readonly subscribed?: boolean;
   readonly devices?: boolean; // those that have more than a cache, too
+  /** Devices are the host's. */
+  readonly hosts?: boolean;
 }
 
 const named = (
@@ -189,7 +194,8 @@ export class Run {
     const isDrawn = (consumer: Consumer) => parts.devices === true || isSimple(consumer);
     const those = consumersOf(subscribed).filter(isDrawn);
     const consumers = named(those, this.sound);
-    this.consumers = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
+    const known = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
+    this.consumers = parts.hosts === true ? [host] : known;
     const favoured = catalogue.policy(this.policy).asids === undefined ? undefined : ASIDS;
     this.operations = parts.operations ??
       favoured ?? [
@@ -209,7 +215,8 @@ export class Run {
   /** Builds both machines. */
   async open(): Promise<this> {
     const { geometry: g, random } = this;
-    this.image = imageOf(this.era, this.policy, this.calls, this.parts.subscribed === true);
+    const { subscribed, hosts } = this.parts;
+    this.image = imageOf(this.era, this.policy, this.calls, { subscribed, hosts });
     const pages = pagesOf(g);
     const watch = Array.from({ length: g.watch }, (_, i) => ({ vpn: i % pages, mm: 0 }));
     const handlerPc = this.image.entries.get(entryOf.handler)!;
@@ -274,15 +281,16 @@ export class Run {
 
   private attach(device: number, mm: number): void {
     const consumer = this.random.pick(this.consumers);
-    const hooks = (["start", "end", "secondary"] as const).map(
+    const hooks = (["start", "end", "secondary", "release"] as const).map(
       (hook) => this.image.entries.get(entryOf.hook(consumer.name, hook)) ?? 0,
     );
-    const kind = consumer.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING;
+    const kind = KINDS[consumer.kind];
     const row = this.core.device(device);
     this.core.write(DEVICE, row, "kind", kind);
     this.core.write(DEVICE, row, "hookStart", hooks[0]);
     this.core.write(DEVICE, row, "hookEnd", hooks[1]);
     this.core.write(DEVICE, row, "hookSecondary", hooks[2]);
+    this.core.write(DEVICE, row, "hookRelease", hooks[3]);
     writeTraits(this.core, device, consumer);
     giveTraits(this.model.devices[device], consumer);
     if (this.model.subscribers) {
@@ -327,6 +335,8 @@ export class Run {
       case "store.irqs-off":
       case "write.file":
         return [this.page()];
+      case "host.thread":
+        return [0, 1];
       case "reclaim.nested":
         return [start, random.between(start, end), end];
       case "copy.from.user":

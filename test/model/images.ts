@@ -1,4 +1,4 @@
-/** Images that random programs are drawn from. */
+/** The programs that random machines run: the library's, and those that only tests have. */
 import { Catalogue } from "../../src/kernel/catalogue.js";
 import { buildImage, usesSubscribers } from "../../src/kernel/image.js";
 import { FAULTS } from "../../src/kernel/subscribers.js";
@@ -24,9 +24,16 @@ export const consumersOf = (subscribed: boolean) =>
 
 const withDrivers = catalogue.with({ operations: SUBSCRIBER_OPERATIONS.flat() });
 
+/** What an image is besides: subscriptions come and go, devices are the host's. */
+export interface ImageKind {
+  readonly subscribed?: boolean | undefined;
+  readonly hosts?: boolean | undefined;
+}
+
 /** Images are assembled once. */
-export function imageOf(era: string, policy: string, calls: boolean, subscribed: boolean): Image {
-  const key = `${era}/${policy}/${calls}/${subscribed}`;
+export function imageOf(era: string, policy: string, calls: boolean, kind: ImageKind): Image {
+  const { subscribed = false, hosts = false } = kind;
+  const key = `${era}/${policy}/${calls}/${subscribed}/${hosts}`;
   let image = images.get(key);
   if (!image) {
     image = buildImage({
@@ -34,6 +41,7 @@ export function imageOf(era: string, policy: string, calls: boolean, subscribed:
       era: catalogue.era(era),
       policy: catalogue.policy(policy),
       consumers: consumersOf(subscribed),
+      hosts,
       ...(subscribed ? { faults: FAULTS[key.length % FAULTS.length] } : {}),
     });
     images.set(key, image);

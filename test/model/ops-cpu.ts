@@ -169,10 +169,9 @@ export function setTaskMm(model: Model, task: number, mm: number | null): void {
   if (mm !== null) model.mm(mm).users++;
 }
 
-/** release: every subscriber lets go of the mm and of all it remembers of it. */
-function release(model: Model, index: number): void {
-  const mm = model.mm(index);
-  for (const id of mm.subscribers) {
+/** Devices forget an mm, and all they remember of it. */
+function letGo(model: Model, devices: readonly number[]): void {
+  for (const id of devices) {
     const device = model.devices[id];
     if (model.moreDevices && !forgetMore(device)) continue;
     device.mm = null;
@@ -180,7 +179,17 @@ function release(model: Model, index: number): void {
     dropWhere(device.cache, () => true);
     dropTables(device.pwc);
   }
-  mm.subscribers = [];
+}
+
+/** release: every subscriber lets go; those of the host when the mm is freed. */
+function release(model: Model, index: number): void {
+  const mm = model.mm(index);
+  const isHost = (id: number): boolean => model.devices[id].kind === abi.DEV_HOST;
+  letGo(
+    model,
+    mm.subscribers.filter((id) => !isHost(id)),
+  );
+  mm.subscribers = mm.subscribers.filter(isHost);
 }
 
 const optional = (value: bigint): number | null => (value === 0n ? null : Number(value) - 1);
@@ -235,8 +244,13 @@ export function runCpu(model: Model, actor: number, c: Context, i: Instruction):
     case abi.OP_MM_PUT:
       c.flag = --model.mm(c.mm!).users === 0;
       break;
-    case abi.OP_MM_FREE:
-      return freeMm(model, actor, c);
+    case abi.OP_MM_FREE: {
+      const gone = c.mm!;
+      const hosts = model.mm(gone).subscribers;
+      const status = freeMm(model, actor, c);
+      if (status === abi.ST_OK) letGo(model, hosts);
+      return status;
+    }
     case abi.OP_TASK_MM:
       setTaskMm(model, mm ?? c.index, optional(c.r[i.b]));
       break;

@@ -22,7 +22,9 @@ function notifyNext(model: Model, actor: number, c: Context, from: number): numb
     const device = model.devices[c.cursor - 1];
     c.cursor = after(model, device);
     const { start, end, secondary } = device.hooks;
-    const release = model.subscribers?.listeners[device.index].entries[3] ?? 0;
+    const release = model.subscribers
+      ? model.subscribers.listeners[device.index].entries[3]
+      : device.hooks.release;
     const hook = [start, end, secondary, release][c.event];
     if (isFreed(model, device.index)) raise(model, actor, abi.HZ_UAF, c.hook.start, 0);
     if (hook === 0) continue;

@@ -244,6 +244,15 @@ export interface More {
   readonly atc: Cache;
 }
 
+/** What the host has said to a micro-op that asked it. */
+export interface HostAnswer {
+  readonly waits: boolean;
+  readonly flag: boolean;
+  readonly does: number;
+  readonly x: bigint;
+  readonly y: bigint;
+}
+
 export interface Device {
   readonly more: More;
   readonly index: number;
@@ -253,7 +262,7 @@ export interface Device {
   seq: number;
   inProgress: number;
   range: { start: bigint; end: bigint };
-  hooks: { start: number; end: number; secondary: number };
+  hooks: { start: number; end: number; secondary: number; release: number };
   cache: Cache;
   pwc: WalkCache;
 }
@@ -382,6 +391,8 @@ export class Model {
   readonly inKernel: boolean[];
   /** Tasks first, then one per CPU, then one per device. */
   readonly contexts: (Context | null)[];
+  /** What the host has answered to actors that asked. */
+  readonly answers = new Map<number, HostAnswer>();
   /** csd that are locked, by "initiator>target". */
   readonly csds = new Map<string, Csd>();
   readonly sync = new Array<number>(8).fill(0);
@@ -503,7 +514,7 @@ export class Model {
         seq: 0,
         inProgress: 0,
         range: { start: 0n, end: 0n },
-        hooks: { start: 0, end: 0, secondary: 0 },
+        hooks: { start: 0, end: 0, secondary: 0, release: 0 },
         cache: newCache(g.iotlbSets, g.iotlbWays),
         pwc: pwc(),
       });

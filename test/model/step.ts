@@ -14,6 +14,7 @@ import { runDevices } from "./ops-devices.js";
 import { runDirty } from "./ops-dirty.js";
 import { clearSlots, flushSlot, runFlush } from "./ops-flush.js";
 import { runGather } from "./ops-gather.js";
+import { runHost } from "./ops-host.js";
 import { runLatr } from "./ops-latr.js";
 import { tick } from "./ops-life.js";
 import { runLocal } from "./ops-local.js";
@@ -132,6 +133,7 @@ function runVisible(model: Model, actor: number, c: Context, i: Instruction): nu
   c.pc = from + 1;
   let status: number;
   if (isSubscriber(i.op)) status = runSubscribers(model, actor, c, i, from);
+  else if (i.op >= abi.OP_HOST_CALL) status = runHost(model, actor, c, i);
   else if (i.op === abi.OP_PTE_AWAIT) status = awaitMigration(model, c, i);
   else if (isOfDevices(i.op)) status = runDevices(model, actor, c, i);
   else if (isTopology(i.op)) status = runTopology(model, actor, c, i);
@@ -246,7 +248,7 @@ export const setUp = {
     const device = model.devices[index];
     device.kind = kind;
     device.mm = mm;
-    device.hooks = { start: hooks[0], end: hooks[1], secondary: hooks[2] };
+    device.hooks = { start: hooks[0], end: hooks[1], secondary: hooks[2], release: hooks[3] ?? 0 };
     model.mm(mm).subscribers.unshift(index);
     const listener = model.subscribers?.listeners[index];
     if (listener) Object.assign(listener, { state: "linked", mm, users: 1 });
@@ -262,7 +264,12 @@ export const setUp = {
   },
   describe(model: Model, index: number, kind: number, hooks: number[]): void {
     model.devices[index].kind = kind;
-    model.devices[index].hooks = { start: hooks[0], end: hooks[1], secondary: hooks[2] };
+    model.devices[index].hooks = {
+      start: hooks[0],
+      end: hooks[1],
+      secondary: hooks[2],
+      release: 0,
+    };
   },
   map(model: Model, mm: number, start: number, end: number, prot: number): boolean {
     return vmaSet(model, model.mm(mm), BigInt(start), BigInt(end), BigInt(prot));

@@ -140,15 +140,14 @@ function writeProtected(kit: Kit, vpn: Reg, prot: Reg): Program {
   ]);
 }
 
-/** handle_mm_fault for `vpn`. Afterwards `prot` is 0 if the access is not allowed at all. */
-export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
+/** handle_mm_fault for `vpn`, mmapLock held. Afterwards `prot` is 0 if it is not allowed at all. */
+export function faultLocked(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
   const wanted = write ? abi.PROT_WRITE : abi.PROT_READ;
   const granted: Program = write
     ? [when(op("pte.bits", { imm: abi.PTE_W }), [op("ptl.unlock")], writeProtected(kit, vpn, prot))]
     : [op("ptl.unlock")];
   const present = when(op("pte.bits", { imm: abi.PTE_P }), granted, faultMarked(kit, vpn, prot));
   return [
-    op("mmap.read.lock"),
     op("vma.find", { a: vpn, b: prot }),
     when(
       op("bits", { a: prot, imm: wanted }),
@@ -165,8 +164,12 @@ export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Prog
       ],
       [kit.set(prot, 0)],
     ),
-    op("mmap.read.unlock"),
   ];
+}
+
+/** The same under mmapLock of its own. */
+export function handleFault(kit: Kit, vpn: Reg, prot: Reg, write: boolean): Program {
+  return [op("mmap.read.lock"), faultLocked(kit, vpn, prot, write), op("mmap.read.unlock")];
 }
 
 function faultOperation(name: string, write: boolean) {

@@ -78,6 +78,9 @@ import { writeFile } from "./write-file.js";
 // Last: operations are numbered as they are defined.
 import { DEVICE_OPERATIONS } from "./devices.js";
 
+// Not one of them: only images with devices of the host have it.
+export { hostThread } from "./host-thread.js";
+
 export const OPERATIONS: readonly Operation[] = [
   read,
   write,

@@ -3,7 +3,7 @@ import { op } from "../../program/notation.js";
 import { NEEDS_DATA, operation } from "../operation.js";
 import { OOM_SITE } from "../sites.js";
 
-/** Its bracket may not sleep; where subscribers refuse that, the pages stay. */
+/** Its bracket may not sleep; where somebody refuses that, the pages stay. */
 export const oomReap = operation(
   "oom.reap",
   ["start", "end"],
@@ -16,7 +16,7 @@ export const oomReap = operation(
   (kit, { start, end }) => [
     op("mmap.read.lock"),
     kit.splitEdges(start, end),
-    kit.gather(kit.range(OOM_SITE, "CLEAR", start, end, kit.zap(start, end), { noSleep: true })),
+    kit.gather(kit.rangeNonblock(OOM_SITE, "CLEAR", start, end, kit.zap(start, end))),
     op("mmap.read.unlock"),
   ],
 );

@@ -130,7 +130,7 @@ export const forkNeeded = operation(
  */
 export function exitMmap(kit: Kit, shared = false): Program {
   return kit.regs.scope(["start", "end"], (start, end) => [
-    kit.release(),
+    kit.release(start, end),
     kit.set(start, 0),
     kit.set(end, Infinity),
     kit.gather(
