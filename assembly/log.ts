@@ -1,8 +1,8 @@
 /**
  * The event log and the job rings: what the host reads and writes while a driver runs. Neither is
  * explored state. A record is 32 bytes: time u64, actor u16, kind u8, code u8, task u16, site u16,
- * a u64, b u64. The timed driver stops with ST_LOG_FULL before a step when fewer than LOG_SLACK records
- * are free, so no step can lose an event.
+ * a u64, b u64. The timed driver stops with ST_LOG_FULL before a step when fewer than LOG_SLACK
+ * records are free, so no step can lose an event.
  */
 import * as abi from "../src/core/abi";
 import { clockAt, cpuAt, hdr, setHdr } from "./machine";

@@ -1,6 +1,20 @@
 // The page of the notifier matrix, from what exploration finds, and that itself.
 
-import { applies, bookOf, CONSUMERS, ERAS, REASONS, reasonOf, ROWS, VARIANTS } from "./rows.mjs";
+import {
+  applies,
+  bookOf,
+  CONSUMERS,
+  ERAS,
+  REASONS,
+  reasonOf,
+  ROWS,
+  SUBSCRIPTION_REASONS,
+  SUBSCRIPTIONS,
+  VARIANTS,
+} from "./rows.mjs";
+
+/** The era that races of registration are explored in. */
+const SUBSCRIBED = "coupled";
 
 /** Every cell: row, era, consumer; the broken ones last, by their own name. */
 export function cellsOf() {
@@ -19,6 +33,9 @@ export function cellsOf() {
       const isMeant = era !== "empty-table" || !/smmu|sva|ocxl/.test(consumer);
       if (isMeant) cells.push({ id, scenario, era, column: null, consumer });
     }
+  }
+  for (const [id, scenario, consumer, book] of SUBSCRIPTIONS) {
+    cells.push({ id, scenario, era: SUBSCRIBED, column: null, consumer, book });
   }
   return cells;
 }
@@ -52,7 +69,8 @@ function textOf(found, row, era, column) {
 /** Cells that differ from the book, and for which no reason is given. */
 export function unexplained(cells) {
   const rows = new Map(ROWS.map((row) => [row.id, row]));
-  return cells.filter(({ id, era, column, verdict }) => {
+  return cells.filter(({ id, scenario, era, column, verdict, book: said }) => {
+    if (said !== undefined) return said !== verdict && !(scenario in SUBSCRIPTION_REASONS);
     const row = rows.get(id);
     if (column === null || row === undefined) return false;
     const book = bookOf(row, era, column);
@@ -75,6 +93,12 @@ export function page(cells, titles) {
     const cell = (era) => found.get([id, scenario, era, consumer, true].join("/"));
     const verdicts = ERAS.map((era) => cell(era)?.verdict ?? "-");
     return [id, `\`${scenario}\``, `\`${consumer}\``, ...verdicts];
+  });
+  const subscriptions = SUBSCRIPTIONS.map(([id, scenario, consumer, book]) => {
+    const cell = found.get([id, scenario, SUBSCRIBED, consumer, true].join("/"));
+    const text = `${cell.verdict} ${cell.states}`;
+    const why = cell.verdict === book ? "" : (SUBSCRIPTION_REASONS[scenario] ?? "?");
+    return [id, `\`${scenario}\``, `\`${consumer}\``, book, text, why];
   });
   return `# Races of MMU notifiers by era and consumer
 
@@ -104,13 +128,23 @@ ${VARIANTS.map(([, , name]) => `* \`${name}\`: ${titles.get(name)}`)
 comes at range_end, before the CPU flush that drops the IOTLB's entry, so the device's cache is filled
 again from the IOTLB with what the message was about.
 
+## Registration
+
+Races of drivers that subscribe and go, which no era decides (explored in \`${SUBSCRIBED}\`); the kernel's faults
+are \`faults\` of the scenario ([notifiers.md](notifiers.md)).
+
+${table([["race", "scenario", "consumer", "book", "here", "why"], ...subscriptions])}
+
+${SUBSCRIPTIONS.map(([, , name]) => `* \`${name}\`: ${titles.get(name)}`)
+  .filter((text, i, list) => list.indexOf(text) === i)
+  .join("\n")}
+
 ## Where we differ from the book
 
 ${REASONS.map(({ text }, i) => `${i + 1}. ${text}`).join("\n")}
 
 ## What is not here
 
-S11 to S18 and S24 to S28 are about registration: [notifiers.md](notifiers.md). S21 and the rows of single
-call sites: [scenarios.md](scenarios.md) and [audit.md](audit.md).
+S21 and the rows of single call sites: [scenarios.md](scenarios.md) and [audit.md](audit.md).
 `;
 }

@@ -149,6 +149,55 @@ export const VARIANTS = [
   ["S30", "late-fault", "ocxl-released"],
 ];
 
+/**
+ * Races of registration, which no era decides: scenario, consumer, and what the book says. A sound
+ * form beside each broken one.
+ */
+export const SUBSCRIPTIONS = [
+  ["S11", "s11-insert-in-bracket", "interval", "SAFE"],
+  ["S11", "s11-insert-in-bracket", "interval-two-pass", "SAFE"],
+  ["S11", "s11-insert-in-bracket", "interval-no-wait", "UAF"],
+  ["S12", "s12-insert-unhit", "interval", "SAFE"],
+  ["S12", "s12-insert-unhit", "interval-no-wait", "UAF"],
+  ["S12", "s12-insert-unstamped", "interval", "UAF"],
+  ["S13", "s13-remove-in-callback", "interval-removes", "DEADLOCK"],
+  ["S13", "s13-remove-in-callback", "interval-removes-deferred", "SAFE"],
+  ["S14", "s14-remove-locked", "interval", "DEADLOCK"],
+  ["S14", "s14-remove", "interval", "SAFE"],
+  ["S15", "s15-unregister-in-callback", "classic-unregisters", "DEADLOCK"],
+  ["S15", "s15-unregister-in-callback", "classic-puts", "SAFE"],
+  ["S16", "s16-refused-start-before", "classic-refuses", "UNBAL"],
+  ["S16", "s16-refused-start", "classic-refuses", "SAFE"],
+  ["S16", "s16-refused-start-and-end", "classic-refuses-ends", "UNBAL"],
+  ["S17", "s17-half-refused-strict", "interval", "NOPROG"],
+  ["S17", "s17-half-refused", "interval", "SAFE"],
+  ["S18", "s18-release", "mirroring", "SAFE"],
+  ["S18", "s18-release-unsynchronized", "mirroring", "UAF"],
+  ["S24", "s24-update-posted", "interval", "UAF"],
+  ["S24", "s24-update", "interval", "SAFE"],
+  ["S25", "s25-find-posted", "interval", "UAF"],
+  ["S25", "s25-find", "interval", "SAFE"],
+  ["S26", "s26-hole", "interval-hole", "SAFE"],
+  ["S26", "s26-hole", "interval-hole-steps", "SAFE"],
+  ["S26", "s26-hole", "interval-hole-no-memory", "SAFE"],
+  ["S26", "s26-hole", "interval-hole-kept", "UAF"],
+  ["S26", "s26-replace", "interval", "SAFE"],
+  ["S27", "s27-allocate-in-callback", "interval-reclaims", "DEADLOCK"],
+  ["S27", "s27-allocate-in-callback", "interval", "SAFE"],
+  ["S28", "s28-exclusive", "interval", "SAFE"],
+  ["S28", "s28-exclusive", "interval-unfiltered", "NOPROG"],
+  ["S28", "s28-exclusive-other", "interval", "NOPROG"],
+  ["S28", "s28-migrate", "interval", "SAFE"],
+  ["S28", "s28-migrate", "interval-unfiltered", "NOPROG"],
+];
+
+/** Why one of those is not what the book says. */
+export const SUBSCRIPTION_REASONS = {
+  "s17-half-refused-strict":
+    "a reader that sleeps for ever is DEADLOCK here, when nobody else can move; the book calls it " +
+    "NOPROG",
+};
+
 /** Why a cell is not what the book says: the first that fits, by row, consumers and eras. */
 export const REASONS = [
   {

@@ -93,7 +93,7 @@ export class Brackets {
     return {
       start: core.read(CTX, row, "hStart"),
       end: Math.min(core.read(CTX, row, "hEnd"), this.pages),
-      event: isBracket ? EVENT_NAMES[begin.imm] : "CLEAR",
+      event: isBracket ? EVENT_NAMES[begin.imm & abi.RANGE_EVENT] : "CLEAR",
       blockable: !isBracket || begin.c === 0,
     };
   }
