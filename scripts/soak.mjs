@@ -9,9 +9,13 @@ import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-const COMPARISONS = ["interval-tree", "iotlb", "pinned-pages", "notifiers"].map(
-  (part) => `test/${part}/differential.test.ts`,
-);
+const COMPARISONS = [
+  ...["interval-tree", "iotlb", "pinned-pages", "notifiers"].map(
+    (part) => `test/${part}/differential.test.ts`,
+  ),
+  // Steps of random programs about subscriptions, at most 20 million of them.
+  "test/subscribers/invariants.test.ts",
+];
 
 function option(name, otherwise) {
   const at = process.argv.indexOf(`--${name}`);

@@ -177,6 +177,23 @@ const startsMatchEnds: Invariant = {
   },
 };
 
+const bracketsEndForAll: Invariant = {
+  name: "BracketsEndForAll",
+  says: "When nothing runs, nobody who was told of a bracket still waits for its end.",
+  atRest: true,
+  check(view, report) {
+    for (const table of tables(view)) {
+      const active = table.word(ACTIVE);
+      if (active !== 0) report(`mm ${table.mm}: intervals count ${active} open brackets`);
+    }
+    for (let device = 0; has(view) && device < view.devices; device++) {
+      if ((stateOf(view, device) & abi.SUB_LINKED) === 0) continue;
+      const told = view.core.read(DEVICE, view.core.device(device), "inProgress");
+      if (told !== 0) report(`device ${device} has ${told} in progress`);
+    }
+  },
+};
+
 /** Micro-ops of a reader that has waited, or need not. */
 const PAST_WAIT: readonly number[] = [abi.OP_DEV_RESOLVE, abi.OP_READ_RETRY];
 
@@ -243,6 +260,7 @@ export const SUBSCRIBER_INVARIANTS: readonly Invariant[] = [
   treeHeldWhileOdd,
   subscribersAddUp,
   startsMatchEnds,
+  bracketsEndForAll,
   readersHaveWaited,
   sectionsHaveReaders,
   freedAreUnlinked,
