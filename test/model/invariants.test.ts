@@ -125,6 +125,8 @@ const PLANTED: Readonly<Record<string, Plant>> = {
     r.core.write(CTX, ctx, "cursor", 1);
   },
   StartsMatchEnds: (r) => addTo(r, r.core.device(0) + DEVICE.fields.inProgress.offset, 1),
+  // A bracket that intervals were told of, and nobody has ended.
+  BracketsEndForAll: (r) => addTo(r, subscribersOf(r) + 4, 1),
   ReadersHaveWaited: (r) => {
     const ctx = beginNothing(r);
     const { code } = r.image;
@@ -161,7 +163,7 @@ const POLICIES: Readonly<Record<string, string>> = {
 /** Those about subscribers that come and go. */
 const SUBSCRIBED = new Set([
   ...["OddMeansOpen", "StampsAreOdd", "TreeHeldWhileOdd", "SubscribersAddUp", "StartsMatchEnds"],
-  ...["ReadersHaveWaited", "SectionsHaveReaders", "FreedAreUnlinked"],
+  ...["ReadersHaveWaited", "SectionsHaveReaders", "FreedAreUnlinked", "BracketsEndForAll"],
 ]);
 
 test("every invariant has a planted error", () => {
