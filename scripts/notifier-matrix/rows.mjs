@@ -144,6 +144,7 @@ export const VARIANTS = [
   ["S03", "nested-gather", "sva-intel-silent"],
   ["S03", "nested-gather", "smmu-btm"],
   ["S03", "nested-gather", "smmu-btm-silent"],
+  ["S05", "mremap", "gpu-ats"],
   ["S23", "reclaim-fences", "gpu-fences"],
   ["S23", "reclaim-fences", "gpu-fences-early"],
   ["S30", "late-fault", "ocxl-released"],

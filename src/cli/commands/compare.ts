@@ -109,7 +109,7 @@ export function withCompareOptions(command: Command): Command {
   return withTrace(withCommon(command))
     .option("--eras <names>", "notification eras", "double,deduplicated,coupled")
     .option("--policies <names>", "flush policies", "sync,concurrent")
-    .option("--consumers <names>", "what is behind the secondary MMU", "sharing,mirroring")
+    .option("--consumers <names>", "what is behind the secondary MMU", "iommuv2,gpu-ats,mirroring")
     .option("--profile <name>", "cost profile, or a .json file of one", "guest-kvm")
     .option("--device-rate <n>", "device accesses per page the process touches", "1");
 }

@@ -19,6 +19,7 @@ import {
   intervalHoleSteps,
   intervalTwoPass,
 } from "./interval.js";
+import { gpuAts } from "./gpu-ats.js";
 import { gpuFences, gpuFencesEarly } from "./gpu-fences.js";
 import { iommuv2 } from "./iommuv2.js";
 import { KVM_CONSUMERS } from "./kvm.js";
@@ -61,6 +62,7 @@ export const CONSUMERS: readonly Consumer[] = [
   ocxl,
   ocxlReleased,
   ...KVM_CONSUMERS,
+  gpuAts,
   gpuFences,
   gpuFencesEarly,
 ];

@@ -1,0 +1,91 @@
+// docs/savings.md: what each call site of a recording tells a device in each era, and what that costs.
+
+/** Recordings of the package, and what they are of. */
+export const RECORDINGS = [
+  ["redis-bgsave", "redis writes while a child of its saves the data: copy-on-write"],
+  ["node-gc", "node with a heap that is collected: mprotect, munmap, madvise"],
+  ["madvise-2threads", "two threads that give pages back"],
+];
+export const ERAS = ["double", "deduplicated", "coupled"];
+export const CONSUMERS = [
+  ["iommuv2", "IOMMU-like: a command and its completion for each flush"],
+  ["gpu-ats", "GPU-like: the GPU's own TLB invalidation"],
+];
+export const POLICY = "concurrent";
+
+/** Compares one recording; `library` is the package, `trace` the recording's bytes. */
+export async function compared(library, trace) {
+  const { runs } = await library.compareTrace(trace, {
+    eras: ERAS,
+    policies: [POLICY],
+    consumers: CONSUMERS.map(([name]) => name),
+    profile: library.Catalogue.standard.profile("guest-kvm"),
+  });
+  return runs;
+}
+
+const line = (cells) => `| ${cells.join(" | ")} |`;
+const us = (ns) => (ns / 1000).toFixed(1);
+const sum = (run, of) => run.sites.reduce((total, site) => total + of(site), 0);
+
+/** The table of one recording for one consumer, and what the eras save. */
+export function section(runs, consumer) {
+  const own = ERAS.map((era) => runs.find((r) => r.era === era && r.consumer === consumer));
+  const rows = new Map();
+  for (const { sites } of own) for (const site of sites) rows.set(site.row, site.title);
+  const order = [...rows.keys()].sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  const cell = (run, row) => {
+    const site = run.sites.find((one) => one.row === row);
+    return [site?.notifications ?? 0, site?.flushes ?? 0, us(site?.deviceNs ?? 0)];
+  };
+  const head = ["row", "call site", "brackets", ...ERAS.flatMap((e) => [e, "flushes", "us"])];
+  const brackets = (row) => own[0].sites.find((one) => one.row === row)?.brackets ?? 0;
+  const body = order.map((row) => [
+    row,
+    rows.get(row),
+    brackets(row),
+    ...own.flatMap((run) => cell(run, row)),
+  ]);
+  const total = own.flatMap((run) => [
+    sum(run, (site) => site.notifications),
+    sum(run, (site) => site.flushes),
+    us(sum(run, (site) => site.deviceNs)),
+  ]);
+  body.push(["", "all", sum(own[0], (site) => site.brackets), ...total]);
+  const before = sum(own[0], (site) => site.deviceNs);
+  const saved = own.slice(1).map((run, i) => {
+    const ns = before - sum(run, (site) => site.deviceNs);
+    return `\`${ERAS[i + 1]}\` saves ${us(ns)} us, ${((ns / before) * 100).toFixed(1)} %`;
+  });
+  return [
+    [head, head.map(() => "---"), ...body].map(line).join("\n"),
+    "",
+    `Of the ${us(before)} us that the device is busy in \`double\`, ${saved.join("; ")}.`,
+  ].join("\n");
+}
+
+/** The whole page, from the runs by recording. */
+export function page(found) {
+  const sections = RECORDINGS.map(([name, what]) => {
+    const parts = CONSUMERS.map(
+      ([consumer, title]) =>
+        `### ${name}, \`${consumer}\`\n\n${title}.\n\n${section(found.get(name), consumer)}`,
+    );
+    return `## ${name}\n\n${what[0].toUpperCase()}${what.slice(1)}.\n\n${parts.join("\n\n")}`;
+  });
+  return `# What deduplicated notifications save
+
+Written by \`npm run savings\`; a test holds it to the recordings. Each recording of the package is replayed with a
+device behind its busiest process, in three eras: by call site (rows of [sites.md](sites.md)) how often the device
+is told, how many flush commands that is, and how long they take it, in us of simulated time. Policy
+\`${POLICY}\`, profile \`guest-kvm\`; what a command takes is assumed ([consumers.md](consumers.md)). Own recordings:
+\`shootdown compare TRACE\`.
+
+What is saved depends on what a program does. Copy-on-write was told twice in \`double\`, and once since: half of
+it is saved. What munmap and madvise tell is not touched by the deduplication of 4.15; \`coupled\` halves it, as range_end
+tells nothing any more. A mirroring consumer hears of brackets, the same in every era, and saves nothing. fork opens
+a bracket for each private mapping that was written to; of those a recording shows only what was written while it was made.
+
+${sections.join("\n\n")}
+`;
+}
