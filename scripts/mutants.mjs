@@ -508,6 +508,10 @@ const MUTANTS = SUITES.flatMap(([core, test, list]) =>
 /** Mutants that change nothing anybody can see, and why. */
 const EQUIVALENT = new Map([
   [
+    "subscribers/exec.ts: (told & abi.START_NO_SLEEP) != 0) setTold",
+    "brackets that may sleep never ask whether they were refused",
+  ],
+  [
     "assembly/bulk.ts: if ((clock.irqSince & clock.irqQueuedAt) != NOT_QUEUED) return false;",
     "who has a place in the interrupt queue has an interrupt pending, or runs its handler",
   ],

@@ -1,8 +1,8 @@
 /**
  * The invariants of notifiers.md 7.1 under random programs and random schedules, after every step;
- * and the two faults that the kernel has, which are the only ones found with `faults: strict`, shrunk
- * to the fewest steps of a program and the shortest schedule. `SHOOTDOWN_SOAK_OPS` sets the steps,
- * `SHOOTDOWN_SOAK_SEED` the first seed; a failure prints the seed that finds it alone.
+ * and the two faults that the kernel has, which are the only ones found with `faults: strict`,
+ * shrunk to the fewest steps of a program and the shortest schedule. `SHOOTDOWN_SOAK_OPS` sets the
+ * steps, `SHOOTDOWN_SOAK_SEED` the first seed; a failure prints the seed that finds it alone.
  */
 import { expect, test } from "vitest";
 import * as abi from "../../src/core/abi.js";

@@ -1,7 +1,7 @@
 /**
  * Random programs about subscriptions: threads that unmap, protect, reclaim and reap, drivers that
- * subscribe and go, devices that access. Drivers keep the rules (notifiers.md 1.6): what a device has
- * mapped stays subscribed to, and one device's intervals do not overlap.
+ * subscribe and go, devices that access. Drivers keep the rules (notifiers.md 1.6): what a device
+ * has mapped stays subscribed to, and one device's intervals do not overlap.
  */
 import type { Scenario, ScenarioActor } from "../../src/scenarios/scenario.js";
 import type { ScriptStep } from "../../src/kernel/image.js";
