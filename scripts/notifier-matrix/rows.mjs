@@ -176,6 +176,8 @@ export const SUBSCRIPTIONS = [
   ["S18", "s18-release-unsynchronized", "mirroring", "UAF"],
   ["S24", "s24-update-posted", "interval", "UAF"],
   ["S24", "s24-update", "interval", "SAFE"],
+  ["S24", "s24-update-posted-odd", "interval", "UAF"],
+  ["S24", "s24-update-odd", "interval", "SAFE"],
   ["S25", "s25-find-posted", "interval", "UAF"],
   ["S25", "s25-find", "interval", "SAFE"],
   ["S26", "s26-hole", "interval-hole", "SAFE"],

@@ -274,6 +274,13 @@ describe("S18: exit and unregister", () => {
     }).toThrow(code("E_EXITED"));
   });
 
+  test("an interval of the last page alone hears of the exit", () => {
+    const last = 2 ** 52 - 1;
+    mm.insert(last, last, driver("x"));
+    mm.exit();
+    expect(calls).toEqual([`x RELEASE [0, ${2 ** 52})`]);
+  });
+
   test("a release that unregisters itself is a deadlock; one that puts is not", () => {
     const ops = classic("p");
     const row = mm.register({ ...ops, release: (subscriber) => mm.put(subscriber) });
