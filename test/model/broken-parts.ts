@@ -1,6 +1,7 @@
 /** Every deliberately broken part of the catalogue, for random schedules to notice. */
 import type { SampleOptions, Scenario } from "../../src/index.js";
 import { ASID_MUTANTS } from "./broken-asids.js";
+import { DEVICE_MUTANTS } from "./broken-devices.js";
 import { SUBSCRIBER_MUTANTS } from "./broken-subscribers.js";
 
 /** A broken part, where random schedules notice it, and what is noticed. */
@@ -20,6 +21,7 @@ const earlyAck = { policy: "early-ack" };
 
 export const MUTANTS: readonly Row[] = [
   ...ASID_MUTANTS,
+  ...DEVICE_MUTANTS,
   ...SUBSCRIBER_MUTANTS,
   {
     kind: "eras",

@@ -8,6 +8,7 @@ import * as abi from "../../src/core/abi.js";
 import { opName } from "../../src/program/ops.js";
 import { Run } from "./generate.js";
 import { canonicalSeed } from "./random.js";
+import { differs } from "./side-by-side.js";
 import { executed } from "./step.js";
 
 const FILE = "test/model/deferral.test.ts";
@@ -72,24 +73,9 @@ const CASES: Readonly<Record<string, readonly number[]>> = {
   "luf-wiped": [abi.OP_DEFER_ADD, abi.OP_DEFER_WIPE],
 };
 
-async function differ(seed: bigint, policy: string): Promise<string | null> {
+async function differ(seed: bigint, policy: string): Promise<string> {
   const run = await new Run(seed, { policy, operations: operationsOf(policy) }).open();
-  let patience = 20;
-  for (let steps = 0; steps < STEPS; steps++) {
-    const { actor, choice } = run.next();
-    const status = run.step(actor, choice);
-    if (status.core !== status.model) {
-      return run.report(`status: core ${status.core}, model ${status.model}`, FILE);
-    }
-    if (status.core === "trap") return run.report("both forms trapped", FILE);
-    const difference = run.compare();
-    if (difference) {
-      const { path, core, model } = difference;
-      return run.report(`${path}: core ${core}, model ${model}`, FILE);
-    }
-    if (run.stuck.size > 0 && patience-- === 0) return null;
-  }
-  return null;
+  return differs(run, { steps: STEPS, file: FILE });
 }
 
 for (const [policy, codes] of Object.entries(CASES)) {
@@ -97,7 +83,7 @@ for (const [policy, codes] of Object.entries(CASES)) {
     const before = [...executed];
     const first = canonicalSeed(only ?? 1);
     for (let i = 0; i < RUNS; i++) {
-      expect((await differ(first + BigInt(i), policy)) ?? "").toBe("");
+      expect(await differ(first + BigInt(i), policy)).toBe("");
     }
     const times = codes.map((code) => [opName(code), executed[code] - before[code]] as const);
     console.log(`${policy}: ${times.map(([name, n]) => `${name} ${n}`).join(", ")}`);

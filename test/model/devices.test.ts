@@ -8,6 +8,7 @@ import * as abi from "../../src/core/abi.js";
 import { OP_NAMES } from "../../src/program/ops.js";
 import { Run } from "./generate.js";
 import { canonicalSeed } from "./random.js";
+import { differs } from "./side-by-side.js";
 import { executed } from "./step.js";
 
 const FILE = "test/model/devices.test.ts";
@@ -32,22 +33,7 @@ async function differ(seed: bigint): Promise<string> {
     devices: true,
     geometry: { cpus: 2 + Number(seed % 2n), devices: 2, frames: 40, vmas: 16 },
   }).open();
-  let patience = 20;
-  for (let steps = 0; steps < STEPS; steps++) {
-    const { actor, choice } = run.next();
-    const status = run.step(actor, choice);
-    if (status.core !== status.model) {
-      return run.report(`status: core ${status.core}, model ${status.model}`, FILE);
-    }
-    if (status.core === "trap") return run.report("both forms trapped", FILE);
-    const difference = run.compare();
-    if (difference) {
-      const { path, core, model } = difference;
-      return run.report(`${path}: core ${core}, model ${model}`, FILE);
-    }
-    if (run.stuck.size > 0 && patience-- === 0) break;
-  }
-  return "";
+  return differs(run, { steps: STEPS, file: FILE });
 }
 
 test("core and model agree after every step of programs with such devices", async () => {

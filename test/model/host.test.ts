@@ -8,6 +8,7 @@ import * as abi from "../../src/core/abi.js";
 import { CLOCK } from "../../src/core/layout.js";
 import { Run } from "./generate.js";
 import { canonicalSeed } from "./random.js";
+import { differs } from "./side-by-side.js";
 import { executed } from "./step.js";
 
 const FILE = "test/model/host.test.ts";
@@ -47,7 +48,7 @@ function answer(run: Run, actor: number): void {
   model.answers.set(actor, { waits, flag, does, x: BigInt(x), y: BigInt(y) });
 }
 
-async function differ(seed: bigint): Promise<string | null> {
+async function differ(seed: bigint): Promise<string> {
   const geometry = {
     cpus: 2,
     devices: 2,
@@ -64,27 +65,18 @@ async function differ(seed: bigint): Promise<string | null> {
     policy: "concurrent",
     geometry,
   }).open();
-  let patience = 20;
-  for (let steps = 0; steps < STEPS; steps++) {
-    const { actor, choice } = run.next();
-    const status = run.step(actor, choice);
-    if (status.core !== status.model) {
-      return run.report(`status: core ${status.core}, model ${status.model}`, FILE);
-    }
-    if (status.core === abi.ST_HOST && run.random.chance(80)) answer(run, actor);
-    const difference = run.compare();
-    if (difference !== null) {
-      const { path, core, model } = difference;
-      return run.report(`${path}: core ${core}, model ${model}`, FILE);
-    }
-    if (run.stuck.size > 0 && patience-- === 0) return null;
-  }
-  return null;
+  return differs(run, {
+    steps: STEPS,
+    file: FILE,
+    onStep: (actor, status) => {
+      if (status === abi.ST_HOST && run.random.chance(80)) answer(run, actor);
+    },
+  });
 }
 
 test("core and model agree on what the host is asked, and on what it answers", async () => {
   const first = canonicalSeed(only ?? 1);
-  for (let i = 0; i < RUNS; i++) expect(await differ(first + BigInt(i))).toBeNull();
+  for (let i = 0; i < RUNS; i++) expect(await differ(first + BigInt(i))).toBe("");
   if (only !== undefined) return;
   for (const code of [abi.OP_HOST_CALL, abi.OP_HOST_NEXT, abi.OP_HOST_REFUSED]) {
     expect(executed[code], `micro-op ${code}`).toBeGreaterThan(20);

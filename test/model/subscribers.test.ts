@@ -8,6 +8,7 @@ import * as abi from "../../src/core/abi.js";
 import { opName } from "../../src/program/ops.js";
 import { Run } from "./generate.js";
 import { canonicalSeed } from "./random.js";
+import { differs } from "./side-by-side.js";
 import { SUBSCRIBER_OPERATIONS } from "./subscriber-operations.js";
 import { executed } from "./step.js";
 
@@ -22,26 +23,11 @@ const OPERATIONS = [
   ...SUBSCRIBER_OPERATIONS.flat().map(({ name }) => name),
 ];
 
-async function differ(seed: bigint): Promise<string | null> {
+async function differ(seed: bigint): Promise<string> {
   const geometry = { devices: 3, cpus: 3, tasks: 5 };
   const parts = { subscribed: true, operations: OPERATIONS, geometry, policy: "concurrent" };
   const run = await new Run(seed, parts).open();
-  let patience = 20;
-  for (let steps = 0; steps < STEPS; steps++) {
-    const { actor, choice } = run.next();
-    const status = run.step(actor, choice);
-    if (status.core !== status.model) {
-      return run.report(`status: core ${status.core}, model ${status.model}`, FILE);
-    }
-    if (status.core === "trap") return run.report("both forms trapped", FILE);
-    const difference = run.compare();
-    if (difference) {
-      const { path, core, model } = difference;
-      return run.report(`${path}: core ${core}, model ${model}`, FILE);
-    }
-    if (run.stuck.size > 0 && patience-- === 0) return null;
-  }
-  return null;
+  return differs(run, { steps: STEPS, file: FILE });
 }
 
 const CODES = Array.from(
@@ -52,7 +38,7 @@ const CODES = Array.from(
 test("core and model agree where subscribers come and go", async () => {
   const before = [...executed];
   const first = canonicalSeed(only ?? 1);
-  for (let i = 0; i < RUNS; i++) expect((await differ(first + BigInt(i))) ?? "").toBe("");
+  for (let i = 0; i < RUNS; i++) expect(await differ(first + BigInt(i))).toBe("");
   const times = CODES.map((code) => [opName(code), executed[code] - before[code]] as const);
   console.log(times.map(([name, n]) => `${name} ${n}`).join(", "));
   if (only !== undefined || RUNS < 150) return;

@@ -2,7 +2,7 @@
 import * as abi from "../../core/abi.js";
 import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
 import type { Kit } from "../kit.js";
-import { operation } from "../operation.js";
+import { NEEDS_TABLES, operation } from "../operation.js";
 import { upgradeFlushed } from "./downgrade.js";
 import { handleFault } from "./fault.js";
 import { exitMmap } from "./process.js";
@@ -48,7 +48,12 @@ function serving(name: string, summary: string, arm64: boolean) {
   return operation(
     name,
     ["device"],
-    { summary, source: "notifiers.md 4.2; Linux drivers/iommu do_fault", settles: "none" },
+    {
+      summary,
+      source: "notifiers.md 4.2; Linux drivers/iommu do_fault",
+      settles: "none",
+      needs: NEEDS_TABLES,
+    },
     (kit, { device }) =>
       kit.regs.scope(["vpn", "wanted", "own"], (vpn, wanted, own) => [
         op("mm.current", { a: own }),
