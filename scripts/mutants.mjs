@@ -497,7 +497,11 @@ const SUITES = [
   ],
   ["assembly", "test/kernel/asids test/model/asids", OF_ASIDS],
   ["assembly", "test/explore/plain-search.test.ts test/explore/explore.test.ts", OF_EXPLORER],
-  ["assembly/devices", "test/kernel/consumers test/model/devices", OF_DEVICES],
+  [
+    "assembly/devices",
+    "test/kernel/consumers test/model/devices test/scenario-files/shipped",
+    OF_DEVICES,
+  ],
   ["assembly/subscribers", "test/subscribers test/model/subscribers", OF_SUBSCRIBERS],
   ["assembly", "test/hmm/callbacks test/model/host", OF_HOST],
 ];
@@ -507,6 +511,18 @@ const MUTANTS = SUITES.flatMap(([core, test, list]) =>
 
 /** Mutants that change nothing anybody can see, and why. */
 const EQUIVALENT = new Map([
+  [
+    "devices/guest.ts: gfn >= more.slotBase && offset",
+    "below the slot the offset is larger than any slot, as it has no sign",
+  ],
+  [
+    "devices/requests.ts: if (!isAsked || ",
+    "a handler answers what it has taken, and nobody else does",
+  ],
+  [
+    "devices/exec.ts: if (!hasMore(m)) return abi.ST_BAD_PROGRAM;",
+    "whose programs have these micro-ops has the rows",
+  ],
   [
     "subscribers/exec.ts: (told & abi.START_NO_SLEEP) != 0) setTold",
     "brackets that may sleep never ask whether they were refused",

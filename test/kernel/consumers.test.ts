@@ -298,3 +298,13 @@ describe("parameters that are refused", () => {
     expect(refusal(call)).toMatchObject({ code: "E_LIMIT", argument: "retriesMost" });
   });
 });
+
+test.each(["device.bind", "device.unbind"])("%s of a device that is not there", async (name) => {
+  const geometry = { cpus: 2, devices: 1 };
+  using machine = await Machine.create({ consumers: ["iommuv2"], geometry });
+  const mm = machine.newMm();
+  machine.place(0, machine.newTask(mm));
+  machine.attach("iommuv2", mm);
+  machine.submit(0, name, { device: 1 });
+  expect(() => machine.advance()).toThrow(expect.objectContaining({ code: "E_PROGRAM" }) as Error);
+});
