@@ -589,7 +589,7 @@ if (misfits > 0) process.exit(2);
 if (process.argv.includes("--check")) process.exit(0);
 
 const folder = mkdtempSync(join(tmpdir(), "shootdown-mutants-"));
-for (const part of ["assembly", "scenarios", "scripts", "src", "test", "traces"]) {
+for (const part of ["docs", "assembly", "scenarios", "scripts", "src", "test", "traces"]) {
   cpSync(join(root, part), join(folder, part), { recursive: true });
 }
 for (const file of ["package.json", "tsconfig.json", "vitest.config.ts"]) {
