@@ -1,0 +1,120 @@
+/**
+ * Page frames and the references that are held to them. Frames are numbers: what costs memory is
+ * only where references are, a 4-byte count a frame, 4,096 frames at a time.
+ */
+import { checkWithin } from "../arguments.js";
+import { PAGE_LIMIT } from "../pages.js";
+
+const CHUNK_BITS = 12;
+const CHUNK = 1 << CHUNK_BITS;
+
+interface Chunk {
+  readonly counts: Uint32Array;
+  held: number;
+}
+
+/** The frames of one host. */
+export class HostFrames {
+  private readonly chunks = new Map<number, Chunk>();
+  private readonly reserved: (readonly [number, number])[] = [];
+  private next: number;
+  private sum = 0;
+  /** Frames that were given back although nothing was held, oldest first. */
+  readonly underflows: number[] = [];
+
+  /** @param first - the first frame that {@link HostFrames.allocate} gives. */
+  constructor(first = 0x1000) {
+    this.next = checkWithin("first", first, 0, PAGE_LIMIT - 1);
+  }
+
+  /** `count` frames that nobody was given yet, one behind the other: the first. */
+  allocate(count = 1): number {
+    const first = this.next;
+    this.next += checkWithin("count", count, 1, PAGE_LIMIT - first);
+    return first;
+  }
+
+  /** Marks [first, last] as reserved (PageReserved, MMIO): mapped, never charged, never counted. */
+  reserve(first: number, last: number): void {
+    this.reserved.push([first, last]);
+  }
+
+  isReserved(pfn: number): boolean {
+    return this.reserved.some(([first, last]) => pfn >= first && pfn <= last);
+  }
+
+  /** Closed ranges of reserved frames. */
+  get reservedRanges(): readonly (readonly [first: number, last: number])[] {
+    return this.reserved;
+  }
+
+  /** References held to a frame. */
+  refs(pfn: number): number {
+    return this.chunks.get(Math.floor(pfn / CHUNK))?.counts[pfn % CHUNK] ?? 0;
+  }
+
+  /** References held to all frames. */
+  get held(): number {
+    return this.sum;
+  }
+
+  /** Frames somebody holds, ascending, with how often. */
+  *[Symbol.iterator](): Generator<readonly [pfn: number, refs: number], void, undefined> {
+    for (const at of [...this.chunks.keys()].sort((a, b) => a - b)) {
+      const { counts } = this.chunks.get(at)!;
+      for (let i = 0; i < CHUNK; i++) if (counts[i] > 0) yield [at * CHUNK + i, counts[i]];
+    }
+  }
+
+  /** One reference more to each of `count` frames from `pfn` on. */
+  get(pfn: number, count = 1): void {
+    this.sum += count;
+    for (let done = 0; done < count;) {
+      const at = Math.floor((pfn + done) / CHUNK);
+      const from = (pfn + done) % CHUNK;
+      const part = Math.min(CHUNK - from, count - done);
+      const chunk = this.chunkAt(at);
+      for (let i = from; i < from + part; i++) chunk.counts[i]++;
+      chunk.held += part;
+      done += part;
+    }
+  }
+
+  private chunkAt(at: number): Chunk {
+    const there = this.chunks.get(at);
+    if (there !== undefined) return there;
+    const chunk = { counts: new Uint32Array(CHUNK), held: 0 };
+    this.chunks.set(at, chunk);
+    return chunk;
+  }
+
+  /** One reference less to each of `count` frames from `pfn` on; how many had none to give. */
+  put(pfn: number, count = 1): number {
+    let missing = 0;
+    for (let done = 0; done < count;) {
+      const at = Math.floor((pfn + done) / CHUNK);
+      const from = (pfn + done) % CHUNK;
+      const part = Math.min(CHUNK - from, count - done);
+      missing += this.putIn(at, from, part);
+      done += part;
+    }
+    return missing;
+  }
+
+  private putIn(at: number, from: number, count: number): number {
+    const chunk = this.chunks.get(at);
+    let missing = 0;
+    for (let i = from; i < from + count; i++) {
+      if (chunk === undefined || chunk.counts[i] === 0) {
+        this.underflows.push(at * CHUNK + i);
+        missing++;
+      } else chunk.counts[i]--;
+    }
+    this.sum -= count - missing;
+    if (chunk !== undefined) {
+      chunk.held -= count - missing;
+      if (chunk.held === 0) this.chunks.delete(at);
+    }
+    return missing;
+  }
+}
