@@ -60,14 +60,7 @@ export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): voi
   const ways = hdr(m, abi.H_IOTLB_WAYS);
   const base = iotlbAt(m, dev);
   const actor = hdr(m, abi.H_CPUS) + dev;
-  if (mode == abi.ZAP_PAGE_OR_ALL) {
-    // start ^ (end - 1) below one page: flushes that page, also when the range is (~0, ~0).
-    if (start == end || end - start == 1) {
-      cacheDropRange(base, sets, ways, hdr(m, abi.H_INDEX_BITS), start, start + 1);
-    } else {
-      cacheDropAll(base, sets * ways);
-    }
-  } else if (mode == abi.ZAP_ALL) {
+  if (mode == abi.ZAP_ALL) {
     cacheDropAll(base, sets * ways);
     if (hasMore(m)) cacheDropAll(atcAt(m, dev), sets * ways);
   } else {
@@ -81,7 +74,6 @@ export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): voi
 /** How many pages DEV_ZAP invalidates by such a command; all-ones: everything. */
 export function devZapped(mode: u32, start: u64, end: u64): u64 {
   if (mode == abi.ZAP_ALL) return u64.MAX_VALUE;
-  if (mode == abi.ZAP_PAGE_OR_ALL) return start == end || end - start == 1 ? 1 : u64.MAX_VALUE;
   if (end == u64.MAX_VALUE) return start < end ? end : 0;
   return start < end ? end - start : 0;
 }
