@@ -41,13 +41,7 @@ export class AmdgpuHsa extends Mirror {
     range: NotifierRange,
     seq: number,
   ): Steps<boolean> {
-    this.counters.callbacks++;
-    if (!range.blockable) {
-      this.counters.refused++;
-      return false;
-    }
-    yield* this.lock.acquire();
-    this.space.notifiers.setSeq(handle, seq);
+    if (!(yield* this.entered(handle, range, seq))) return false;
     // What a stopped queue has faulted in goes like anything else.
     this.drop(range);
     if (!this.isEvicted) {

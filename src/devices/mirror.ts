@@ -209,6 +209,21 @@ export class Mirror {
     return true;
   }
 
+  /**
+   * How a callback that refuses whatever may not sleep begins. True: it has the lock, and its
+   * sequence is set; false: it was refused.
+   */
+  protected *entered(handle: SubscriberHandle, range: NotifierRange, seq: number): Steps<boolean> {
+    this.counters.callbacks++;
+    if (!range.blockable) {
+      this.counters.refused++;
+      return false;
+    }
+    yield* this.lock.acquire();
+    this.space.notifiers.setSeq(handle, seq);
+    return true;
+  }
+
   /** Before entries are dropped: what goes on through them has to end. With the lock held. */
   protected *quiesce(_range: NotifierRange): Steps<void> {
     return;

@@ -88,14 +88,7 @@ export class Mlx5Odp extends Mirror {
     range: NotifierRange,
     seq: number,
   ): Steps<boolean> {
-    this.counters.callbacks++;
-    if (!range.blockable) {
-      this.counters.refused++;
-      return false;
-    }
-    yield* this.lock.acquire();
-    const { notifiers } = this.space;
-    notifiers.setSeq(handle, seq);
+    if (!(yield* this.entered(handle, range, seq))) return false;
     const interval = this.regions.get(handle);
     if (interval === undefined) {
       // A child that is being destroyed: what is mapped there now belongs to another.
