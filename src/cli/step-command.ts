@@ -1,6 +1,9 @@
 /** What the commands about step files have in common: `vfio` and `vdpa`. */
 import type { Command } from "commander";
+import { check, expectedVerdict } from "../drivers/check.js";
 import { ArgumentError } from "../errors.js";
+import { loadScenario } from "../scenario-files/index.js";
+import type { Scenario } from "../scenarios/scenario.js";
 import {
   type AnySystem,
   formatSteps,
@@ -11,7 +14,8 @@ import {
   type StepFile,
   type StepFileResult,
 } from "../step-files/index.js";
-import { readScenarioText } from "./files.js";
+import { printCheck } from "./check-report.js";
+import { readScenarioText, scenarioFrom } from "./files.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "./io.js";
 import { formatTable } from "./table.js";
 
@@ -51,14 +55,26 @@ function wantedOf(systems: readonly AnySystem[], options: StepOptions) {
   return Object.fromEntries(wanted);
 }
 
-async function fileNamed(name: string, systems: readonly AnySystem[]): Promise<StepFile> {
+/** A step file, or a scenario that is explored, which is a file that names no system. */
+async function fileNamed(
+  name: string,
+  systems: readonly AnySystem[],
+): Promise<StepFile | Scenario> {
   if (/\.ya?ml$/.test(name)) {
-    return loadSteps(await readScenarioText(name), systems, name);
+    const text = await readScenarioText(name);
+    const isSteps = /^["']?system["']?\s*:/m.test(text);
+    return isSteps ? loadSteps(text, systems, name) : loadScenario(text, { file: name });
   }
   const shipped = await shippedStepFile(systems, name);
-  if (shipped !== null) return shipped;
-  const message = `no scenario is called ${name}: see --list, or name a .yaml file`;
-  throw new ArgumentError("E_NOENT", message, { argument: "scenario", value: name });
+  return shipped ?? scenarioFrom(name);
+}
+
+/** Every interleaving of it. Exit code 0: the verdict is the one that it expects. */
+async function explore(scenario: Scenario, json: boolean): Promise<number> {
+  const result = await check(scenario);
+  await printCheck(result, scenario, json);
+  const expected = expectedVerdict(scenario, result.era, result.consumer);
+  return result.verdict === (expected ?? "SAFE") ? EXIT_OK : EXIT_FOUND;
 }
 
 async function shippedFiles(systems: readonly AnySystem[]): Promise<StepFile[]> {
@@ -103,8 +119,8 @@ function summaryOf(result: StepFileResult): string {
 }
 
 /**
- * Runs a scenario of these systems, by name, from a file, or `all`. Exit code 0: everything was as
- * expected; 1: something was not.
+ * Runs a scenario of these systems, by name, from a file, or `all`; a scenario file of `check` is
+ * explored. Exit code 0: everything was as expected; 1: something was not.
  */
 export async function runStepCommand(
   systems: readonly AnySystem[],
@@ -121,7 +137,9 @@ export async function runStepCommand(
   }
   const wanted = wantedOf(systems, options);
   if (name !== "all") {
-    const result = await runSteps(await fileNamed(name, systems), wanted);
+    const file = await fileNamed(name, systems);
+    if (!("system" in file)) return explore(file, json);
+    const result = await runSteps(file, wanted);
     if (result.runs.length === 0) {
       throw new ArgumentError("E_NOENT", `${name} is not run in any of these`, {
         argument: "scenario",

@@ -8,6 +8,8 @@ const FOLDER = new URL("../../scenarios/", import.meta.url);
 
 /** Names of a system's files, without the ending, sorted. */
 export async function shippedStepNames(system: AnySystem): Promise<string[]> {
+  const folders = await readdir(FOLDER);
+  if (!folders.includes(system.name)) return [];
   const files = await readdir(new URL(`${system.name}/`, FOLDER));
   return files.flatMap((file) => (file.endsWith(".yaml") ? [file.slice(0, -5)] : [])).sort();
 }

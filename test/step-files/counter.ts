@@ -21,7 +21,7 @@ export const counter = anySystem<World, Setup>({
   title: "counters",
   axes: { era: ["old", "new"], size: ["small", "large"] },
   usual: { size: ["small"] },
-  setup: (amount) => z.strictObject({ most: amount.optional() }) as z.ZodType<Setup>,
+  setup: (amount) => z.strictObject({ most: amount.optional() }),
   verbs: {
     add: verb(
       "adds to a counter",
