@@ -44,6 +44,12 @@ export interface MirrorOptions {
   readonly broken?: MirrorFault;
 }
 
+/** Parameters of a driver: what it subscribes to is its own to say. */
+export type DriverOptions = Omit<MirrorOptions, "regionPolicy">;
+
+/** Of a driver that refuses whatever may not sleep, has no own events, and has prices of its own. */
+export type RefusingOptions = Omit<DriverOptions, "nonBlock" | "ignoreOwnEvents" | "callbackCost">;
+
 /** How much it has had to do. */
 export interface MirrorCounters {
   callbacks: number;
