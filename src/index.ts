@@ -114,6 +114,13 @@ export {
   type HazardCount,
 } from "./replay/compare.js";
 export {
+  tabulateCallSites,
+  type CallSiteCell,
+  type CallSiteRow,
+  type CallSiteSaving,
+  type CallSiteTable,
+} from "./replay/site-table.js";
+export {
   replayTrace,
   type FlushCounts,
   type IntentModel,
@@ -236,17 +243,19 @@ export {
 export { HmmSpace, type HmmSpaceOptions, type SpaceEntry } from "./hmm/space.js";
 export {
   type CommandOptions,
+  type DriverOptions,
   Mirror,
   type MirrorCounters,
   type MirrorEntry,
   type MirrorFault,
   type MirrorOptions,
   type MirrorResult,
+  type RefusingOptions,
 } from "./devices/mirror.js";
 export { type SnapshotPage, TestHmm, type TestHmmOptions } from "./devices/test-hmm.js";
 export { AmdgpuGfx } from "./devices/amdgpu-gfx.js";
 export { AmdgpuHsa, type AmdgpuHsaOptions } from "./devices/amdgpu-hsa.js";
 export { AmdgpuOld } from "./devices/amdgpu-old.js";
 export { Mlx5Odp, type Mlx5OdpOptions } from "./devices/mlx5-odp.js";
-export { Nouveau } from "./devices/nouveau.js";
+export { Nouveau, type NouveauOptions } from "./devices/nouveau.js";
 export { Xe, type XeOptions } from "./devices/xe.js";
