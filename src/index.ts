@@ -259,3 +259,55 @@ export { AmdgpuOld } from "./devices/amdgpu-old.js";
 export { Mlx5Odp, type Mlx5OdpOptions } from "./devices/mlx5-odp.js";
 export { Nouveau, type NouveauOptions } from "./devices/nouveau.js";
 export { Xe, type XeOptions } from "./devices/xe.js";
+export { Allocations } from "./uapi/allocations.js";
+export { type Errno, ERRNOS } from "./uapi/errno.js";
+export type { Done, Failed, Outcome } from "./uapi/outcome.js";
+export { HostFrames } from "./mm/frames.js";
+export {
+  UserMm,
+  type UserMmOptions,
+  type Vma,
+  type VmaKind,
+  type VmaOptions,
+} from "./mm/user-mm.js";
+export type { DmaAnswer, DmaRwOptions } from "./vfio/access.js";
+export type { Bytes } from "./vfio/addresses.js";
+export {
+  VFIO_NOTIFY_DMA_UNMAP,
+  VfioContainer,
+  type VfioContainerOptions,
+  type VfioDeviceOptions,
+  type VfioStorage,
+} from "./vfio/container.js";
+export { type DmaUnmap, VfioDevice } from "./vfio/device.js";
+export { dirtyIovas, type DirtyPages, type DirtyRequest } from "./vfio/dirty.js";
+export {
+  VFIO_ERAS,
+  type VfioEra,
+  type VfioKnobs,
+  vfioKnobs,
+  vfioKnobValues,
+} from "./vfio/eras.js";
+export type { VfioGroupOptions } from "./vfio/groups.js";
+export type { VfioLockName, VfioLockOrder } from "./vfio/locks.js";
+export type { VfioMapOptions, VfioProt } from "./vfio/map.js";
+export type {
+  VfioCounters,
+  VfioHazard,
+  VfioLeak,
+  VfioMisuse,
+  VfioNotification,
+  VfioVerdict,
+  VfioViolation,
+  VfioWarning,
+  VfioWarningWord,
+} from "./vfio/records.js";
+export type { VfioSnapshot } from "./vfio/snapshot.js";
+export type { VfioMode } from "./vfio/state.js";
+export type { VfioUnmapOptions, VfioUnmapped } from "./vfio/unmap.js";
+export {
+  validateVfio,
+  VFIO_INVARIANTS,
+  type VfioInvariant,
+  type VfioInvariantViolation,
+} from "./vfio/validate.js";
