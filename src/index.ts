@@ -283,11 +283,7 @@ export {
 } from "./iommufd/iommu-domain.js";
 export { type DmaInfo, type DmaMap, type DmaUnmap, VfioCompat } from "./iommufd/vfio-compat.js";
 export { type AccountMode, type Task, UserAccount } from "./iommufd/task.js";
-export {
-  IOMMUFD_WARNINGS,
-  type IommufdCounters,
-  type IommufdWarning,
-} from "./iommufd/env.js";
+export { IOMMUFD_WARNINGS, type IommufdCounters, type IommufdWarning } from "./iommufd/env.js";
 export { IOMMUFD_ERAS, type IommufdEra, type IommufdPolicy } from "./iommufd/era.js";
 export { FrameMemory } from "./iommufd/frame-memory.js";
 export { SharedFile } from "./iommufd/source.js";
@@ -301,3 +297,14 @@ export {
   type IommufdState,
   type PagesState,
 } from "./iommufd/describe.js";
+export { HostFrames } from "./mm/frames.js";
+export {
+  UserMm,
+  type UserMmOptions,
+  type Vma,
+  type VmaKind,
+  type VmaOptions,
+} from "./mm/user-mm.js";
+export { Allocations } from "./uapi/allocations.js";
+export { type Errno, ERRNOS } from "./uapi/errno.js";
+export type { Done, Failed, Outcome } from "./uapi/outcome.js";
