@@ -262,6 +262,57 @@ export { Xe, type XeOptions } from "./devices/xe.js";
 export { Allocations } from "./uapi/allocations.js";
 export { type Errno, ERRNOS } from "./uapi/errno.js";
 export type { Done, Failed, Outcome } from "./uapi/outcome.js";
+export { Iommufd, type HwptOptions, type IommufdOptions } from "./iommufd/iommufd.js";
+export {
+  type CopyOptions,
+  Ioas,
+  type IovaRanges,
+  type MapFileOptions,
+  type MapOptions,
+  type MapProt,
+  type PendingMap,
+} from "./iommufd/ioas.js";
+export {
+  type AccessOptions,
+  IommufdAccess,
+  type LedgerEntry,
+  type PinAccess,
+  type UnmapCallback,
+  type Unpinned,
+} from "./iommufd/access.js";
+export {
+  type DeviceOptions,
+  type DirtyBitmap,
+  type DirtyOptions,
+  Hwpt,
+  IommufdDevice,
+} from "./iommufd/device.js";
+export {
+  type DomainOptions,
+  type DomainRun,
+  IommuDomain,
+  type IovaRange,
+} from "./iommufd/iommu-domain.js";
+export {
+  type DmaInfo as CompatInfo,
+  type DmaMap as CompatMap,
+  type DmaUnmap as CompatUnmap,
+  VfioCompat,
+} from "./iommufd/vfio-compat.js";
+export { type AccountMode, type Task, UserAccount } from "./iommufd/task.js";
+export { IOMMUFD_WARNINGS, type IommufdCounters, type IommufdWarning } from "./iommufd/env.js";
+export { IOMMUFD_ERAS, type IommufdEra, type IommufdPolicy } from "./iommufd/era.js";
+export { FrameMemory } from "./iommufd/frame-memory.js";
+export { SharedFile } from "./iommufd/source.js";
+export type { RwOptions } from "./iommufd/rw.js";
+export type { ReservedRange } from "./iommufd/iova-ranges.js";
+export {
+  type AreaState,
+  describeIommufd,
+  type IoasState,
+  type IommufdState,
+  type PagesState,
+} from "./iommufd/describe.js";
 export { HostFrames } from "./mm/frames.js";
 export {
   UserMm,
