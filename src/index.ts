@@ -362,3 +362,48 @@ export {
   type VfioInvariant,
   type VfioInvariantViolation,
 } from "./vfio/validate.js";
+export { type UnmapOrder } from "./vdpa/core.js";
+export { type VdpaConsistency } from "./vdpa/consistency.js";
+export { countsSince as vdpaCountsSince, type VdpaCounts } from "./vdpa/counts.js";
+export { VDPA_ERAS, type VdpaEra, type VdpaEraName } from "./vdpa/eras.js";
+export {
+  bitsOf as vdpaFeatureBits,
+  featureMask as vdpaFeatureMask,
+  type FeatureSet as VdpaFeatureSet,
+  isPersistentCapable,
+  VDPA_FEATURES,
+  type VdpaFeature,
+} from "./vdpa/features.js";
+export { type Guest as VdpaGuest, type GuestOptions, makeGuest } from "./vdpa/guest.js";
+export { type FailedRun, PIN_CHUNK } from "./vdpa/map-pages.js";
+export { encodeMessage, VDPA_MESSAGES, type VdpaMessage } from "./vdpa/messages.js";
+export {
+  ModelParent,
+  type ModelParentOptions,
+  PARENT_OPS,
+  type ParentOp,
+} from "./vdpa/model-parent.js";
+export {
+  RESET_CLEAN_MAP,
+  type VdpaEntry,
+  type VdpaParent,
+  type VdpaTable,
+  type VdpaTranslations,
+} from "./vdpa/parent.js";
+export { parentPreset, type ParentPreset, VDPA_PARENTS } from "./vdpa/parents.js";
+export type { VdpaEvent, VdpaStep, VdpaViolation } from "./vdpa/trace.js";
+export {
+  type CycleRow,
+  type FollowUpRow,
+  type TruthRow,
+  type TruthTable,
+  vdpaTruthTable,
+} from "./vdpa/truth-table.js";
+export {
+  VDPA_STRATEGIES,
+  type VdpaRegion,
+  type VdpaStrategy,
+  vdpaStrategy,
+  VdpaUserspace,
+} from "./vdpa/userspace.js";
+export { DRIVER_OK, VhostVdpa, type VhostVdpaOptions } from "./vdpa/vhost-vdpa.js";
