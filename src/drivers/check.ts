@@ -175,10 +175,17 @@ function assumptionsOf(
 }
 
 /** Worse first: as the explorer of the core has it. */
-const GRAVITY: Partial<Record<Verdict, number>> = { STALE: 1, LOSTW: 2, ORDER: 3 };
+const GRAVITY: Partial<Record<Verdict, number>> = {
+  LEAK: 1,
+  STALE: 2,
+  LOSTW: 3,
+  UNPINNED: 4,
+  ORDER: 5,
+};
+const GRAVEST = 6;
 
 function gravityOf(verdict: Verdict): number {
-  return verdict === "SAFE" || verdict === "INCONCLUSIVE" ? 0 : (GRAVITY[verdict] ?? 4);
+  return verdict === "SAFE" || verdict === "INCONCLUSIVE" ? 0 : (GRAVITY[verdict] ?? GRAVEST);
 }
 
 /**

@@ -15,13 +15,15 @@ export function shortcutsOf(image: Image, header: Uint32Array): number {
   return abi.SHORT_SEND | targets;
 }
 
-/** ROW_* bits of what the code does: subscribers that come and go. */
+/** ROW_* bits of what the code does: subscribers that come and go, pinned pages. */
 export function rowsOfCode(image: Image): number {
+  let rows = 0;
   for (let pc = 0; pc < image.code.length / 2; pc++) {
     const { op } = decode(image.code, pc);
-    if (op >= abi.OP_ITREE_START && op <= abi.OP_RANGE_REFUSED) return abi.ROW_NOTIFIERS;
+    if (op >= abi.OP_ITREE_START && op <= abi.OP_RANGE_REFUSED) rows |= abi.ROW_NOTIFIERS;
+    if (op >= abi.OP_PINS_FIRST && op <= abi.OP_PINS_LAST) rows |= abi.ROW_PINS;
   }
-  return 0;
+  return rows;
 }
 
 /** Micro-ops that need more room in a machine. */
@@ -35,7 +37,8 @@ export function optionsOf(image: Image): number {
 /** Do its programs ask the host? */
 export function asksHost(image: Image): boolean {
   for (let pc = 0; pc < image.code.length / 2; pc++) {
-    if (decode(image.code, pc).op >= abi.OP_HOST_CALL) return true;
+    const { op } = decode(image.code, pc);
+    if (op >= abi.OP_HOST_CALL && op <= abi.OP_HOST_REFUSED) return true;
   }
   return false;
 }
