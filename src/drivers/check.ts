@@ -17,7 +17,7 @@ import {
   exploredMachine,
   geometryOf,
   type Parts,
-  hasSubscriberRows,
+  scenarioRows,
   stateBytesOf,
   tableSizes,
 } from "./explored-machine.js";
@@ -205,7 +205,7 @@ async function explored(
     using machine = await exploredMachine(scenario, parts, catalogue, 0);
     return followTurns(machine, scenario);
   }
-  const stateBytes = stateBytesOf(geometry, hasSubscriberRows(scenario, parts, catalogue));
+  const stateBytes = stateBytesOf(geometry, scenarioRows(scenario, parts, catalogue));
   const sizes = tableSizes(stateBytes, maxStates, options.exact === true);
   let reduced: ExploreResult | null = null;
   if (
