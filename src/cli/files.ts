@@ -27,7 +27,7 @@ export async function save(path: string, text: string): Promise<void> {
 }
 
 /** As much of a file as a scenario file may have, and one byte more: then it is refused. */
-async function readScenarioText(path: string): Promise<string> {
+export async function readScenarioText(path: string): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of createReadStream(path, { end: FILE_BYTES_MOST })) {
     chunks.push(chunk as Buffer);

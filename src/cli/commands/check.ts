@@ -1,24 +1,12 @@
 import type { Command } from "commander";
 import { allNames, checkMatrix, type MatrixResult } from "../../drivers/check-matrix.js";
-import {
-  check,
-  checkInterleavings,
-  type CheckResult,
-  checkReduction,
-  listScenarios,
-} from "../../drivers/check.js";
-import {
-  formatSchedule,
-  makeReplayFile,
-  replay,
-  scenarioOf,
-  stepsOf,
-} from "../../drivers/replay-file.js";
-import { formatSteps, switchesOf } from "../../drivers/step-table.js";
+import { check, checkInterleavings, checkReduction, listScenarios } from "../../drivers/check.js";
+import { makeReplayFile, replay, scenarioOf } from "../../drivers/replay-file.js";
+import { formatSteps } from "../../drivers/step-table.js";
 import { ArgumentError } from "../../errors.js";
 import { Catalogue } from "../../kernel/catalogue.js";
-import type { Scenario } from "../../scenarios/scenario.js";
 import { shippedScenarios, writeScenario } from "../../scenario-files/index.js";
+import { printCheck } from "../check-report.js";
 import { readJson, save, scenarioFrom } from "../files.js";
 import { gapPrinter } from "../gaps.js";
 import { EXIT_FOUND, EXIT_OK, print, printJson } from "../io.js";
@@ -64,33 +52,6 @@ async function list(options: Options): Promise<number> {
     );
   }
   return EXIT_OK;
-}
-
-function reductionOf({ reduction }: CheckResult): string {
-  if (reduction === null) return "";
-  const { states, transitions, runs } = reduction;
-  return (
-    `\npartial-order reduction: ${states.toLocaleString("en-US")} states kept, ` +
-    `${transitions.toLocaleString("en-US")} steps taken, run ${runs} times`
-  );
-}
-
-async function formatCheck(result: CheckResult, scenario: Scenario): Promise<string> {
-  const head =
-    `${result.verdict}  ${result.scenario}: ${result.title}\n` +
-    `era ${result.era}, policy ${result.policy}, consumer ${result.consumer}; ` +
-    `${result.states.toLocaleString("en-US")} states, ` +
-    `${result.transitions.toLocaleString("en-US")} transitions, depth ${result.depth}`;
-  const reduced = reductionOf(result);
-  const assumes = result.assumptions.map((assumption) => `  ${assumption}`).join("\n");
-  if (result.schedule.length === 0) return `${head}${reduced}\nassumes:\n${assumes}\n`;
-  const steps = await stepsOf(result, scenario);
-  const found = result.isShortest ? "shortest interleaving" : "an interleaving, not the shortest";
-  const which = result.interleavings === "given" ? "the interleaving it gives" : found;
-  return (
-    `${head}${reduced}\n${which}: ${steps.length} steps, ${switchesOf(steps)} switches\n\n` +
-    `${formatSteps(scenario, steps)}\n\nassumes:\n${assumes}\n`
-  );
 }
 
 async function replayFile(path: string, options: Options): Promise<number> {
@@ -178,15 +139,7 @@ async function run(name: string | undefined, options: Options): Promise<number> 
     const file = await makeReplayFile(result, scenario);
     await save(options.save, `${JSON.stringify(file, null, 2)}\n`);
   }
-  if (options.json === true) {
-    const steps = await stepsOf(result, scenario);
-    await printJson({
-      ...result,
-      schedule: formatSchedule(result.schedule),
-      steps,
-      switches: switchesOf(steps),
-    });
-  } else await print(await formatCheck(result, scenario));
+  await printCheck(result, scenario, options.json === true);
   return result.verdict === "SAFE" ? EXIT_OK : EXIT_FOUND;
 }
 
