@@ -25,9 +25,9 @@ function pinFrame(m: usize, mapping: Mapping, page: u32): i32 {
   return <i32>pfn;
 }
 
-/** OP_PIN_GET. True: the page is pinned once more, its frame is in the context. */
+/** OP_PIN_GET. True: the page is pinned once more; ctx.seq says which frame it is, + 1. */
 export function pinGet(m: usize, ctx: Ctx, page: u64): bool {
-  ctx.frame = 0;
+  ctx.seq = 0;
   if (listOf(m) == 0) return false;
   const mapping = covering(m, page);
   if (mapping == null || (mapping.flags & abi.MAP_CLOSED) != 0) return false;
@@ -38,7 +38,7 @@ export function pinGet(m: usize, ctx: Ctx, page: u64): bool {
     row.pin = <u32>pfn + 1;
   }
   row.pins++;
-  ctx.frame = row.pin - 1;
+  ctx.seq = row.pin;
   return true;
 }
 
@@ -91,10 +91,11 @@ export function pinNote(m: usize, ctx: Ctx, page: u64, how: u32): i32 {
     return abi.ST_OK;
   }
   if (how != abi.LEDGER_ADD && how != abi.LEDGER_ADD_TOLD) return abi.ST_BAD_PROGRAM;
+  if (ctx.seq == 0) return abi.ST_BAD_PROGRAM;
   own.count++;
-  own.frame = ctx.frame + 1;
-  own.gen = frameAt(m, ctx.frame).gen;
-  ctx.frame = 0;
+  own.frame = ctx.seq;
+  own.gen = frameAt(m, ctx.seq - 1).gen;
+  ctx.seq = 0;
   return abi.ST_OK;
 }
 

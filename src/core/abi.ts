@@ -635,7 +635,7 @@ export const OP_HOST_REFUSED = 234; // F = a device of the host has refused the 
 // Pinned pages: assembly/pins. Under the container lock, but for locks, callbacks and DMA.
 export const OP_PINS_LOCK = 235; // WAIT until lock imm (PINS_*) is taken
 export const OP_PINS_UNLOCK = 236;
-export const OP_DMA_ADD = 237; // iova [r[a], r[b]) = ctx.mm's pages from r[c] on; F = done; imm MAP_*
+export const OP_DMA_ADD = 237; // iova [r[a], r[b]) = pages of ctx.mm from r[c] on; F; imm MAP_*
 export const OP_DMA_FIND = 238; // r[a] = lowest mapping that overlaps [r[b], r[c]); F; imm FIND_*
 export const OP_DMA_TEST = 239; // of mapping r[a]; F; imm TEST_*
 export const OP_DMA_CLOSE = 240; // mapping r[a] takes no new pins
@@ -643,7 +643,7 @@ export const OP_DMA_REMOVE = 241; // mapping r[a] is freed; imm REMOVE_*
 export const OP_DMA_TELL = 242; // what the callbacks to come are about; imm TELL_*
 export const OP_DMA_NEXT = 243; // call the next device's dma_unmap, else fall through; imm NEXT_*
 export const OP_DMA_FATAL = 244; // the kernel gives up
-export const OP_PIN_GET = 245; // page r[a] is pinned: ctx.frame; F = done; imm PIN_TOLD
+export const OP_PIN_GET = 245; // page r[a] is pinned: frame + 1 in ctx.seq; F = done; imm PIN_TOLD
 export const OP_PIN_PUT = 246; // one pin less of page r[a]; F = it is mapped; imm PIN_TOLD
 export const OP_PIN_NOTE = 247; // the driver's ledger, for page r[a]; imm LEDGER_*
 export const OP_DOMAIN = 248; // next page of mapping r[a], as imm DOMAIN_*; F = there was one
@@ -673,7 +673,7 @@ export const TELL_RANGE = 0; // the range of mapping r[a]: copied
 export const TELL_LIST = 1; // to whom: the list as it is now
 export const NEXT_REREAD = 1; // the range is read from mapping r[a] for each device
 export const PIN_TOLD = 1; // get: first page of the notified range; put: next own page in it
-export const LEDGER_ADD = 0; // ctx.frame is the device's
+export const LEDGER_ADD = 0; // the frame in ctx.seq is the device's
 export const LEDGER_ADD_TOLD = 1; // as the first page of the notified range
 export const LEDGER_STOP = 2; // the device lets go of the page, unless it is pinned twice
 export const LEDGER_STOP_TOLD = 3; // … of the notified range

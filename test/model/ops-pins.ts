@@ -130,7 +130,7 @@ function pinFrame(model: Model, d: DmaMapping, page: number): number | null {
 }
 
 function get(model: Model, pins: Pins, c: Context, page: number): boolean {
-  c.frame = 0;
+  c.seq = 0;
   const d = covering(pins, page);
   if (pins.listed.length === 0 || d === null || d.closed) return false;
   let node = pins.nodes.get(page);
@@ -140,7 +140,7 @@ function get(model: Model, pins: Pins, c: Context, page: number): boolean {
     pins.nodes.set(page, (node = { pfn, count: 0 }));
   }
   node.count++;
-  c.frame = node.pfn;
+  c.seq = node.pfn + 1;
   return true;
 }
 
@@ -184,10 +184,11 @@ function note(model: Model, pins: Pins, c: Context, page: number, how: number): 
     default: {
       const at = how === abi.LEDGER_ADD_TOLD ? Number(c.hook.start) : page;
       if (at >= pins.pages) break;
+      if (c.seq === 0) return abi.ST_BAD_PROGRAM;
       const own = ownOf(pins, device, at);
       own.count++;
-      own.frame = { pfn: c.frame, gen: model.frames[c.frame].gen };
-      c.frame = 0;
+      own.frame = { pfn: c.seq - 1, gen: model.frames[c.seq - 1].gen };
+      c.seq = 0;
     }
   }
   return abi.ST_OK;
