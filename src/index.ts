@@ -332,13 +332,7 @@ export {
 } from "./vfio/container.js";
 export { type DmaUnmap, VfioDevice } from "./vfio/device.js";
 export { dirtyIovas, type DirtyPages, type DirtyRequest } from "./vfio/dirty.js";
-export {
-  VFIO_ERAS,
-  type VfioEra,
-  type VfioKnobs,
-  vfioKnobs,
-  vfioKnobValues,
-} from "./vfio/eras.js";
+export { VFIO_ERAS, type VfioEra, type VfioKnobs, vfioKnobs, vfioKnobValues } from "./vfio/eras.js";
 export type { VfioGroupOptions } from "./vfio/groups.js";
 export type { VfioLockName, VfioLockOrder } from "./vfio/locks.js";
 export type { VfioMapOptions, VfioProt } from "./vfio/map.js";
@@ -362,3 +356,48 @@ export {
   type VfioInvariant,
   type VfioInvariantViolation,
 } from "./vfio/validate.js";
+export { type UnmapOrder } from "./vdpa/core.js";
+export { type VdpaConsistency } from "./vdpa/consistency.js";
+export { countsSince as vdpaCountsSince, type VdpaCounts } from "./vdpa/counts.js";
+export { VDPA_ERAS, type VdpaEra, type VdpaEraName } from "./vdpa/eras.js";
+export {
+  bitsOf as vdpaFeatureBits,
+  featureMask as vdpaFeatureMask,
+  type FeatureSet as VdpaFeatureSet,
+  isPersistentCapable,
+  VDPA_FEATURES,
+  type VdpaFeature,
+} from "./vdpa/features.js";
+export { type Guest as VdpaGuest, type GuestOptions, makeGuest } from "./vdpa/guest.js";
+export { type FailedRun, PIN_CHUNK } from "./vdpa/map-pages.js";
+export { encodeMessage, VDPA_MESSAGES, type VdpaMessage } from "./vdpa/messages.js";
+export {
+  ModelParent,
+  type ModelParentOptions,
+  PARENT_OPS,
+  type ParentOp,
+} from "./vdpa/model-parent.js";
+export {
+  RESET_CLEAN_MAP,
+  type VdpaEntry,
+  type VdpaParent,
+  type VdpaTable,
+  type VdpaTranslations,
+} from "./vdpa/parent.js";
+export { parentPreset, type ParentPreset, VDPA_PARENTS } from "./vdpa/parents.js";
+export type { VdpaEvent, VdpaStep, VdpaViolation } from "./vdpa/trace.js";
+export {
+  type CycleRow,
+  type FollowUpRow,
+  type TruthRow,
+  type TruthTable,
+  vdpaTruthTable,
+} from "./vdpa/truth-table.js";
+export {
+  VDPA_STRATEGIES,
+  type VdpaRegion,
+  type VdpaStrategy,
+  vdpaStrategy,
+  VdpaUserspace,
+} from "./vdpa/userspace.js";
+export { DRIVER_OK, VhostVdpa, type VhostVdpaOptions } from "./vdpa/vhost-vdpa.js";
