@@ -240,7 +240,7 @@ export class VfioContainer {
     const ledger = this.options.ledger === false ? undefined : await makeStore(this.options, false);
     s.checkAlive();
     const { name, dmaUnmap, onClose } = options;
-    const device = new VfioDevice(name, group, dmaUnmap, onClose, ledger);
+    const device = new VfioDevice(name, group.name, dmaUnmap, onClose, ledger);
     s.devices.push(device);
     if (options.listens ?? dmaUnmap !== undefined) this.listen(device);
     return done(device);
