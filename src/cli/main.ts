@@ -10,6 +10,7 @@ import { addRecord } from "./commands/record.js";
 import { addReplay } from "./commands/replay.js";
 import { addSample } from "./commands/sample.js";
 import { addSimulate } from "./commands/simulate.js";
+import { addVfio } from "./commands/vfio.js";
 import { EXIT_OK, EXIT_USAGE, reportFailure } from "./io.js";
 
 // A reader that has seen enough (head, less) is no failure.
@@ -52,6 +53,7 @@ const COMMANDS = [
   addSample,
   addAudit,
   addSimulate,
+  addVfio,
   addCalibrate,
 ];
 for (const add of COMMANDS) add(program, finish);
