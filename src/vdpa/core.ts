@@ -130,9 +130,10 @@ export class VdpaCore {
 
   /**
    * Removes what overlaps pages [first, last]. A set_map parent is given the table behind that, but
-   * not within a batch. `request`: the pages of the message, for kernels that unmap so.
+   * not within a batch. `request`: as many pages the message names, for kernels
+   * that unmap those and not entries.
    */
-  unmap(asid: number, first: number, last: number, request = last - first + 1): void {
+  unmap(asid: number, first: number, last: number, request: number): void {
     this.removeEntries(asid, first, last, this.era.unmaps === "entry");
     if (this.era.unmaps === "request") this.unmapRequest(asid, first, last, request);
     if (has(this.parent, "setMap") && !this.inBatch) this.push(asid);

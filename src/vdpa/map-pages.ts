@@ -6,7 +6,7 @@ import type { IotlbRights } from "../iotlb.js";
 import type { UserMm } from "../mm/user-mm.js";
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
 import type { Errno } from "../uapi/errno.js";
-import { lastOf, pageOf, pagesTouched } from "./addresses.js";
+import { lastOf, pageOf, pagesTouched, wholePagesOf } from "./addresses.js";
 import type { VdpaCore } from "./core.js";
 
 /** Pages pinned by one call: as many pointers as a page holds. */
@@ -150,7 +150,8 @@ class PhysicalMap {
     const seen = this.failedRun === "unpinned" || this.chunks > 0;
     const { asid, iova, size } = this.request;
     if (this.first >= 0 && seen) this.core.put(this.first, this.last - this.first + 1, { asid });
-    this.core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)));
+    const pages = wholePagesOf(iova, size);
+    this.core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)), pages);
   }
 }
 

@@ -14,7 +14,16 @@ import { UserMm } from "../mm/user-mm.js";
 import { Allocations } from "../uapi/allocations.js";
 import type { Errno } from "../uapi/errno.js";
 import { done, failed, flattened, type Outcome } from "../uapi/outcome.js";
-import { type Bytes, checkBytes, hex, LAST_BYTE, lastOf, pageOf, SPACE } from "./addresses.js";
+import {
+  type Bytes,
+  checkBytes,
+  hex,
+  LAST_BYTE,
+  lastOf,
+  pageOf,
+  SPACE,
+  wholePagesOf,
+} from "./addresses.js";
 import { consistency, type VdpaConsistency } from "./consistency.js";
 import { type UnmapOrder, VdpaCore, entriesOf } from "./core.js";
 import { noCounts, type VdpaCounts } from "./counts.js";
@@ -386,7 +395,7 @@ export class VhostVdpa {
       case VDPA_MESSAGES.update:
         return this.update(message, asid);
       case VDPA_MESSAGES.invalidate:
-        core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)), Number(size / 4096n));
+        core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)), wholePagesOf(iova, size));
         return done(undefined);
       case VDPA_MESSAGES["batch-begin"]:
         core.batchAsid = asid;
