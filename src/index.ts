@@ -114,6 +114,13 @@ export {
   type HazardCount,
 } from "./replay/compare.js";
 export {
+  tabulateCallSites,
+  type CallSiteCell,
+  type CallSiteRow,
+  type CallSiteSaving,
+  type CallSiteTable,
+} from "./replay/site-table.js";
+export {
   replayTrace,
   type FlushCounts,
   type IntentModel,
@@ -236,21 +243,119 @@ export {
 export { HmmSpace, type HmmSpaceOptions, type SpaceEntry } from "./hmm/space.js";
 export {
   type CommandOptions,
+  type DriverOptions,
   Mirror,
   type MirrorCounters,
   type MirrorEntry,
   type MirrorFault,
   type MirrorOptions,
   type MirrorResult,
+  type RefusingOptions,
 } from "./devices/mirror.js";
 export { type SnapshotPage, TestHmm, type TestHmmOptions } from "./devices/test-hmm.js";
 export { AmdgpuGfx } from "./devices/amdgpu-gfx.js";
 export { AmdgpuHsa, type AmdgpuHsaOptions } from "./devices/amdgpu-hsa.js";
 export { AmdgpuOld } from "./devices/amdgpu-old.js";
 export { Mlx5Odp, type Mlx5OdpOptions } from "./devices/mlx5-odp.js";
-export { Nouveau } from "./devices/nouveau.js";
+export { Nouveau, type NouveauOptions } from "./devices/nouveau.js";
 export { Xe, type XeOptions } from "./devices/xe.js";
-export { type Bytes } from "./vdpa/addresses.js";
+export { Allocations } from "./uapi/allocations.js";
+export { type Errno, ERRNOS } from "./uapi/errno.js";
+export type { Done, Failed, Outcome } from "./uapi/outcome.js";
+export { Iommufd, type HwptOptions, type IommufdOptions } from "./iommufd/iommufd.js";
+export {
+  type CopyOptions,
+  Ioas,
+  type IovaRanges,
+  type MapFileOptions,
+  type MapOptions,
+  type MapProt,
+  type PendingMap,
+} from "./iommufd/ioas.js";
+export {
+  type AccessOptions,
+  IommufdAccess,
+  type LedgerEntry,
+  type PinAccess,
+  type UnmapCallback,
+  type Unpinned,
+} from "./iommufd/access.js";
+export {
+  type DeviceOptions,
+  type DirtyBitmap,
+  type DirtyOptions,
+  Hwpt,
+  IommufdDevice,
+} from "./iommufd/device.js";
+export {
+  type DomainOptions,
+  type DomainRun,
+  IommuDomain,
+  type IovaRange,
+} from "./iommufd/iommu-domain.js";
+export {
+  type DmaInfo as CompatInfo,
+  type DmaMap as CompatMap,
+  type DmaUnmap as CompatUnmap,
+  VfioCompat,
+} from "./iommufd/vfio-compat.js";
+export { type AccountMode, type Task, UserAccount } from "./iommufd/task.js";
+export { IOMMUFD_WARNINGS, type IommufdCounters, type IommufdWarning } from "./iommufd/env.js";
+export { IOMMUFD_ERAS, type IommufdEra, type IommufdPolicy } from "./iommufd/era.js";
+export { FrameMemory } from "./iommufd/frame-memory.js";
+export { SharedFile } from "./iommufd/source.js";
+export type { RwOptions } from "./iommufd/rw.js";
+export type { ReservedRange } from "./iommufd/iova-ranges.js";
+export {
+  type AreaState,
+  describeIommufd,
+  type IoasState,
+  type IommufdState,
+  type PagesState,
+} from "./iommufd/describe.js";
+export { HostFrames } from "./mm/frames.js";
+export {
+  UserMm,
+  type UserMmOptions,
+  type Vma,
+  type VmaKind,
+  type VmaOptions,
+} from "./mm/user-mm.js";
+export type { DmaAnswer, DmaRwOptions } from "./vfio/access.js";
+export type { Bytes } from "./vfio/addresses.js";
+export {
+  VFIO_NOTIFY_DMA_UNMAP,
+  VfioContainer,
+  type VfioContainerOptions,
+  type VfioDeviceOptions,
+  type VfioStorage,
+} from "./vfio/container.js";
+export { type DmaUnmap, VfioDevice } from "./vfio/device.js";
+export { dirtyIovas, type DirtyPages, type DirtyRequest } from "./vfio/dirty.js";
+export { VFIO_ERAS, type VfioEra, type VfioKnobs, vfioKnobs, vfioKnobValues } from "./vfio/eras.js";
+export type { VfioGroupOptions } from "./vfio/groups.js";
+export type { VfioLockName, VfioLockOrder } from "./vfio/locks.js";
+export type { VfioMapOptions, VfioProt } from "./vfio/map.js";
+export type {
+  VfioCounters,
+  VfioHazard,
+  VfioLeak,
+  VfioMisuse,
+  VfioNotification,
+  VfioVerdict,
+  VfioViolation,
+  VfioWarning,
+  VfioWarningWord,
+} from "./vfio/records.js";
+export type { VfioSnapshot } from "./vfio/snapshot.js";
+export type { VfioMode } from "./vfio/state.js";
+export type { VfioUnmapOptions, VfioUnmapped } from "./vfio/unmap.js";
+export {
+  validateVfio,
+  VFIO_INVARIANTS,
+  type VfioInvariant,
+  type VfioInvariantViolation,
+} from "./vfio/validate.js";
 export { type UnmapOrder } from "./vdpa/core.js";
 export { type VdpaConsistency } from "./vdpa/consistency.js";
 export { countsSince as vdpaCountsSince, type VdpaCounts } from "./vdpa/counts.js";
