@@ -337,9 +337,13 @@ export class VhostVdpa {
    * write(2) of a message by its owner, or by `writer`: the bytes written. What goes wrong inside
    * is EFAULT for the writer; `inner` and `cause` tell what it was. A header that is malformed, and
    * an UPDATE of size 0, are EINVAL. INVALIDATE and BATCH_END succeed whatever the parent does.
+   * @throws ArgumentError E_TYPE, E_LIMIT; E_ALIGN for an UPDATE in VA mode; ShootdownError
+   * E_DEADLOCK from within a callback of the parent
    */
   write(message: VdpaMessage | Uint8Array, writer?: UserMm): Outcome<number> {
     const parsed = parseMessage(message);
+    const isUpdate = !("ok" in parsed) && parsed.type === VDPA_MESSAGES.update;
+    if (isUpdate && this.parent.useVa === true) checkAligned(parsed);
     return this.opened(() => {
       this.core.counts.messages++;
       if ("ok" in parsed) return parsed;
@@ -428,10 +432,7 @@ export class VhostVdpa {
       return failed("EEXIST", "overlap", message);
     }
     const request = { asid, iova, size, uaddr, perm };
-    if (this.parent.useVa === true) {
-      checkAligned(request);
-      return mapVa(core, core.mm!, request);
-    }
+    if (this.parent.useVa === true) return mapVa(core, core.mm!, request);
     return mapPages(core, core.mm!, request, this.options.failedRun ?? "unpinned");
   }
 
