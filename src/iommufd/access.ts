@@ -330,7 +330,10 @@ export class IommufdAccess {
   private strike(iova: bigint, length: bigint): void {
     const key = `${iova}+${length}`;
     const entry = this.ledger.get(key);
-    if (entry !== undefined && --entry.count === 0) this.ledger.delete(key);
+    if (entry === undefined) {
+      const message = `${this.name} gave back ${hex(iova)}+${hex(length)}, which it had not pinned`;
+      this.env.violations.push({ code: "foreign-unpin", message });
+    } else if (--entry.count === 0) this.ledger.delete(key);
   }
 
   /** Gives back everything that it holds and that overlaps: how many pins. */

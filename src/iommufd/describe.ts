@@ -55,6 +55,7 @@ export interface IommufdState {
   /** References held to frames, in all. */
   readonly references: number;
   readonly warnings: readonly string[];
+  readonly violations: readonly string[];
 }
 
 /** State of an iommufd, the same text for the same state. */
@@ -71,6 +72,7 @@ export function describeIommufd(iommufd: Iommufd): IommufdState {
     pages: objects.map(pagesState),
     references: iommufd.frames.held,
     warnings: iommufd.warnings.map(({ code }) => code),
+    violations: iommufd.violations.map(({ code }) => code),
   };
 }
 
