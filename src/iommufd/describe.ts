@@ -1,7 +1,7 @@
 /** The state of an iommufd as plain data: for comparisons, step files and people. */
 import { hex } from "./addresses.js";
 import type { Area } from "./area.js";
-import { lengthOf } from "./area.js";
+import { lengthOf } from "./slice.js";
 import type { Ioas } from "./ioas.js";
 import type { Iommufd } from "./iommufd.js";
 import type { IoptPages } from "./iopt-pages.js";

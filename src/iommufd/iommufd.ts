@@ -80,7 +80,7 @@ export class Iommufd implements HwptMaker {
       violations: [],
     };
     this.perProcess = options.openedAs === "vfio";
-    this.vfio = new VfioCompat(this);
+    this.vfio = new VfioCompat(this.env.policy);
   }
 
   /** What the kernel has warned about, oldest first. */
@@ -182,7 +182,7 @@ export class Iommufd implements HwptMaker {
     hwpt.destroyNow();
   }
 
-  /** IOMMU_DESTROY. @returns ENOENT; EBUSY something uses it; EDEADLOCK an access in its callback */
+  /** IOMMU_DESTROY. @returns ENOENT; EBUSY it is in use; EDEADLOCK an access, in its callback */
   destroy(object: IommufdObject): Outcome<undefined> {
     if (this.objects.get(object.id) !== object) {
       return failed("ENOENT", "no-object", `there is no object ${object.id}`);

@@ -22,10 +22,9 @@ test("iommufd and the model agree over random histories", { timeout: 120_000 }, 
       history.end();
     } catch (error) {
       const replay = `SHOOTDOWN_SEED=${seed} npx vitest run ${FILE}`;
-      throw new Error(
-        `seed ${seed}, ${history.log.length} steps\nreplay: ${replay}\n${history.log.slice(-8).join("\n")}`,
-        { cause: error },
-      );
+      const last = history.log.slice(-8).join("\n");
+      const message = `seed ${seed}, ${history.log.length} steps\nreplay: ${replay}\n${last}`;
+      throw new Error(message, { cause: error });
     }
     for (const [what, times] of history.seen) seen.set(what, (seen.get(what) ?? 0) + times);
   }

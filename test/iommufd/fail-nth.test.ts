@@ -1,6 +1,6 @@
 /**
- * The flows of the selftest iommufd_fail_nth: the 1st, 2nd, … allocation fails until none does. The
- * call that fails changes nothing, and closing gives everything back.
+ * The flows of the selftest iommufd_fail_nth: the 1st, 2nd, … allocation fails until none does.
+ * The call that fails changes nothing, and closing gives everything back.
  */
 import { expect, test } from "vitest";
 import { type Outcome, SharedFile } from "../../src/index.js";
