@@ -2,6 +2,7 @@
 import type { SampleOptions, Scenario } from "../../src/index.js";
 import { ASID_MUTANTS } from "./broken-asids.js";
 import { DEVICE_MUTANTS } from "./broken-devices.js";
+import { PIN_MUTANTS } from "./broken-pins.js";
 import { SUBSCRIBER_MUTANTS } from "./broken-subscribers.js";
 
 /** A broken part, where random schedules notice it, and what is noticed. */
@@ -23,6 +24,7 @@ export const MUTANTS: readonly Row[] = [
   ...ASID_MUTANTS,
   ...DEVICE_MUTANTS,
   ...SUBSCRIBER_MUTANTS,
+  ...PIN_MUTANTS,
   {
     kind: "eras",
     name: "defer",

@@ -41,10 +41,11 @@ export function unmapThenUnpin(handle: Reg): Program {
  * Faults in what pinning lacks, if anything: pin_user_pages takes mmap_lock under the container
  * lock. Starts the loop that it is in again if the page may be written now.
  */
-function faultIn(kit: Kit, a: Reg, imm: number): Program {
+function faultIn(kit: Kit, a: Reg, imm: number, after: Program = []): Program {
   return kit.regs.scope(["page", "prot"], (page, prot) => [
     when(op("pin.absent", { a, b: page, imm, note: "fault in?" }), [
       handleFault(kit, page, prot, true),
+      after,
       when(op("bits", { a: prot, imm: abi.PROT_WRITE }), [again]),
     ]),
   ]);
@@ -160,7 +161,8 @@ function pinning(name: string, summary: string, isLocked: boolean) {
             op("pin.note", { a: vpn, imm: abi.LEDGER_ADD, note: "device uses it" }),
             leave,
           ]),
-          faultIn(kit, vpn, abi.ABSENT_PAGE),
+          // A fault may notify other devices, and forgets this one.
+          faultIn(kit, vpn, abi.ABSENT_PAGE, pick(device)),
           unlock,
         ]),
         isLocked ? op("dev.unlock") : [],
