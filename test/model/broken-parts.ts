@@ -1,11 +1,8 @@
 /** Every deliberately broken part of the catalogue, for random schedules to notice. */
 import { ASID_MUTANTS } from "./broken-asids.js";
 import { DEVICE_MUTANTS } from "./broken-devices.js";
-<<<<<<< HEAD
 import type { Row } from "./broken-rows.js";
-=======
 import { PIN_MUTANTS } from "./broken-pins.js";
->>>>>>> races
 import { SUBSCRIBER_MUTANTS } from "./broken-subscribers.js";
 
 const mirroring = { consumer: "mirroring" };
