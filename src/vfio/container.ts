@@ -2,12 +2,7 @@
  * A VFIO container with the type1 driver, as user space and host drivers see it. What the kernel
  * answers is an `Outcome`; a call that would never return throws, and the container stands still.
  */
-import {
-  deviceDma,
-  type DmaAnswer,
-  dmaRw,
-  type DmaRwOptions,
-} from "./access.js";
+import { deviceDma, type DmaAnswer, dmaRw, type DmaRwOptions } from "./access.js";
 import { type Bytes, bytesOf } from "./addresses.js";
 import { VfioDevice, type DmaUnmap } from "./device.js";
 import {
@@ -231,7 +226,8 @@ export class VfioContainer {
     const { s } = this;
     s.checkAlive();
     const group = s.groups.find(({ name }) => name === options.group);
-    if (group === undefined) return failed("EINVAL", "no-group", `${options.group} is not attached`);
+    if (group === undefined)
+      return failed("EINVAL", "no-group", `${options.group} is not attached`);
     if (s.devices.some(({ name, isOpen }) => isOpen && name === options.name)) {
       throw new ArgumentError("E_EXISTS", `${options.name} is open`, { argument: "name" });
     }

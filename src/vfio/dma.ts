@@ -133,9 +133,7 @@ export class DmaSet {
 
   /** Ascending. */
   all(): Dma[] {
-    return [...this.rows]
-      .filter((dma) => dma !== undefined)
-      .sort((a, b) => a.first - b.first);
+    return [...this.rows].filter((dma) => dma !== undefined).sort((a, b) => a.first - b.first);
   }
 
   dispose(): void {

@@ -111,9 +111,13 @@ export function pinAtOnce(
   s.charge(dma, charged, false);
   s.records.counters.pins += n;
   if (missing > 0) {
-    inRuns(frames, (i) => isNew[i] === 1, (pfn, pages) => {
-      s.frames.get(pfn, pages);
-    });
+    inRuns(
+      frames,
+      (i) => isNew[i] === 1,
+      (pfn, pages) => {
+        s.frames.get(pfn, pages);
+      },
+    );
     if (s.tracking) {
       for (let i = 0; i < n; i++) {
         if (isNew[i] === 1) setDirty(dma, request.pageAt(i), request.pageAt(i));
