@@ -10,6 +10,7 @@ import { addRecord } from "./commands/record.js";
 import { addReplay } from "./commands/replay.js";
 import { addSample } from "./commands/sample.js";
 import { addSimulate } from "./commands/simulate.js";
+import { addVfio } from "./commands/vfio.js";
 import { addVdpa } from "./commands/vdpa.js";
 import { EXIT_OK, EXIT_USAGE, reportFailure } from "./io.js";
 
@@ -53,6 +54,7 @@ const COMMANDS = [
   addSample,
   addAudit,
   addSimulate,
+  addVfio,
   addCalibrate,
   addVdpa,
 ];

@@ -5,8 +5,10 @@
 import { ArgumentError } from "../errors.js";
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
 import { type Bytes, checkBytes, hex, PAGE_BYTES, TOP } from "./addresses.js";
-import { type AreaPart, byteAt, indexAt } from "./area.js";
+import { type AreaPart } from "./area.js";
+import { byteAt, indexAt } from "./slice.js";
 import { type IommufdEnv, warn } from "./env.js";
+import type { Listener } from "./domain-set.js";
 import type { Ioas } from "./ioas.js";
 import { type RwOptions, rwPages } from "./rw.js";
 
@@ -48,7 +50,7 @@ export interface LedgerEntry {
 }
 
 /** See the file comment. Made by {@link Iommufd.accessCreate}. */
-export class IommufdAccess {
+export class IommufdAccess implements Listener {
   readonly name: string;
   /** Least alignment it asks of its address space, bytes. @internal */
   readonly alignment: bigint;
@@ -94,7 +96,7 @@ export class IommufdAccess {
     return failed("ENOENT", "no-object", `there is no access ${this.id}`);
   }
 
-  /** @returns EINVAL (and WARN) it is attached already; EADDRINUSE an area is not aligned; ENOENT */
+  /** @returns EINVAL (and WARN) it is attached; EADDRINUSE an area is not aligned; ENOENT */
   attach(ioas: Ioas): Outcome<undefined> {
     const bad = this.missing();
     if (bad !== undefined) return bad;
@@ -330,7 +332,10 @@ export class IommufdAccess {
   private strike(iova: bigint, length: bigint): void {
     const key = `${iova}+${length}`;
     const entry = this.ledger.get(key);
-    if (entry !== undefined && --entry.count === 0) this.ledger.delete(key);
+    if (entry === undefined) {
+      const message = `${this.name} gave back ${hex(iova)}+${hex(length)}, which it had not pinned`;
+      this.env.violations.push({ code: "foreign-unpin", message });
+    } else if (--entry.count === 0) this.ledger.delete(key);
   }
 
   /** Gives back everything that it holds and that overlaps: how many pins. */

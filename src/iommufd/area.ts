@@ -1,7 +1,6 @@
 /** Areas: ranges of I/O addresses, each a slice of a `pages` object, kept in order. */
-import { PAGE_BYTES } from "./addresses.js";
-import type { IommuDomain } from "./iommu-domain.js";
 import type { IoptPages } from "./iopt-pages.js";
+import type { PagesSlice } from "./slice.js";
 
 /** Which accesses a mapping allows. */
 export interface IommuProt {
@@ -9,13 +8,8 @@ export interface IommuProt {
   readonly write: boolean;
 }
 
-/** See the file comment. Half a page may be at either end. */
-export interface Area {
-  readonly iova: bigint;
-  /** Its last address, itself included. */
-  readonly last: bigint;
-  /** First byte in the `pages` object. */
-  readonly startByte: bigint;
+/** See the file comment. */
+export interface Area extends PagesSlice {
   readonly prot: IommuProt;
   /** Undefined while it is being made: nobody can use it, and nobody remove it. */
   pages: IoptPages | undefined;
@@ -25,8 +19,6 @@ export interface Area {
   preventAccess: boolean;
   /** Internal users that keep it from being unmapped. */
   locks: number;
-  /** The domain its frames can be read back from. */
-  storage: IommuDomain | undefined;
 }
 
 export function newArea(
@@ -39,34 +31,6 @@ export function newArea(
   const last = iova + length - 1n;
   const none = { accesses: 0, preventAccess: false, locks: 0, storage: undefined };
   return { iova, last, startByte, prot, pages, ...none };
-}
-
-export function lengthOf(area: Area): bigint {
-  return area.last - area.iova + 1n;
-}
-
-/** Byte of the `pages` object behind an address of the area. */
-export function byteAt(area: Area, iova: bigint): bigint {
-  return area.startByte + (iova - area.iova);
-}
-
-/** Page of the `pages` object behind an address of the area. */
-export function indexAt(area: Area, iova: bigint): number {
-  return Number(byteAt(area, iova) / PAGE_BYTES);
-}
-
-export function firstIndex(area: Area): number {
-  return indexAt(area, area.iova);
-}
-
-export function lastIndex(area: Area): number {
-  return indexAt(area, area.last);
-}
-
-/** First address of the area on a page of its `pages` object. */
-export function iovaOf(area: Area, index: number): bigint {
-  const iova = area.iova + BigInt(index) * PAGE_BYTES - area.startByte;
-  return iova < area.iova ? area.iova : iova;
 }
 
 /** The areas of one table, ascending, without overlaps. */

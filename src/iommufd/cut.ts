@@ -1,7 +1,8 @@
 /** Cutting areas in two, for unmaps of VFIO's type1 that begin or end within a mapping. */
 import { failed, type Failed } from "../uapi/outcome.js";
 import { hex } from "./addresses.js";
-import { type Area, byteAt, newArea } from "./area.js";
+import { type Area, newArea } from "./area.js";
+import { byteAt } from "./slice.js";
 import type { Ioas } from "./ioas.js";
 import { noMemory } from "./iopt-pages.js";
 

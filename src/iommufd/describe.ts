@@ -1,7 +1,7 @@
 /** The state of an iommufd as plain data: for comparisons, step files and people. */
 import { hex } from "./addresses.js";
 import type { Area } from "./area.js";
-import { lengthOf } from "./area.js";
+import { lengthOf } from "./slice.js";
 import type { Ioas } from "./ioas.js";
 import type { Iommufd } from "./iommufd.js";
 import type { IoptPages } from "./iopt-pages.js";
@@ -55,6 +55,7 @@ export interface IommufdState {
   /** References held to frames, in all. */
   readonly references: number;
   readonly warnings: readonly string[];
+  readonly violations: readonly string[];
 }
 
 /** State of an iommufd, the same text for the same state. */
@@ -71,6 +72,7 @@ export function describeIommufd(iommufd: Iommufd): IommufdState {
     pages: objects.map(pagesState),
     references: iommufd.frames.held,
     warnings: iommufd.warnings.map(({ code }) => code),
+    violations: iommufd.violations.map(({ code }) => code),
   };
 }
 

@@ -1,11 +1,30 @@
 /** The domains of an address space, and the alignment they and the drivers ask for. */
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
 import { PAGE_BYTES, TOP } from "./addresses.js";
-import { type Area, lengthOf } from "./area.js";
+import type { Area, Areas } from "./area.js";
+import { lengthOf } from "./slice.js";
+import type { IommufdEnv } from "./env.js";
 import { fillDomains, unfillDomains, unmapArea } from "./fill.js";
-import type { Ioas } from "./ioas.js";
 import type { IommuDomain } from "./iommu-domain.js";
 import { noMemory } from "./iopt-pages.js";
+
+/** A driver that has to be asked before what it uses changes. */
+export interface Listener {
+  readonly name: string;
+  /** Least alignment of the address space, bytes. */
+  readonly alignment: bigint;
+  /** Something is unmapped: bytes. */
+  notifyUnmap(iova: bigint, length: bigint): void;
+}
+
+/** The address space, as far as its domains need it. */
+export interface DomainHost {
+  readonly env: IommufdEnv;
+  readonly areas: Areas;
+  readonly accesses: readonly (Listener | undefined)[];
+  reserve(start: bigint, last: bigint, owner: object): Outcome<undefined>;
+  unreserve(owner: object): void;
+}
 
 /** See the file comment. */
 export class DomainSet {
@@ -13,7 +32,7 @@ export class DomainSet {
   private least = 1n;
   private pageByPage = false;
 
-  constructor(private readonly ioas: Ioas) {}
+  constructor(private readonly ioas: DomainHost) {}
 
   get list(): readonly IommuDomain[] {
     return this.domains;

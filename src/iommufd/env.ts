@@ -18,6 +18,15 @@ export interface IommufdWarning {
   readonly message: string;
 }
 
+/**
+ * What the kernel does not notice, and is wrong: `foreign-unpin`, a driver gave back what another
+ * one had pinned, who may still be using the pages.
+ */
+export interface IommufdViolation {
+  readonly code: "foreign-unpin";
+  readonly message: string;
+}
+
 /** What has been done so far. */
 export interface IommufdCounters {
   /** Pages pinned and unpinned: references taken and given back. */
@@ -44,6 +53,7 @@ export interface IommufdEnv {
   readonly tempMemoryLimit: number;
   readonly counters: IommufdCounters;
   readonly warnings: IommufdWarning[];
+  readonly violations: IommufdViolation[];
   /** Who calls where a call does not say. */
   readonly task: Task;
 }

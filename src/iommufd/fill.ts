@@ -1,7 +1,8 @@
 /** Areas into domains and out of them. A domain is unmapped before its pages are unpinned. */
 import { failed, type Failed } from "../uapi/outcome.js";
 import { hex, PAGE_BYTES } from "./addresses.js";
-import { type Area, firstIndex, iovaOf, lastIndex, lengthOf } from "./area.js";
+import { type Area } from "./area.js";
+import { firstIndex, iovaOf, lastIndex, lengthOf } from "./slice.js";
 import { type IommufdEnv, warn } from "./env.js";
 import type { IommuDomain } from "./iommu-domain.js";
 import type { IoptPages } from "./iopt-pages.js";

@@ -5,15 +5,14 @@
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
 import { type Bytes, checkBytes, hex, TOP } from "./addresses.js";
 import { type Area, Areas, type IommuProt, newArea } from "./area.js";
-import type { IommufdAccess } from "./access.js";
 import { type IommufdEnv, warn } from "./env.js";
-import { DomainSet } from "./domain-set.js";
+import { DomainSet, type Listener } from "./domain-set.js";
 import { fillDomains, unfillDomains } from "./fill.js";
 import type { IommuDomain, IovaRange } from "./iommu-domain.js";
-import type { IoptPages } from "./iopt-pages.js";
 import { noMemory } from "./iopt-pages.js";
 import { findFree, holes, overlapping, type ReservedRange } from "./iova-ranges.js";
 import * as make from "./make-pages.js";
+import type { Slice } from "./make-pages.js";
 import type { SharedFile } from "./source.js";
 import type { AccountMode, Task } from "./task.js";
 import { type Unmapped, unmapRange } from "./unmap.js";
@@ -62,13 +61,6 @@ export interface IovaRanges {
   readonly alignment: bigint;
 }
 
-/** Part of a `pages` object. */
-export interface Slice {
-  readonly pages: IoptPages;
-  readonly startByte: bigint;
-  readonly length: bigint;
-}
-
 /** A mapping that has its addresses, but not yet its pages: for races with it. */
 export interface PendingMap {
   readonly iova: bigint;
@@ -83,7 +75,7 @@ export class Ioas {
   /** @internal */
   readonly domains: DomainSet;
   /** Who accesses it, by slot. @internal */
-  readonly accesses: (IommufdAccess | undefined)[] = [];
+  readonly accesses: (Listener | undefined)[] = [];
   private reservedRanges: ReservedRange[] = [];
   private allowedRanges: readonly IovaRange[] = [];
   private gone = false;

@@ -3,6 +3,7 @@
  * the leaves an IOMMU would use for them, and dirty bits. It is the selftests' mock domain with
  * page sizes of one's choice.
  */
+import { ArgumentError } from "../errors.js";
 import { checkBytes, checkPowerOfTwo, type Bytes, hex, PAGE_BYTES, TOP } from "./addresses.js";
 
 /** A range of I/O addresses, both ends included. */
@@ -49,6 +50,10 @@ export class IommuDomain {
 
   constructor(options: DomainOptions = {}) {
     this.name = options.name ?? "mock";
+    if (options.pageSizes?.length === 0) {
+      const message = "pageSizes must hold at least one size";
+      throw new ArgumentError("E_EMPTY", message, { argument: "pageSizes" });
+    }
     const sizes = (options.pageSizes ?? [2048, 4096, 2 ** 21]).map((size) =>
       checkPowerOfTwo("pageSizes", size),
     );
@@ -58,6 +63,10 @@ export class IommuDomain {
       start: checkBytes("aperture.start", start),
       last: checkBytes("aperture.last", last),
     };
+    if (this.aperture.last < this.aperture.start) {
+      const message = "aperture.last is below aperture.start";
+      throw new ArgumentError("E_INVERTED", message, { argument: "aperture.last" });
+    }
     this.dirtyCapable = options.dirtyTracking ?? true;
   }
 

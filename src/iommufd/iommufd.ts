@@ -10,7 +10,13 @@ import { checkWithin } from "../arguments.js";
 import { type AccessOptions, IommufdAccess } from "./access.js";
 import { changeProcess } from "./change-process.js";
 import { type DeviceOptions, Hwpt, type HwptMaker, IommufdDevice } from "./device.js";
-import { type IommufdCounters, type IommufdEnv, type IommufdWarning, newCounters } from "./env.js";
+import {
+  type IommufdCounters,
+  type IommufdEnv,
+  type IommufdViolation,
+  type IommufdWarning,
+  newCounters,
+} from "./env.js";
 import { type IommufdEra, type IommufdPolicy, iommufdPolicy } from "./era.js";
 import { FrameMemory } from "./frame-memory.js";
 import { Ioas } from "./ioas.js";
@@ -71,14 +77,20 @@ export class Iommufd implements HwptMaker {
       tempMemoryLimit: checkWithin("tempMemoryLimit", limit, 16, 2 ** 32),
       counters: newCounters(),
       warnings: [],
+      violations: [],
     };
     this.perProcess = options.openedAs === "vfio";
-    this.vfio = new VfioCompat(this);
+    this.vfio = new VfioCompat(this.env.policy);
   }
 
   /** What the kernel has warned about, oldest first. */
   get warnings(): readonly IommufdWarning[] {
     return this.env.warnings;
+  }
+
+  /** What went wrong without the kernel noticing, oldest first. */
+  get violations(): readonly IommufdViolation[] {
+    return this.env.violations;
   }
 
   /** What was done so far. */
@@ -170,7 +182,7 @@ export class Iommufd implements HwptMaker {
     hwpt.destroyNow();
   }
 
-  /** IOMMU_DESTROY. @returns ENOENT; EBUSY something uses it; EDEADLOCK an access in its callback */
+  /** IOMMU_DESTROY. @returns ENOENT; EBUSY it is in use; EDEADLOCK an access, in its callback */
   destroy(object: IommufdObject): Outcome<undefined> {
     if (this.objects.get(object.id) !== object) {
       return failed("ENOENT", "no-object", `there is no object ${object.id}`);

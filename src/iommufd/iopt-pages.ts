@@ -1,11 +1,11 @@
 /**
  * The frames behind one mapping, each pinned and charged once, however many areas, domains and
  * drivers want it. Where a frame is known from, in this order: the xarray, which holds those that
- * drivers have pinned; a domain that maps it; the source it came from. Giving up never needs memory.
+ * drivers have pinned; a domain that maps it; its source. Giving up never needs memory.
  */
 import { failed, type Failed } from "../uapi/outcome.js";
-import { type Area, firstIndex, iovaOf, lastIndex } from "./area.js";
 import type { IommufdEnv } from "./env.js";
+import { firstIndex, iovaOf, lastIndex, type PagesSlice } from "./slice.js";
 import { findFrames, type Source } from "./source.js";
 import { type AccountMode, charge, type Task, uncharge } from "./task.js";
 
@@ -29,7 +29,7 @@ export class IoptPages {
   private readonly xarray = new Map<number, Entry>();
   private readonly intervals = new Map<number, PagesUser[]>();
   /** Areas with a domain, in the order they got it. */
-  private readonly stored = new Set<Area>();
+  private readonly stored = new Set<PagesSlice>();
   private pinnedNow = 0;
   private charged = 0;
 
@@ -63,7 +63,7 @@ export class IoptPages {
     return this.xarray.has(index) || this.areaOver(index) !== undefined;
   }
 
-  private areaOver(index: number): Area | undefined {
+  private areaOver(index: number): PagesSlice | undefined {
     for (const area of this.stored) {
       if (index >= firstIndex(area) && index <= lastIndex(area)) return area;
     }
@@ -128,12 +128,12 @@ export class IoptPages {
   }
 
   /** From now on a domain keeps the frames of `area`. */
-  store(area: Area): void {
+  store(area: PagesSlice): void {
     this.stored.add(area);
   }
 
   /** No domain keeps the frames of `area` any more; those nobody else wants, with their frames. */
-  unstore(area: Area): Map<number, number> {
+  unstore(area: PagesSlice): Map<number, number> {
     this.stored.delete(area);
     const free = new Map<number, number>();
     for (let index = firstIndex(area); index <= lastIndex(area); index++) {
@@ -143,7 +143,7 @@ export class IoptPages {
   }
 
   /** One area became others over the same pages. */
-  split(area: Area, parts: readonly Area[]): void {
+  split(area: PagesSlice, parts: readonly PagesSlice[]): void {
     if (!this.stored.delete(area)) return;
     for (const part of parts) this.stored.add(part);
   }

@@ -4,10 +4,16 @@ import { PAGE_LIMIT } from "../pages.js";
 import { failed, type Failed } from "../uapi/outcome.js";
 import { PAGE_BYTES, TOP } from "./addresses.js";
 import type { IommufdEnv } from "./env.js";
-import type { Slice } from "./ioas.js";
 import { IoptPages, noMemory } from "./iopt-pages.js";
 import type { SharedFile, Source } from "./source.js";
 import type { AccountMode, Task } from "./task.js";
+
+/** Part of a `pages` object. */
+export interface Slice {
+  readonly pages: IoptPages;
+  readonly startByte: bigint;
+  readonly length: bigint;
+}
 
 interface How {
   readonly write: boolean;

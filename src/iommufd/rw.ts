@@ -31,7 +31,7 @@ interface Copy {
   readonly write: boolean;
 }
 
-/** Copies all of `data` to or from byte `startByte` of the pages on; what precedes a fault stays. */
+/** Copies all of `data` to or from byte `startByte` on; what precedes a fault stays. */
 export function rwPages(
   env: IommufdEnv,
   pages: IoptPages,

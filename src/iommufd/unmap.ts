@@ -5,9 +5,19 @@
  */
 import { failed, type Failed } from "../uapi/outcome.js";
 import { hex } from "./addresses.js";
-import { type Area, lengthOf } from "./area.js";
-import { warn } from "./env.js";
-import type { Ioas } from "./ioas.js";
+import type { Area, Areas } from "./area.js";
+import { lengthOf } from "./slice.js";
+import type { Listener } from "./domain-set.js";
+import { type IommufdEnv, warn } from "./env.js";
+
+/** The address space, as far as unmapping needs it. */
+export interface UnmapHost {
+  readonly env: IommufdEnv;
+  readonly areas: Areas;
+  readonly accesses: readonly (Listener | undefined)[];
+  /** Gives back what an area holds, and takes it away. */
+  removeArea(area: Area): void;
+}
 
 /** What was removed, and why no more. */
 export interface Unmapped {
@@ -16,7 +26,7 @@ export interface Unmapped {
 }
 
 /** Removes all areas in [first, last], each of which must lie inside as a whole. */
-export function unmapRange(ioas: Ioas, first: bigint, last: bigint): Unmapped {
+export function unmapRange(ioas: UnmapHost, first: bigint, last: bigint): Unmapped {
   let bytes = 0n;
   let start = first;
   let rounds = 0;
@@ -50,14 +60,14 @@ function refuse(area: Area, first: bigint, last: bigint): Failed | undefined {
 }
 
 /** Calls the drivers in the order of their slots, those that come meanwhile included. */
-function notify(ioas: Ioas, area: Area): void {
+function notify(ioas: UnmapHost, area: Area): void {
   for (let slot = 0; slot < ioas.accesses.length; slot++) {
     ioas.accesses[slot]?.notifyUnmap(area.iova, lengthOf(area));
   }
 }
 
 /** The kernel gives up after the last call even if that was the one that unpinned. */
-function noResponse(ioas: Ioas, area: Area, rounds: number): Failed {
+function noResponse(ioas: UnmapHost, area: Area, rounds: number): Failed {
   const message = `${hex(area.iova)} has ${area.accesses} pins after ${rounds} notifications`;
   warn(ioas.env, "unmap-no-response", message);
   return failed("EDEADLOCK", "driver-does-not-unpin", message);

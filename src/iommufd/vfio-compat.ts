@@ -2,7 +2,7 @@
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
 import { type Bytes, checkBytes, TOP } from "./addresses.js";
 import type { Ioas } from "./ioas.js";
-import type { Iommufd } from "./iommufd.js";
+import type { IommufdPolicy } from "./era.js";
 import type { IovaRange } from "./iommu-domain.js";
 import { holes } from "./iova-ranges.js";
 import { cutAreas } from "./cut.js";
@@ -61,7 +61,7 @@ export class VfioCompat {
   private current: Ioas | undefined;
 
   /** @internal */
-  constructor(private readonly iommufd: Iommufd) {}
+  constructor(private readonly policy: IommufdPolicy) {}
 
   /** The address space it works on. */
   get ioas(): Ioas | undefined {
@@ -142,7 +142,7 @@ export class VfioCompat {
     const found = cut ?? ioas.unmapPart(first, bytes);
     if ("ok" in found) return found;
     const { failure, bytes: gone } = found;
-    const isError = this.iommufd.env.policy.emptyCompatUnmap === "ENOENT";
+    const isError = this.policy.emptyCompatUnmap === "ENOENT";
     if (failure === undefined && gone === 0n && isError) {
       return failed("ENOENT", "nothing-mapped", "nothing is mapped there");
     }

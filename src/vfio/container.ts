@@ -18,6 +18,7 @@ import { attachGroup, detachGroup, type VfioGroupOptions } from "./groups.js";
 import { mapDma, protOf, type VfioMapOptions, type VfioProt } from "./map.js";
 import { removeAll } from "./mapping.js";
 import { pinPages } from "./pin.js";
+import type { VfioLockOrder } from "./locks.js";
 import type { Records } from "./records.js";
 import { listOf, rangeOf } from "./request.js";
 import { Type1, type VfioMode } from "./state.js";
@@ -171,6 +172,11 @@ export class VfioContainer {
     return this.s.locks.ownerOf("container");
   }
 
+  /** Which lock was taken while which was held, so far. */
+  get lockOrder(): readonly VfioLockOrder[] {
+    return this.s.locks.taken;
+  }
+
   /** All that can be seen, as plain data, in a fixed order. */
   state(): VfioSnapshot {
     return snapshot(this.s);
@@ -234,7 +240,7 @@ export class VfioContainer {
     const ledger = this.options.ledger === false ? undefined : await makeStore(this.options, false);
     s.checkAlive();
     const { name, dmaUnmap, onClose } = options;
-    const device = new VfioDevice(name, group, dmaUnmap, onClose, ledger);
+    const device = new VfioDevice(name, group.name, dmaUnmap, onClose, ledger);
     s.devices.push(device);
     if (options.listens ?? dmaUnmap !== undefined) this.listen(device);
     return done(device);

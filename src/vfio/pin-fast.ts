@@ -83,7 +83,7 @@ export function pinAtOnce(
   if (dma === undefined || (prot & ~dma.prot) !== 0) return false;
   const { mm } = dma;
   const { knobs } = s;
-  if (dma.notifying || !mm.alive || mm.interruptNextCharge) return false;
+  if (dma.notifying > 0 || !mm.alive || mm.interruptNextCharge) return false;
   if (knobs.limitWhenNotCharging || (knobs.chargeByWork && s.mmapLockBusy)) return false;
   const n = request.count;
   const frames = scratchOf(s, n);
