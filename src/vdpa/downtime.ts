@@ -132,7 +132,8 @@ function sumOf(all: readonly VdpaCounts[]): VdpaCounts {
   return sum;
 }
 
-interface Cycle {
+/** Operations of the first start, and of a stop and start behind it; sums of all devices. */
+export interface Cycle {
   readonly first: VdpaCounts;
   readonly cycle: VdpaCounts;
   readonly persists: boolean;
@@ -236,41 +237,69 @@ function comparisonsOf(rows: readonly DowntimeRow[]): DowntimeComparison[] {
   ];
 }
 
-/**
- * The costs of a stop and start, by strategy. Large guests take seconds to run.
- * @throws ArgumentError E_TYPE, E_LIMIT, E_NOENT for names that nothing has
- */
-export async function vdpaDowntime(options: DowntimeOptions = {}): Promise<Downtime> {
-  const bytes = checkWithin("guest", options.guest ?? 2 ** 37, 2 ** 21, 2 ** 42);
-  if (bytes % PAGE !== 0) {
-    throw new ArgumentError("E_ALIGN", `guest must be whole pages, got ${bytes}`, {
+/** What was run, without its times. */
+export interface DowntimeCycles {
+  readonly guestBytes: number;
+  readonly devices: number;
+  readonly parent: ReturnType<typeof presetOf>;
+  readonly regions: number;
+  readonly guest: Guest;
+  readonly cycles: readonly (readonly [strategy: string, cycle: Cycle])[];
+}
+
+/** Runs the cycles: see {@link vdpaDowntime}. */
+export async function downtimeCycles(options: DowntimeOptions = {}): Promise<DowntimeCycles> {
+  const guestBytes = checkWithin("guest", options.guest ?? 2 ** 37, 2 ** 21, 2 ** 42);
+  if (guestBytes % PAGE !== 0) {
+    throw new ArgumentError("E_ALIGN", `guest must be whole pages, got ${guestBytes}`, {
       argument: "guest",
     });
   }
   const devices = checkWithin("devices", options.devices ?? 2, 1, 64);
   const run = checkWithin("run", options.run ?? 2 ** 21, PAGE, 2 ** 42);
   const regions = checkWithin("regions", options.regions ?? 2, 1, 512);
-  const pages = options.pages ?? "thp";
-  checkWord("pages", pages, KINDS);
-  const { profile = PUBLISHED_PROFILE } = options;
-  const preset = presetOf(options.parent ?? "mlx5");
-  const guest = makeGuest({ regions: regionsOf(bytes, regions), runs: [Math.floor(run / PAGE)] });
-  const rows: DowntimeRow[] = [];
-  for (const strategy of options.strategies ?? STRATEGIES) {
-    vdpaStrategy(strategy);
+  const parent = presetOf(options.parent ?? "mlx5");
+  const strategies = options.strategies ?? STRATEGIES;
+  for (const strategy of strategies) vdpaStrategy(strategy);
+  const sizes = regionsOf(guestBytes, regions);
+  const guest = makeGuest({ regions: sizes, runs: [Math.floor(run / PAGE)] });
+  const cycles: [string, Cycle][] = [];
+  for (const strategy of strategies) {
     options.onStrategy?.(strategy);
-    const cycle = await runCycle(strategy, preset, guest, devices);
+    cycles.push([strategy, await runCycle(strategy, parent, guest, devices)]);
+  }
+  return { guestBytes, devices, parent, regions, guest, cycles };
+}
+
+/** Times of cycles that were run. @throws ArgumentError E_TYPE */
+export function downtimeOf(
+  ran: DowntimeCycles,
+  pages: PageKind,
+  profile: VdpaProfile = PUBLISHED_PROFILE,
+): Downtime {
+  checkWord("pages", pages, KINDS);
+  const { guestBytes, devices, parent, regions, guest } = ran;
+  const rows = ran.cycles.map(([strategy, cycle]): DowntimeRow => {
     const { first, persists, cycle: counts } = cycle;
     const pinned = first.pins * profile.pin[pages].ns;
     const keys = first.pushedPages * profile.keyCreate.ns;
-    const cleared = preset.useVa === true ? 0 : guest.pages * profile.zero.ns;
+    const cleared = parent.useVa === true ? 0 : guest.pages * profile.zero.ns;
     const firstStartMs = (pinned + keys + cleared) / 1e6;
-    const ms = timed(cycle, devices, pages, profile);
-    rows.push({ strategy, persists, counts, ms, firstStartMs });
-  }
-  const isPublished = bytes === 2 ** 37 && devices === 2 && preset.name.startsWith("mlx5");
+    return { strategy, persists, counts, ms: timed(cycle, devices, pages, profile), firstStartMs };
+  });
+  const isPublished = guestBytes === 2 ** 37 && devices === 2 && parent.name.startsWith("mlx5");
   return {
-    ...{ guestBytes: bytes, devices, parent: preset.name, pages, entries: guest.entries },
+    ...{ guestBytes, devices, parent: parent.name, pages, entries: guest.entries },
     ...{ regions, profile, rows, comparisons: isPublished ? comparisonsOf(rows) : [] },
   };
+}
+
+/**
+ * The costs of a stop and start, by strategy. Large guests take seconds to run.
+ * @throws ArgumentError E_TYPE, E_LIMIT, E_ALIGN, E_NOENT for names that nothing has
+ */
+export async function vdpaDowntime(options: DowntimeOptions = {}): Promise<Downtime> {
+  const pages = options.pages ?? "thp";
+  checkWord("pages", pages, KINDS);
+  return downtimeOf(await downtimeCycles(options), pages, options.profile);
 }
