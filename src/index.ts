@@ -332,13 +332,7 @@ export {
 } from "./vfio/container.js";
 export { type DmaUnmap, VfioDevice } from "./vfio/device.js";
 export { dirtyIovas, type DirtyPages, type DirtyRequest } from "./vfio/dirty.js";
-export {
-  VFIO_ERAS,
-  type VfioEra,
-  type VfioKnobs,
-  vfioKnobs,
-  vfioKnobValues,
-} from "./vfio/eras.js";
+export { VFIO_ERAS, type VfioEra, type VfioKnobs, vfioKnobs, vfioKnobValues } from "./vfio/eras.js";
 export type { VfioGroupOptions } from "./vfio/groups.js";
 export type { VfioLockName, VfioLockOrder } from "./vfio/locks.js";
 export type { VfioMapOptions, VfioProt } from "./vfio/map.js";
@@ -407,3 +401,12 @@ export {
   VdpaUserspace,
 } from "./vdpa/userspace.js";
 export { DRIVER_OK, VhostVdpa, type VhostVdpaOptions } from "./vdpa/vhost-vdpa.js";
+export { measurePins, type PinSetFigures, sendPins } from "./pin-profiles/measure.js";
+export {
+  PIN_PROFILES,
+  type PinProfile,
+  type PinRequest,
+  pinTrace,
+  type PinTrace,
+  type PinTraceOptions,
+} from "./pin-profiles/profiles.js";
