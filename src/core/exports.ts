@@ -8,6 +8,7 @@ export interface CoreExports {
   machineEntry(m: number, mm: number, vpn: number): number;
   machineSubscribe(m: number, dev: number, mm: number): void;
   machineSetCallback(m: number, dev: number, entry: number, pc: number): void;
+  machineSetDmaUnmap(m: number, dev: number, pc: number): void;
   machineInsert(m: number, dev: number, mm: number, start: number, end: number): number;
   machineVmaSet(m: number, mm: number, start: number, end: number, prot: number): number;
   machineVmaFind(m: number, mm: number, vpn: number): number;

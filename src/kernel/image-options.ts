@@ -23,11 +23,15 @@ function hasOp(image: Image, test: (code: number) => boolean): boolean {
   return false;
 }
 
-/** ROW_* bits of what the code does: subscribers that come and go. */
+/** ROW_* bits of what the code does: subscribers that come and go, pinned pages. */
 export function rowsOfCode(image: Image): number {
   const isOfSubscribers = (code: number): boolean =>
     code >= abi.OP_ITREE_START && code <= abi.OP_RANGE_REFUSED;
-  return hasOp(image, isOfSubscribers) ? abi.ROW_NOTIFIERS : 0;
+  const isOfPins = (code: number): boolean => code >= abi.OP_PINS_FIRST && code <= abi.OP_PINS_LAST;
+  return (
+    (hasOp(image, isOfSubscribers) ? abi.ROW_NOTIFIERS : 0) |
+    (hasOp(image, isOfPins) ? abi.ROW_PINS : 0)
+  );
 }
 
 /** Micro-ops that need more room in a machine. */

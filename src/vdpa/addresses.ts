@@ -52,6 +52,11 @@ export function pagesTouched(iova: bigint, size: bigint): number {
   return Number(bytes / PAGE_BYTES);
 }
 
+/** Pages of a range as the IOMMU unmaps it: none, if it is not whole pages. */
+export function wholePagesOf(iova: bigint, size: bigint): number {
+  return offsetIn(iova | size) === 0n ? Number(size / PAGE_BYTES) : 0;
+}
+
 export function hex(value: bigint): string {
   return `0x${value.toString(16)}`;
 }

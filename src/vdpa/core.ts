@@ -24,8 +24,12 @@ export class VdpaCore {
   counts: VdpaCounts = noCounts();
   readonly iommu: PlatformIommu | undefined;
   readonly trace: VdpaTrace | undefined;
+  /** Pages pinned and not unpinned, ever. */
+  pinned = 0;
   /** dev->mm. */
   mm: UserMm | undefined;
+  /** Is the device running? */
+  isLive = false;
   inBatch = false;
   batchAsid = 0;
   /** Address spaces that exist. */
@@ -47,7 +51,9 @@ export class VdpaCore {
     const checked = parent.useVa !== true;
     const asids = this.asidCount;
     const translations = (asid: number): VdpaTranslations | undefined => this.translations(asid);
-    this.trace = traced ? new VdpaTrace({ frames, checked, asids, translations }) : undefined;
+    const live = (): boolean => this.isLive;
+    const subject = { frames, checked, asids, translations, live };
+    this.trace = traced ? new VdpaTrace(subject) : undefined;
   }
 
   /** Address spaces the device can have. */
@@ -124,9 +130,10 @@ export class VdpaCore {
 
   /**
    * Removes what overlaps pages [first, last]. A set_map parent is given the table behind that, but
-   * not within a batch. `request`: the pages of the message, for kernels that unmap so.
+   * not within a batch. `request`: as many pages the message names, for kernels
+   * that unmap those and not entries.
    */
-  unmap(asid: number, first: number, last: number, request = last - first + 1): void {
+  unmap(asid: number, first: number, last: number, request: number): void {
     this.removeEntries(asid, first, last, this.era.unmaps === "entry");
     if (this.era.unmaps === "request") this.unmapRequest(asid, first, last, request);
     if (has(this.parent, "setMap") && !this.inBatch) this.push(asid);
@@ -181,11 +188,30 @@ export class VdpaCore {
   private unpin({ asid, start, last, addr, perm }: IotlbEntry): void {
     if (this.parent.useVa === true) return;
     const pages = last - start + 1;
-    this.frames.put(addr, pages);
     this.mm!.pinnedVm -= pages;
-    this.counts.unpins += pages;
     if ((perm & 2) !== 0) this.counts.dirtied += pages;
-    this.note({ step: "unpin", asid, start, pages, addr });
+    this.put(addr, pages, { asid, start });
+  }
+
+  /** Pins neighbouring frames. */
+  get(addr: number, pages: number, asid: number): void {
+    this.frames.get(addr, pages);
+    this.counts.pins += pages;
+    this.pinned += pages;
+    this.note({ step: "pin", asid, pages, addr });
+  }
+
+  /** Unpins neighbouring frames, of a mapping or of none. */
+  put(addr: number, pages: number, of: { readonly asid: number; readonly start?: number }): void {
+    this.frames.put(addr, pages);
+    this.counts.unpins += pages;
+    this.pinned -= pages;
+    this.note({ step: "unpin", ...of, pages, addr });
+  }
+
+  /** Pages of removed mappings that are pinned still. */
+  get waitingPages(): number {
+    return this.waiting.reduce((sum, { start, last }) => sum + (last - start + 1), 0);
   }
 
   private unpinWaiting(): void {

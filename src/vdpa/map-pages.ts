@@ -6,7 +6,7 @@ import type { IotlbRights } from "../iotlb.js";
 import type { UserMm } from "../mm/user-mm.js";
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
 import type { Errno } from "../uapi/errno.js";
-import { lastOf, pageOf, pagesTouched } from "./addresses.js";
+import { lastOf, pageOf, pagesTouched, wholePagesOf } from "./addresses.js";
 import type { VdpaCore } from "./core.js";
 
 /** Pages pinned by one call: as many pointers as a page holds. */
@@ -87,11 +87,9 @@ class PhysicalMap {
       const errno = mm.faultIn(vpn, write);
       return typeof errno === "string" ? errno : "EFAULT";
     }
-    core.counts.pins += got;
     for (let i = 0; i < got;) {
       const n = this.neighbours(i, got);
-      core.frames.get(list[i], n);
-      core.note({ step: "pin", asid: this.request.asid, pages: n, addr: list[i] });
+      core.get(list[i], n, this.request.asid);
       i += n;
     }
     return got;
@@ -142,24 +140,18 @@ class PhysicalMap {
   private put(from: number, to: number): void {
     for (let i = from; i < to;) {
       const n = this.neighbours(i, to);
-      this.unpin(this.list[i], n);
+      this.core.put(this.list[i], n, { asid: this.request.asid });
       i += n;
     }
-  }
-
-  private unpin(addr: number, pages: number): void {
-    const { core } = this;
-    core.frames.put(addr, pages);
-    core.counts.unpins += pages;
-    core.note({ step: "unpin", asid: this.request.asid, pages, addr });
   }
 
   /** Unpins the run that was not mapped, and unmaps those that were. */
   private takeBack(): void {
     const seen = this.failedRun === "unpinned" || this.chunks > 0;
-    if (this.first >= 0 && seen) this.unpin(this.first, this.last - this.first + 1);
     const { asid, iova, size } = this.request;
-    this.core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)));
+    if (this.first >= 0 && seen) this.core.put(this.first, this.last - this.first + 1, { asid });
+    const pages = wholePagesOf(iova, size);
+    this.core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)), pages);
   }
 }
 

@@ -10,7 +10,11 @@ import type { VdpaCore } from "./core.js";
 import type { UpdateRequest } from "./map-pages.js";
 
 /** The kernel would keep bytes here; the tables keep pages. @throws ArgumentError E_ALIGN */
-export function checkAligned({ iova, size, uaddr }: UpdateRequest): void {
+export function checkAligned({
+  iova,
+  size,
+  uaddr,
+}: Pick<UpdateRequest, "iova" | "size" | "uaddr">): void {
   for (const [argument, value] of Object.entries({ iova, size, uaddr })) {
     if (offsetIn(value) === 0n) continue;
     const message = `${argument} must be a multiple of 4096 in VA mode, got ${value}`;

@@ -52,6 +52,8 @@ export interface VdpaViolation {
   readonly frame: number;
   /** As many pages from there on. */
   readonly pages: number;
+  /** Was the device running (DRIVER_OK, and not suspended)? Then it may have used it. */
+  readonly live: boolean;
 }
 
 /** What a trace looks at. */
@@ -60,6 +62,8 @@ export interface TraceSubject {
   /** False in VA mode, where there is nothing to check. */
   readonly checked: boolean;
   readonly asids: number;
+  /** Is the device running? */
+  readonly live: () => boolean;
   translations(asid: number): VdpaTranslations | undefined;
 }
 
@@ -101,11 +105,12 @@ export class VdpaTrace {
 
   private check(event: VdpaEvent, first: number, last: number, only?: number): void {
     const after = this.events.length - 1;
+    const live = this.subject.live();
     for (let asid = only ?? 0; asid <= (only ?? this.subject.asids - 1); asid++) {
       const found = this.subject.translations(asid);
       if (found === undefined || found === "identity") continue;
       for (const each of dangling(this.subject.frames, found, first, last)) {
-        this.violations.push({ after, step: event.step, asid, ...each });
+        this.violations.push({ after, step: event.step, asid, ...each, live });
       }
     }
   }
@@ -117,7 +122,7 @@ export class VdpaTrace {
 }
 
 /** Pages that are translated to frames nobody holds right now. */
-export function exposedPages(subject: TraceSubject): number {
+export function exposedPages(subject: Omit<TraceSubject, "live">): number {
   if (!subject.checked) return 0;
   let pages = 0;
   for (let asid = 0; asid < subject.asids; asid++) {

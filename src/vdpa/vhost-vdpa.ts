@@ -14,7 +14,16 @@ import { UserMm } from "../mm/user-mm.js";
 import { Allocations } from "../uapi/allocations.js";
 import type { Errno } from "../uapi/errno.js";
 import { done, failed, flattened, type Outcome } from "../uapi/outcome.js";
-import { checkBytes, hex, LAST_BYTE, lastOf, pageOf, SPACE } from "./addresses.js";
+import {
+  type Bytes,
+  checkBytes,
+  hex,
+  LAST_BYTE,
+  lastOf,
+  pageOf,
+  SPACE,
+  wholePagesOf,
+} from "./addresses.js";
 import { consistency, type VdpaConsistency } from "./consistency.js";
 import { type UnmapOrder, VdpaCore, entriesOf } from "./core.js";
 import { noCounts, type VdpaCounts } from "./counts.js";
@@ -76,6 +85,19 @@ export interface VhostVdpaOptions {
   readonly allocations?: Allocations;
   readonly wasm?: WasmSource;
 }
+
+/** What became of a DMA. */
+export type DeviceAccessResult =
+  | {
+      readonly outcome: "hit";
+      /** The frame, or in VA mode the virtual page. */
+      readonly page: number;
+      /** Every address leads to itself: nothing is mapped. */
+      readonly identity: boolean;
+      /** Does somebody hold the frame? null in VA mode. */
+      readonly held: boolean | null;
+    }
+  | { readonly outcome: "denied" | "fault" };
 
 /** See the file comment. Made by {@link VhostVdpa.probe} or {@link VhostVdpa.create}. */
 export class VhostVdpa {
@@ -237,8 +259,14 @@ export class VhostVdpa {
         return failed("EINVAL", "status-bits", `status ${this.status} has bits ${status} lacks`);
       }
       this.status = status;
+      this.core.isLive = this.isRunning;
       return done(undefined);
     });
+  }
+
+  /** DRIVER_OK is set, and the device not suspended. */
+  get isRunning(): boolean {
+    return (this.status & DRIVER_OK) !== 0 && !this.suspended;
   }
 
   /** VHOST_VDPA_SUSPEND: nothing before DRIVER_OK; EOPNOTSUPP. */
@@ -259,6 +287,7 @@ export class VhostVdpa {
       this.core.note({ step: op }, errno);
       if (errno !== undefined) return failed(errno, "parent", `${op} failed`);
       this.suspended = suspended;
+      this.core.isLive = this.isRunning;
       return done(undefined);
     });
   }
@@ -298,6 +327,7 @@ export class VhostVdpa {
     core.note(compat ? { step: "compat-reset", flags } : { step: "reset" }, errno);
     if (errno !== undefined) return failed(errno, "parent", "the reset failed");
     this.status = 0;
+    core.isLive = false;
     return done(undefined);
   }
 
@@ -307,9 +337,13 @@ export class VhostVdpa {
    * write(2) of a message by its owner, or by `writer`: the bytes written. What goes wrong inside
    * is EFAULT for the writer; `inner` and `cause` tell what it was. A header that is malformed, and
    * an UPDATE of size 0, are EINVAL. INVALIDATE and BATCH_END succeed whatever the parent does.
+   * @throws ArgumentError E_TYPE, E_LIMIT; E_ALIGN for an UPDATE in VA mode; ShootdownError
+   * E_DEADLOCK from within a callback of the parent
    */
   write(message: VdpaMessage | Uint8Array, writer?: UserMm): Outcome<number> {
     const parsed = parseMessage(message);
+    const isUpdate = !("ok" in parsed) && parsed.type === VDPA_MESSAGES.update;
+    if (isUpdate && this.parent.useVa === true) checkAligned(parsed);
     return this.opened(() => {
       this.core.counts.messages++;
       if ("ok" in parsed) return parsed;
@@ -365,7 +399,7 @@ export class VhostVdpa {
       case VDPA_MESSAGES.update:
         return this.update(message, asid);
       case VDPA_MESSAGES.invalidate:
-        core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)), Number(size / 4096n));
+        core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)), wholePagesOf(iova, size));
         return done(undefined);
       case VDPA_MESSAGES["batch-begin"]:
         core.batchAsid = asid;
@@ -398,10 +432,7 @@ export class VhostVdpa {
       return failed("EEXIST", "overlap", message);
     }
     const request = { asid, iova, size, uaddr, perm };
-    if (this.parent.useVa === true) {
-      checkAligned(request);
-      return mapVa(core, core.mm!, request);
-    }
+    if (this.parent.useVa === true) return mapVa(core, core.mm!, request);
     return mapPages(core, core.mm!, request, this.options.failedRun ?? "unpinned");
   }
 
@@ -449,6 +480,45 @@ export class VhostVdpa {
     const checked = this.parent.useVa !== true;
     const translations = (asid: number): VdpaTranslations | undefined => core.translations(asid);
     return exposedPages({ frames: core.frames, checked, asids: core.asidCount, translations });
+  }
+
+  /**
+   * A DMA of the device to an I/O address in an address space: where it goes, and whether somebody
+   * holds that page (in VA mode there is nothing to hold). Whether the device is running is not
+   * looked at.
+   * @throws ArgumentError E_TYPE, E_LIMIT; E_NOENT: the parent does not tell its translations
+   */
+  access(iova: Bytes, write = false, asid = 0): DeviceAccessResult {
+    const page = pageOf(checkBytes("iova", iova));
+    const found = this.core.translations(asid);
+    if (found === undefined) {
+      throw new ArgumentError("E_NOENT", "the parent has no translations to look at", {
+        argument: "asid",
+      });
+    }
+    if (found === "identity") return this.reached(page, true);
+    for (const { start, last, addr, perm } of found) {
+      if (page < start || page > last) continue;
+      if ((perm & (write ? 2 : 1)) === 0) return { outcome: "denied" };
+      return this.reached(addr + (page - start), false);
+    }
+    return { outcome: "fault" };
+  }
+
+  private reached(page: number, identity: boolean): DeviceAccessResult {
+    const held = this.parent.useVa === true ? null : this.core.frames.refs(page) > 0;
+    return { outcome: "hit", page, identity, held };
+  }
+
+  /** Pages that are pinned for mappings that no table has any more. */
+  leakedPages(): number {
+    const { core } = this;
+    if (this.parent.useVa === true) return 0;
+    let mapped = core.waitingPages;
+    for (const asid of core.spaces) {
+      for (const { start, last } of entriesOf(core.iotlb, asid)) mapped += last - start + 1;
+    }
+    return core.pinned - mapped;
   }
 
   /** Operations so far, or since {@link VhostVdpa.clearCounts}. */

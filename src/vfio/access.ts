@@ -21,7 +21,7 @@ export function deviceDma(s: Type1, device: VfioDevice, at: Bytes, write: boolea
   const iova = checkBytes("iova", at);
   const page = pageOf(iova);
   const dma = s.dmas.find(page);
-  if (device.groupRow.domain !== undefined) {
+  if (s.groupOf(device)?.domain !== undefined) {
     const run = dma?.runAt(page);
     if (dma === undefined || run === undefined) {
       return violate(s, device, "no-translation", iova, null, write, "type1");

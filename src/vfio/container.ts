@@ -2,12 +2,7 @@
  * A VFIO container with the type1 driver, as user space and host drivers see it. What the kernel
  * answers is an `Outcome`; a call that would never return throws, and the container stands still.
  */
-import {
-  deviceDma,
-  type DmaAnswer,
-  dmaRw,
-  type DmaRwOptions,
-} from "./access.js";
+import { deviceDma, type DmaAnswer, dmaRw, type DmaRwOptions } from "./access.js";
 import { type Bytes, bytesOf } from "./addresses.js";
 import { VfioDevice, type DmaUnmap } from "./device.js";
 import {
@@ -23,6 +18,7 @@ import { attachGroup, detachGroup, type VfioGroupOptions } from "./groups.js";
 import { mapDma, protOf, type VfioMapOptions, type VfioProt } from "./map.js";
 import { removeAll } from "./mapping.js";
 import { pinPages } from "./pin.js";
+import type { VfioLockOrder } from "./locks.js";
 import type { Records } from "./records.js";
 import { listOf, rangeOf } from "./request.js";
 import { Type1, type VfioMode } from "./state.js";
@@ -176,6 +172,11 @@ export class VfioContainer {
     return this.s.locks.ownerOf("container");
   }
 
+  /** Which lock was taken while which was held, so far. */
+  get lockOrder(): readonly VfioLockOrder[] {
+    return this.s.locks.taken;
+  }
+
   /** All that can be seen, as plain data, in a fixed order. */
   state(): VfioSnapshot {
     return snapshot(this.s);
@@ -231,14 +232,15 @@ export class VfioContainer {
     const { s } = this;
     s.checkAlive();
     const group = s.groups.find(({ name }) => name === options.group);
-    if (group === undefined) return failed("EINVAL", "no-group", `${options.group} is not attached`);
+    if (group === undefined)
+      return failed("EINVAL", "no-group", `${options.group} is not attached`);
     if (s.devices.some(({ name, isOpen }) => isOpen && name === options.name)) {
       throw new ArgumentError("E_EXISTS", `${options.name} is open`, { argument: "name" });
     }
     const ledger = this.options.ledger === false ? undefined : await makeStore(this.options, false);
     s.checkAlive();
     const { name, dmaUnmap, onClose } = options;
-    const device = new VfioDevice(name, group, dmaUnmap, onClose, ledger);
+    const device = new VfioDevice(name, group.name, dmaUnmap, onClose, ledger);
     s.devices.push(device);
     if (options.listens ?? dmaUnmap !== undefined) this.listen(device);
     return done(device);

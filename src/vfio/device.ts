@@ -1,6 +1,5 @@
 /** A device of a container, and what it has pinned by its own account. */
 import type { PinStore } from "../pin-store.js";
-import type { Group } from "./groups.js";
 
 /** Told of an unmap: the range in bytes. Expected to unpin what the device has pinned in it. */
 export type DmaUnmap = (iova: bigint, size: bigint) => void;
@@ -15,8 +14,8 @@ export class VfioDevice {
   /** @internal */
   constructor(
     readonly name: string,
-    /** @internal */
-    readonly groupRow: Group,
+    /** Name of its group. */
+    readonly group: string,
     /** Told of unmaps while it is registered. */
     public dmaUnmap: DmaUnmap | undefined,
     /** @internal Called when it is closed, while it still listens. */
@@ -27,11 +26,6 @@ export class VfioDevice {
      */
     readonly ledger: PinStore | undefined,
   ) {}
-
-  /** Name of its group. */
-  get group(): string {
-    return this.groupRow.name;
-  }
 
   /** Pins it has not given back itself. */
   get pins(): number {

@@ -36,7 +36,7 @@ export function setDirty({ bitmap, first: base }: Dma, first: number, last: numb
   if (bitmap === undefined) return;
   for (let page = first; page <= last; page++) {
     const bit = page - base;
-    bitmap[Math.floor(bit / 32)] |= 1 << bit % 32;
+    bitmap[Math.floor(bit / 32)] |= 1 << (bit % 32);
   }
 }
 
@@ -152,7 +152,12 @@ export function bisected(s: Type1, first: number, last: number): Failed | undefi
 }
 
 /** The bits of some mappings, which are cleared, and set again for what is pinned. */
-export function report(s: Type1, mappings: readonly Dma[], first: number, last: number): DirtyPages {
+export function report(
+  s: Type1,
+  mappings: readonly Dma[],
+  first: number,
+  last: number,
+): DirtyPages {
   const { granule } = s;
   const bits = (last - first + 1) / granule;
   const bitmap = new Uint8Array(Math.ceil(Math.ceil(bits / 8) / 8) * 8);
@@ -161,7 +166,7 @@ export function report(s: Type1, mappings: readonly Dma[], first: number, last: 
     for (let page = dma.first; page <= Math.min(dma.last, PAGE_LIMIT - 1); page++) {
       if (!isAll && !isDirty(dma, page)) continue;
       const bit = Math.floor((page - first) / granule);
-      bitmap[bit >> 3] |= 1 << bit % 8;
+      bitmap[bit >> 3] |= 1 << (bit % 8);
     }
     dma.bitmap?.fill(0);
     seed(s, dma);
@@ -176,7 +181,7 @@ export function report(s: Type1, mappings: readonly Dma[], first: number, last: 
 export function dirtyIovas({ iova, pageSize, bitmap }: DirtyPages): bigint[] {
   const found: bigint[] = [];
   for (let bit = 0; bit < bitmap.length * 8; bit++) {
-    if ((bitmap[bit >> 3] >> bit % 8) & 1) found.push(iova + BigInt(bit) * BigInt(pageSize));
+    if ((bitmap[bit >> 3] >> (bit % 8)) & 1) found.push(iova + BigInt(bit) * BigInt(pageSize));
   }
   return found;
 }

@@ -23,11 +23,13 @@ export class Dma {
   runs: Run[] | undefined;
   /** Pages charged for it, to `mm`. */
   lockedVm = 0;
+  /** Those of them that nobody can give back. */
+  leaked = 0;
   vaddrInvalid = false;
   /** Pages written to, a bit each, while writes are tracked. */
   bitmap: Uint32Array | undefined;
-  /** Its listeners are being told. */
-  notifying = false;
+  /** How many rounds about it are under way: they may be nested. */
+  notifying = 0;
   removed = false;
   handle = 0;
 
@@ -133,9 +135,7 @@ export class DmaSet {
 
   /** Ascending. */
   all(): Dma[] {
-    return [...this.rows]
-      .filter((dma) => dma !== undefined)
-      .sort((a, b) => a.first - b.first);
+    return [...this.rows].filter((dma) => dma !== undefined).sort((a, b) => a.first - b.first);
   }
 
   dispose(): void {

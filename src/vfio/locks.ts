@@ -55,9 +55,7 @@ export class Locks {
   }
 
   give(lock: VfioLockName): void {
-    const at = this.held.findLastIndex(
-      (each) => each.lock === lock && each.thread === this.thread,
-    );
+    const at = this.held.findLastIndex((each) => each.lock === lock && each.thread === this.thread);
     if (at >= 0) this.held.splice(at, 1);
   }
 

@@ -158,6 +158,8 @@ function moveCharge(s: Type1, dma: Dma, to: UserMm): Failed | undefined {
   to.lockedVm += lockedVm;
   s.charges.set(from, (s.charges.get(from) ?? 0) - lockedVm);
   s.charges.set(to, (s.charges.get(to) ?? 0) + lockedVm);
+  s.leaked.set(from, (s.leaked.get(from) ?? 0) - dma.leaked);
+  s.leaked.set(to, (s.leaked.get(to) ?? 0) + dma.leaked);
   dma.mm = to;
   dma.lockCap = to.capIpcLock;
   return undefined;

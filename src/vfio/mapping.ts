@@ -160,7 +160,15 @@ function leakRuns(s: Type1, dma: Dma): void {
     if (run.reserved) continue;
     const charged = run.pages - nodesIn(s, run.page, run.page + run.pages - 1);
     const { page, pages, pfn } = run;
-    s.leak(dma, { kind: "mapping", iova: bytesOf(page), pages, pfn, count: 0, charged, devices: [] });
+    s.leak(dma, {
+      kind: "mapping",
+      iova: bytesOf(page),
+      pages,
+      pfn,
+      count: 0,
+      charged,
+      devices: [],
+    });
   }
 }
 

@@ -18,10 +18,11 @@ export function tellAll(s: Type1, dma: Dma, first: number, last: number): void {
   if (isChain && drops) locks.give("container");
   s.takeLock("listeners", isChain);
   if (!isChain && drops) locks.give("container");
-  dma.notifying = true;
+  dma.notifying++;
   try {
     callAll(s, dma, first, last);
   } finally {
+    dma.notifying--;
     if (s.verdict === "OK") {
       locks.give("listeners");
       if (drops) locks.take("container");

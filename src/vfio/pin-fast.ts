@@ -83,7 +83,7 @@ export function pinAtOnce(
   if (dma === undefined || (prot & ~dma.prot) !== 0) return false;
   const { mm } = dma;
   const { knobs } = s;
-  if (dma.notifying || !mm.alive || mm.interruptNextCharge) return false;
+  if (dma.notifying > 0 || !mm.alive || mm.interruptNextCharge) return false;
   if (knobs.limitWhenNotCharging || (knobs.chargeByWork && s.mmapLockBusy)) return false;
   const n = request.count;
   const frames = scratchOf(s, n);
@@ -111,9 +111,13 @@ export function pinAtOnce(
   s.charge(dma, charged, false);
   s.records.counters.pins += n;
   if (missing > 0) {
-    inRuns(frames, (i) => isNew[i] === 1, (pfn, pages) => {
-      s.frames.get(pfn, pages);
-    });
+    inRuns(
+      frames,
+      (i) => isNew[i] === 1,
+      (pfn, pages) => {
+        s.frames.get(pfn, pages);
+      },
+    );
     if (s.tracking) {
       for (let i = 0; i < n; i++) {
         if (isNew[i] === 1) setDirty(dma, request.pageAt(i), request.pageAt(i));

@@ -14,20 +14,23 @@ function einval(cause: string, message: string): Failed {
   return failed("EINVAL", cause, message);
 }
 
-/** What the wrapper around the drivers checks (vfio_main.c). */
+/** What the wrapper around the drivers checks (vfio_main.c; before 6.0 vfio.c). */
 function wrapperRefuses(s: Type1, device: VfioDevice, count: number): Failed | undefined {
   if (count <= 0) return einval("no-pages", `a request of ${count} pages`);
-  if (!device.isOpen) {
-    if (s.knobs.listeners === "devices") return einval("not-open", `${device.name} is not open`);
-    return failed("ENODEV", "no-group", `${device.name} has no group`);
+  const isLarge = count > s.knobs.pinMost;
+  const large = failed("E2BIG", "too-many", `${count} pages, at most ${s.knobs.pinMost} a call`);
+  const hasGroup = s.groupOf(device) !== undefined;
+  if (s.knobs.listeners === "chain") {
+    if (isLarge) return large;
+    if (device.isOpen && hasGroup) return undefined;
+    return failed("ENODEV", "no-group", `${device.name} has no group here`);
   }
+  if (!device.isOpen) return einval("not-open", `${device.name} is not open`);
   if (s.knobs.pinnerListens && !s.listeners.includes(device)) {
     return einval("no-dma-unmap", `${device.name} has no dma_unmap operation`);
   }
-  if (count > s.knobs.pinMost) {
-    return failed("E2BIG", "too-many", `${count} pages, at most ${s.knobs.pinMost} a call`);
-  }
-  return undefined;
+  if (!hasGroup) return einval("no-container", `${device.name} has no group here`);
+  return isLarge ? large : undefined;
 }
 
 /** Before the lock. */
@@ -108,8 +111,9 @@ export function pinPages(
       const problem = pinInTurn(s, device, request, prot, out);
       if (problem !== undefined) return problem;
     }
-    if (s.knobs.dirtyTracking && !device.groupRow.pinnedOnly) {
-      device.groupRow.pinnedOnly = true;
+    const group = s.groupOf(device);
+    if (s.knobs.dirtyTracking && group !== undefined && !group.pinnedOnly) {
+      group.pinnedOnly = true;
       s.nonPinnedGroups--;
     }
     return done(out);
@@ -161,7 +165,7 @@ function pinPage(
 ): Failed | undefined {
   const dma = lookUp(s, page);
   if (dma === undefined) return missing(page, i);
-  if (dma.notifying && s.knobs.pinsInWindow === "refuse") {
+  if (dma.notifying > 0 && s.knobs.pinsInWindow === "refuse") {
     return failed("EINVAL", "being-unmapped", `${hexOf(page)} is being unmapped`, i);
   }
   if ((prot & ~dma.prot) !== 0) {

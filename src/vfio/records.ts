@@ -64,11 +64,7 @@ export interface VfioMisuse {
 /** A device reached memory that it must not reach any more. */
 export interface VfioViolation {
   readonly kind:
-    | "released-page"
-    | "removed-mapping"
-    | "never-pinned"
-    | "no-permission"
-    | "no-translation";
+    "released-page" | "removed-mapping" | "never-pinned" | "no-permission" | "no-translation";
   readonly device: string;
   readonly iova: bigint;
   readonly pfn: number | null;

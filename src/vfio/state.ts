@@ -64,6 +64,11 @@ export class Type1 {
     return this.mm.frames;
   }
 
+  /** The group of a device, while that is attached. */
+  groupOf({ group }: VfioDevice): Group | undefined {
+    return this.groups.find(({ name }) => name === group);
+  }
+
   get hasReal(): boolean {
     return this.domains.length > 0;
   }
@@ -144,8 +149,10 @@ export class Type1 {
     return dma.mm.vmaAt(dma.vpnOf(page))?.kind === "pfnmap";
   }
 
-  leak({ mm }: Dma, leak: VfioLeak): void {
+  leak(dma: Dma, leak: VfioLeak): void {
+    const { mm } = dma;
     this.records.leaks.push(leak);
+    dma.leaked += leak.charged;
     this.leaked.set(mm, (this.leaked.get(mm) ?? 0) + leak.charged);
   }
 }

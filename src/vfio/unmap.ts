@@ -289,9 +289,5 @@ function tell(s: Type1, progress: Progress, dma: Dma, first: number, last: numbe
   const isWhole = s.knobs.notifyRange === "mapping";
   const from = isWhole ? dma.first : Math.max(dma.first, first);
   const to = isWhole ? dma.last : Math.min(dma.last, last);
-  try {
-    tellAll(s, dma, from, to);
-  } finally {
-    dma.notifying = false;
-  }
+  tellAll(s, dma, from, to);
 }

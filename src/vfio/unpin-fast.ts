@@ -22,9 +22,13 @@ export function unpinAtOnce(s: Type1, device: VfioDevice, request: Request): boo
     if (left[i] === 0) gone++;
     else if (left[i] < 0) unpinned++;
   }
-  inRuns(frames, (i) => left[i] === 0, (pfn, pages) => {
-    s.frames.put(pfn, pages);
-  });
+  inRuns(
+    frames,
+    (i) => left[i] === 0,
+    (pfn, pages) => {
+      s.frames.put(pfn, pages);
+    },
+  );
   if (s.chargesPins) s.charge(dma, -gone, false);
   book(s, device, request, left, unpinned);
   return true;

@@ -31,12 +31,16 @@ function refuse(s: Type1, errno: Errno, cause: string, message: string): Outcome
 function refused(s: Type1, device: VfioDevice, request: Request): Outcome<number> | undefined {
   const { count } = request;
   if (count <= 0) return refuse(s, "EINVAL", "no-pages", `a request of ${count} pages`);
-  if (!device.isOpen) {
-    const errno = s.knobs.listeners === "devices" ? "EINVAL" : "ENODEV";
-    return refuse(s, errno, "not-open", `${device.name} is not open`);
-  }
+  const isOld = s.knobs.listeners === "chain";
+  if (!isOld && !device.isOpen) return refuse(s, "EINVAL", "not-open", `${device.name} is closed`);
   if (count > s.knobs.pinMost) {
     return refuse(s, "E2BIG", "too-many", `${count} pages, at most ${s.knobs.pinMost} a call`);
+  }
+  if (!device.isOpen || s.groupOf(device) === undefined) {
+    const message = `${device.name} has no group here`;
+    return isOld
+      ? refuse(s, "ENODEV", "no-group", message)
+      : refuse(s, "EINVAL", "no-container", message);
   }
   if (s.mode === "NO_DRIVER") return refuse(s, "EINVAL", "no-driver", "there is no IOMMU driver");
   if (s.mode === "V1") return refuse(s, "EACCES", "v1", "a v1 container does not pin");

@@ -91,8 +91,8 @@ class Checker {
         if (dma.runs === undefined) mapped.add(page);
       }
       this.charges.set(dma.mm, (this.charges.get(dma.mm) ?? 0) + mapped.size);
-      if (mapped.size !== dma.lockedVm) {
-        const detail = `${mapped.size} pages of ${hexOf(dma.first)}, ${dma.lockedVm} told`;
+      if (mapped.size + dma.leaked !== dma.lockedVm) {
+        const detail = `${mapped.size + dma.leaked} pages of ${hexOf(dma.first)}, ${dma.lockedVm} told`;
         this.fail("ChargesAddUp", detail);
       }
     }
