@@ -420,3 +420,12 @@ export {
   VhostVdpa,
   type VhostVdpaOptions,
 } from "./vdpa/vhost-vdpa.js";
+export { measurePins, type PinSetFigures, sendPins } from "./pin-profiles/measure.js";
+export {
+  PIN_PROFILES,
+  type PinProfile,
+  type PinRequest,
+  pinTrace,
+  type PinTrace,
+  type PinTraceOptions,
+} from "./pin-profiles/profiles.js";
