@@ -22,20 +22,9 @@ import { ctxAt, hdr, sysAt } from "./machine";
 import { slotsRoom, slotsWiden } from "./slots";
 import { copyState, stateAt } from "./states";
 import { step } from "./step";
+import { setWord, word } from "./table-words";
 import { isPreempted } from "./vcpu";
 import { vmaRestore, vmaRevert, vmaSave } from "./vma";
-
-// @ts-ignore: decorator
-@inline
-export function word(x: usize, i: i32): u32 {
-  return load<u32>(x + ((<usize>i) << 2));
-}
-
-// @ts-ignore: decorator
-@inline
-export function setWord(x: usize, i: i32, value: u32): void {
-  store<u32>(x + ((<usize>i) << 2), value);
-}
 
 // @ts-ignore: decorator
 @inline
@@ -134,7 +123,7 @@ export function anyRunning(m: usize): bool {
   return false;
 }
 
-export const GRAVEST: u32 = 4;
+export const GRAVEST: u32 = 6;
 
 /**
  * How grave a hazard is. A stale read is often a few steps away from a use after free, and shorter:
@@ -143,9 +132,11 @@ export const GRAVEST: u32 = 4;
 export function gravity(hazard: u32): u32 {
   switch (hazard) {
     case abi.HZ_NONE: return 0;
-    case abi.HZ_STALE: return 1;
-    case abi.HZ_LOSTW: return 2;
-    case abi.HZ_ORDER: return 3;
+    case abi.HZ_LEAK: return 1;
+    case abi.HZ_STALE: return 2;
+    case abi.HZ_LOSTW: return 3;
+    case abi.HZ_UNPINNED: return 4;
+    case abi.HZ_ORDER: return 5;
     default: return GRAVEST;
   }
 }

@@ -24,6 +24,7 @@ import { DeviceMore } from "./devices/rows";
 import { Clock, Cpu, Ctx, Device, Entry, Frame, Mm, Sys, Table, Task, Vma } from "./rows";
 import { canInterrupt, currentCtx, startActor, step } from "./step";
 import { insertNow } from "./subscribers/intervals";
+import { initPins, setCallback } from "./pins/rows";
 import { beginLinked, initSubscribers, setEntry } from "./subscribers/rows";
 import { awaitsTick, tick } from "./ticks";
 import { arm, timedArm, timedInit, timedRun } from "./timed";
@@ -41,6 +42,7 @@ export function machineInit(m: usize): i32 {
   deferInit(m);
   asidsInit(m);
   initSubscribers(m);
+  initPins(m);
   for (let mm: u32 = 0; mm < hdr(m, abi.H_MMS); mm++) vmaInit(m, mm);
   if (hdr(m, abi.H_OFF_HEAP) != 0) timedInit(m);
   for (let i: u32 = 0; i < hdr(m, abi.H_CPUS); i++) {
@@ -112,6 +114,11 @@ export function machineSubscribe(m: usize, dev: u32, mm: u32): void {
  */
 export function machineSetCallback(m: usize, dev: u32, entry: u32, pc: u32): void {
   setEntry(m, dev, entry, pc);
+}
+
+/** The device's dma_unmap is the program at `pc`; ROW_PINS. */
+export function machineSetDmaUnmap(m: usize, dev: u32, pc: u32): void {
+  setCallback(m, dev, pc);
 }
 
 /** A device of mm `mm` (index + 1) has subscribed to pages [start, end). False: no room. */

@@ -34,6 +34,7 @@ import {
   taskAt,
 } from "./machine";
 import { Cpu, Ctx } from "./rows";
+import { execPins } from "./pins/exec";
 import { execSubscribers } from "./subscribers/exec";
 import { tick } from "./ticks";
 import { isPreempted, preemptOrResume } from "./vcpu";
@@ -116,6 +117,9 @@ function visible<F>(
   }
   if (op >= abi.OP_DEVICES_FIRST && op <= abi.OP_DEVICES_LAST) {
     return execDevices<F>(m, actor, ctx, op, a, b, c, imm);
+  }
+  if (op >= abi.OP_PINS_FIRST && op <= abi.OP_PINS_LAST) {
+    return execPins<F>(m, actor, ctx, op, a, b, c, imm, pc);
   }
   return execTransport<F>(m, actor, ctx, op, a, b, c, imm);
 }

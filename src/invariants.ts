@@ -9,6 +9,7 @@ import { ASID_INVARIANTS } from "./invariants/asids.js";
 import { BRACKET_INVARIANTS } from "./invariants/brackets.js";
 import { FLUSH_INVARIANTS } from "./invariants/flush.js";
 import { MEMORY_INVARIANTS } from "./invariants/memory.js";
+import { PIN_INVARIANTS } from "./invariants/pins.js";
 import { SHARER_INVARIANTS } from "./invariants/sharers.js";
 import { SUBSCRIBER_INVARIANTS } from "./invariants/subscribers.js";
 import { type Invariant, View } from "./invariants/view.js";
@@ -22,6 +23,7 @@ const ALL: readonly Invariant[] = [
   ...ASID_INVARIANTS,
   ...BRACKET_INVARIANTS,
   ...SUBSCRIBER_INVARIANTS,
+  ...PIN_INVARIANTS,
 ];
 
 /** Reports beyond this many are left out: one broken thing breaks many. */

@@ -19,11 +19,18 @@ export interface Listener {
   readonly subscribed: boolean;
 }
 
+const KINDS: Readonly<Record<Consumer["kind"], number>> = {
+  sharing: abi.DEV_SHARING,
+  mirroring: abi.DEV_MIRRORING,
+  pinning: abi.DEV_PINNING,
+  host: abi.DEV_MIRRORING,
+};
+
 /** What kind of device it is, and the programs that it is told by. */
 function writeHooks(core: Core, image: Image, model: Consumer, device: number): void {
   const row = core.device(device);
   const pc = (hook: string): number => image.entries.get(entryOf.hook(model.name, hook)) ?? 0;
-  const kind = model.kind === "sharing" ? abi.DEV_SHARING : abi.DEV_MIRRORING;
+  const kind = KINDS[model.kind];
   core.write(DEVICE, row, "kind", kind);
   core.write(DEVICE, row, "hookStart", pc("start"));
   core.write(DEVICE, row, "hookEnd", pc("end"));
@@ -38,6 +45,11 @@ export function attachSubscriber(
   { device, mm, subscribed }: Listener,
 ): void {
   writeHooks(core, image, model, device);
+  if (model.kind === "pinning") {
+    const pc = image.entries.get(entryOf.hook(model.name, "dma-unmap")) ?? 0;
+    core.x.machineSetDmaUnmap(BASE, device, pc);
+    return;
+  }
   const hasRows = (core.header[abi.H_ROWS] & abi.ROW_NOTIFIERS) !== 0;
   if (hasRows) {
     CALLBACKS.forEach((hook, entry) => {

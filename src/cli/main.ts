@@ -11,6 +11,7 @@ import { addReplay } from "./commands/replay.js";
 import { addSample } from "./commands/sample.js";
 import { addSimulate } from "./commands/simulate.js";
 import { addVfio } from "./commands/vfio.js";
+import { addVdpa } from "./commands/vdpa.js";
 import { EXIT_OK, EXIT_USAGE, reportFailure } from "./io.js";
 
 // A reader that has seen enough (head, less) is no failure.
@@ -55,6 +56,7 @@ const COMMANDS = [
   addSimulate,
   addVfio,
   addCalibrate,
+  addVdpa,
 ];
 for (const add of COMMANDS) add(program, finish);
 

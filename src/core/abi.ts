@@ -158,7 +158,8 @@ export const H_WHOLE_TAKEN = 124; // its handlers are over
 export const H_WHOLE_OVER = 125; // it is over
 export const H_WHOLE_STEPS = 126; // visible micro-ops of it, without its targets
 export const H_WHOLE_RARE = 127; // WHOLE_*: what most machines are not
-export const H_WORDS = 128;
+export const H_OFF_PINS = 128; // ROW_PINS: see assembly/pins/rows.ts
+export const H_WORDS = 130;
 export const SHORT_DRAIN = 1; // the handler is the program that assembly/drain.ts knows
 export const SHORT_SEND = 2; // loops of csd.send
 export const SHORT_FLUSH = 4; // requests whose flush.prep has BULK_* in operand c: assembly/bulk.ts
@@ -206,6 +207,7 @@ export const ROW_LIFETIMES = 1; // TLB entries drop themselves: see assembly/lif
 export const ROW_ASIDS = 2; // one ASID space for all CPUs: see assembly/asid.ts
 export const ROW_NOTIFIERS = 4; // interval subscribers, SRCU: see assembly/subscribers/rows.ts
 export const ROW_DEVICES = 8; // devices have more than a cache: see assembly/devices/rows.ts
+export const ROW_PINS = 16; // mappings for DMA, and pinned pages: see assembly/pins/rows.ts
 
 // ── page-table entries, protection, VMA flags ───────────────────────────────────────────────
 export const PTE_P = 1; // present
@@ -242,6 +244,7 @@ export const CSD_OPEN = 0x100000; // one of those that have not answered it, its
 export const LOCK_MMAP_READ = 1;
 export const LOCK_MMAP_WRITE = 2;
 export const LOCK_DEV = 4;
+export const LOCK_CONTAINER = 8; // and, shifted by PINS_*, the others of pinned pages
 export const GF_FULL = 1; // fullmm or nested: everything is flushed
 export const GF_FREED = 2; // page tables were unhooked
 export const GF_NESTED = 4; // the range fields were reset to all-ones
@@ -272,6 +275,7 @@ export const DEV_NONE = 0;
 export const DEV_SHARING = 1;
 export const DEV_MIRRORING = 2;
 export const DEV_HOST = 3; // its model is the host's: hooks ask it
+export const DEV_PINNING = 4; // it reaches what is pinned for it
 export const HOOK_START = 0;
 export const HOOK_END = 1;
 export const HOOK_SECONDARY = 2;
@@ -283,7 +287,6 @@ export const UNHOOK_BY_VMAS = 0; // a table goes if no VMA lies in what it spans
 export const UNHOOK_INSIDE = 1; // a table goes if all it spans lies inside the range
 export const UNHOOK_LEAVES_INSIDE = 2; // the same, last level only
 export const ZAP_RANGE = 0; // drop entries that overlap [start, end); an empty range drops nothing
-export const ZAP_PAGE_OR_ALL = 1; // IOMMUv2: one page, or the whole address space
 export const ZAP_ALL = 2; // whatever the range; own caches of devices, too
 
 export const EVENT_UNMAP = 0;
@@ -305,7 +308,10 @@ export const HZ_STALE = 5;
 export const HZ_NOPROG = 6;
 export const HZ_DEADLOCK = 7;
 export const HZ_UNBAL = 8;
-export const HZ_COUNT = 9;
+export const HZ_UNPINNED = 10; // DMA to a frame that nobody holds pinned for that page any more
+export const HZ_FATAL = 11; // the kernel gives up: drivers have not unpinned in time
+export const HZ_LEAK = 12; // references that nobody can drop any more
+export const HZ_COUNT = 13;
 
 // ── micro-ops. Instruction: op u8, a u8, b u8, c u8, imm u32. r[x] registers, F the flag ────
 // Local micro-ops touch nothing another actor can see: OP_LOCAL_LAST bounds them.
@@ -625,6 +631,66 @@ export const MORE_KEEPS = 2; // has no release: keeps its root when the mm is to
 export const OP_HOST_CALL = 232; // asks the host about hook imm, or HOST_THREAD; F = ask again
 export const OP_HOST_NEXT = 233; // what its thread does next: r[a], r[b], r[c] = HOST_DO_*; F = do
 export const OP_HOST_REFUSED = 234; // F = a device of the host has refused the bracket
+// Pinned pages: assembly/pins. Under the container lock, but for locks, callbacks and DMA.
+export const OP_PINS_LOCK = 235; // WAIT until lock imm (PINS_*) is taken
+export const OP_PINS_UNLOCK = 236;
+export const OP_DMA_ADD = 237; // iova [r[a], r[b]) = pages of ctx.mm from r[c] on; F; imm MAP_*
+export const OP_DMA_FIND = 238; // r[a] = lowest mapping that overlaps [r[b], r[c]); F; imm FIND_*
+export const OP_DMA_TEST = 239; // of mapping r[a]; F; imm TEST_*
+export const OP_DMA_CLOSE = 240; // mapping r[a] takes no new pins
+export const OP_DMA_REMOVE = 241; // mapping r[a] is freed; imm REMOVE_*
+export const OP_DMA_TELL = 242; // what the callbacks to come are about; imm TELL_*
+export const OP_DMA_NEXT = 243; // call the next device's dma_unmap, else fall through; imm NEXT_*
+export const OP_DMA_FATAL = 244; // the kernel gives up
+export const OP_PIN_GET = 245; // page r[a] is pinned: frame + 1 in ctx.seq; F = done; imm PIN_TOLD
+export const OP_PIN_PUT = 246; // one pin less of page r[a]; F = it is mapped; imm PIN_TOLD
+export const OP_PIN_NOTE = 247; // the driver's ledger, for page r[a]; imm LEDGER_*
+export const OP_DOMAIN = 248; // next page of mapping r[a], as imm DOMAIN_*; F = there was one
+export const OP_DMA_ACCESS = 249; // DMA to page r[a]; F = the device has a frame for it; imm DMA_*
+export const OP_DMA_WALK = 250; // IOMMU: translates page r[a] for the device; F = filled
+export const OP_PIN_LIST = 251; // ctx.dev joins the list of devices to tell, or leaves; imm LIST_*
+export const OP_PIN_PICK = 252; // ctx.dev = device r[a]; imm PICK_NONE: none
+export const OP_PIN_ABSENT = 253; // F = r[b] must be faulted in to pin r[a]; imm ABSENT_*
+export const OP_PINS_FIRST = 235;
+export const OP_PINS_LAST = 253;
+export const PINS_CONTAINER = 0;
+export const PINS_LIST = 1;
+export const PINS_CHAIN = 2; // for reading
+export const PINS_CHAIN_WRITE = 3;
+export const MAP_USED = 1;
+export const MAP_TREE = 2; // found by iova
+export const MAP_DOMAIN = 4; // a domain translates it: it holds its pages itself
+export const MAP_CLOSED = 8; // it takes no new pins (prevent_access)
+export const FIND_ANY = 0;
+export const FIND_WHOLE = 1; // none if an edge of the range lies inside a mapping
+export const TEST_PINNED = 0; // somebody has pinned a page of it
+export const TEST_DOMAIN = 1; // a domain translates it
+export const TEST_HELD = 2; // it holds all of its pages
+export const REMOVE_EMPTY = 0; // what is pinned all the same is lost
+export const REMOVE_RELEASE = 1; // mutant: pins go with it
+export const REMOVE_DETACH = 2; // mutant: out of the tree, to be freed later
+export const TELL_RANGE = 0; // the range of mapping r[a]: copied
+export const TELL_LIST = 1; // to whom: the list as it is now
+export const NEXT_REREAD = 1; // the range is read from mapping r[a] for each device
+export const PIN_TOLD = 1; // get: first page of the notified range; put: next own page in it
+export const ABSENT_PAGE = 0; // iova page r[a]
+export const ABSENT_MAPPING = 1; // the first page of mapping r[a] that it does not hold
+export const LEDGER_ADD = 0; // the frame in ctx.seq is the device's
+export const LEDGER_ADD_TOLD = 1; // as the first page of the notified range
+export const LEDGER_STOP = 2; // the device lets go of the page, unless it is pinned twice
+export const LEDGER_STOP_TOLD = 3; // … of the notified range
+export const LEDGER_FIND = 4; // F = the driver has pins in the notified range
+export const DOMAIN_PIN = 0; // the mapping holds its frame
+export const DOMAIN_MAP = 1; // devices of the domain reach it
+export const DOMAIN_UNMAP = 2;
+export const DOMAIN_UNPIN = 3;
+export const DOMAIN_FLUSH = 4; // of all its pages: no IOTLB has them
+export const DMA_WRITE = 1;
+export const DMA_TRANSLATED = 2; // by the domain, else by what the driver has pinned
+export const LIST_JOIN = 0;
+export const LIST_LEAVE = 1;
+export const PICK_NONE = 1;
+export const PIN_LISTED = 1;
 export const OP_COUNT = 256;
 export const HOST_THREAD = 4; // imm of host.call: a thread of the host's begins, r0 names it
 // Clock.hostAnswer: what the host has answered, and HOST_DO_* from bit HOST_DO_SHIFT on.

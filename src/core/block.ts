@@ -140,6 +140,27 @@ function subscriberBytes(g: Geometry): number {
   return 32 + (contexts + g.devices) * (16 + mask) + tables;
 }
 
+/** Of pinned pages: assembly/pins/rows.ts has the same sums. */
+const PINS_HEADER = 40;
+const MAPPINGS = 16;
+const MAPPINGS_EXPLORED = 4;
+const MAPPING_BYTES = 32;
+const PINNED_PAGE_BYTES = 24;
+const LEDGER_HEADER = 8;
+const LEDGER_BYTES = 16;
+/** log2 of the pages of iova space that there are at most. */
+const PINS_BITS = 6;
+
+/** ROW_PINS: see assembly/pins/rows.ts. */
+function pinBytes(g: Geometry): number {
+  const pages = 2 ** Math.min(PINS_BITS, g.levels * g.indexBits);
+  const mappings = g.logRecords > 0 ? MAPPINGS : MAPPINGS_EXPLORED;
+  const devices = g.devices * (LEDGER_HEADER + pages * LEDGER_BYTES);
+  return (
+    PINS_HEADER + mappings * MAPPING_BYTES + pages * PINNED_PAGE_BYTES + devices + g.frames * 4
+  );
+}
+
 /** What 32-bit offsets can address. */
 const BYTES_MOST = 2 ** 32;
 
@@ -270,6 +291,7 @@ export function planBlock(g: Geometry, options: number, codeLength: number, rows
   region(abi.H_OFF_GLOBAL, (options & abi.OPT_GLOBAL_ASIDS) !== 0 ? 16 + g.mms * 12 : 0);
   planAsids(header, g, (rows & abi.ROW_ASIDS) !== 0, region);
   region(abi.H_OFF_SUBSCRIBERS, (rows & abi.ROW_NOTIFIERS) !== 0 ? subscriberBytes(g) : 0);
+  region(abi.H_OFF_PINS, (rows & abi.ROW_PINS) !== 0 ? pinBytes(g) : 0);
   region(abi.H_OFF_POLL, (options & abi.OPT_POLL) !== 0 ? g.cpus * 4 : 0);
   region(abi.H_OFF_CSD, g.cpus * g.cpus * header[abi.H_CSD_STRIDE]);
   region(abi.H_OFF_TLB, g.cpus * tlbStride, line);

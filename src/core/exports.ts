@@ -8,6 +8,7 @@ export interface CoreExports {
   machineEntry(m: number, mm: number, vpn: number): number;
   machineSubscribe(m: number, dev: number, mm: number): void;
   machineSetCallback(m: number, dev: number, entry: number, pc: number): void;
+  machineSetDmaUnmap(m: number, dev: number, pc: number): void;
   machineInsert(m: number, dev: number, mm: number, start: number, end: number): number;
   machineVmaSet(m: number, mm: number, start: number, end: number, prot: number): number;
   machineVmaFind(m: number, mm: number, vpn: number): number;
@@ -180,6 +181,7 @@ export interface CoreExports {
   ): number;
   iotlbRemove(base: number, handle: number): number;
   iotlbDelete(base: number, asid: number, start: number, last: number): number;
+  iotlbFirst(base: number, asid: number, start: number, last: number): number;
   iotlbClear(base: number): void;
   iotlbTranslate(base: number, asid: number, page: number, access: number): number;
   iotlbRowFor(base: number, asid: number, page: number): number;

@@ -17,7 +17,7 @@ import {
   exploredMachine,
   geometryOf,
   type Parts,
-  hasSubscriberRows,
+  scenarioRows,
   stateBytesOf,
   tableSizes,
 } from "./explored-machine.js";
@@ -175,10 +175,17 @@ function assumptionsOf(
 }
 
 /** Worse first: as the explorer of the core has it. */
-const GRAVITY: Partial<Record<Verdict, number>> = { STALE: 1, LOSTW: 2, ORDER: 3 };
+const GRAVITY: Partial<Record<Verdict, number>> = {
+  LEAK: 1,
+  STALE: 2,
+  LOSTW: 3,
+  UNPINNED: 4,
+  ORDER: 5,
+};
+const GRAVEST = 6;
 
 function gravityOf(verdict: Verdict): number {
-  return verdict === "SAFE" || verdict === "INCONCLUSIVE" ? 0 : (GRAVITY[verdict] ?? 4);
+  return verdict === "SAFE" || verdict === "INCONCLUSIVE" ? 0 : (GRAVITY[verdict] ?? GRAVEST);
 }
 
 /**
@@ -198,7 +205,7 @@ async function explored(
     using machine = await exploredMachine(scenario, parts, catalogue, 0);
     return followTurns(machine, scenario);
   }
-  const stateBytes = stateBytesOf(geometry, hasSubscriberRows(scenario, parts, catalogue));
+  const stateBytes = stateBytesOf(geometry, scenarioRows(scenario, parts, catalogue));
   const sizes = tableSizes(stateBytes, maxStates, options.exact === true);
   let reduced: ExploreResult | null = null;
   if (

@@ -81,6 +81,9 @@ const HAZARDS: Record<number, Verdict> = {
   [abi.HZ_NOPROG]: "NOPROG",
   [abi.HZ_DEADLOCK]: "DEADLOCK",
   [abi.HZ_UNBAL]: "UNBAL",
+  [abi.HZ_UNPINNED]: "UNPINNED",
+  [abi.HZ_FATAL]: "FATAL",
+  [abi.HZ_LEAK]: "LEAK",
 };
 
 /** Name of a hazard code of the core. */

@@ -6,7 +6,7 @@ import { planBlock } from "../core/block.js";
 import { checkGeometry, EXPLORED_GEOMETRY, type Geometry } from "../core/geometry.js";
 import type { WasmSource } from "../core/loader.js";
 import type { Catalogue } from "../kernel/catalogue.js";
-import { type Script, usesSubscribers } from "../kernel/image.js";
+import { type Script, usesPins, usesSubscribers } from "../kernel/image.js";
 import { Machine } from "../machine.js";
 import type { Scenario, ScenarioActor } from "../scenarios/scenario.js";
 
@@ -60,12 +60,15 @@ const ALL_ROWS =
   abi.OPT_DIRECTORY |
   abi.OPT_GLOBAL_ASIDS;
 
+/** Rows that few scenarios have. */
+const SCENARIO_ROWS = abi.ROW_NOTIFIERS | abi.ROW_PINS;
+
 /**
  * Bytes that one state of this geometry has at most, under any policy.
- * @param subscribed - with the rows of interval subscribers, which few scenarios have
+ * @param own - ROW_* of the scenario's own: of interval subscribers, of pinned pages
  */
-export function stateBytesOf(geometry: Geometry, subscribed = false): number {
-  const rows = subscribed ? 0xffff_ffff : ~abi.ROW_NOTIFIERS >>> 0;
+export function stateBytesOf(geometry: Geometry, own = 0): number {
+  const rows = (~SCENARIO_ROWS | own) >>> 0;
   const plan = planBlock(geometry, ALL_ROWS, 1, rows);
   return plan[abi.H_STATE_END] - plan[abi.H_STATE_START];
 }
@@ -134,14 +137,15 @@ function consumerNames(scenario: Scenario, chosen: string): string[] {
   return [...new Set([chosen, ...(scenario.consumers ?? [])])].filter((name) => name !== null);
 }
 
-/** Does its machine have rows of subscribers that come and go? */
-export function hasSubscriberRows(
+/** ROW_* of its machine that few have: subscribers that come and go, pinned pages. */
+export function scenarioRows(
   scenario: Scenario,
   { consumer }: Pick<Parts, "consumer">,
   catalogue: Catalogue,
-): boolean {
+): number {
   const consumers = consumerNames(scenario, consumer).map((name) => catalogue.consumer(name));
-  return usesSubscribers({ consumers, scripts: allScripts(scenario, consumer) });
+  const parts = { catalogue, consumers, scripts: allScripts(scenario, consumer) };
+  return (usesSubscribers(parts) ? abi.ROW_NOTIFIERS : 0) | (usesPins(parts) ? abi.ROW_PINS : 0);
 }
 
 /** Builds the machine, runs the set-up, and starts every actor's script. */

@@ -66,6 +66,9 @@ export const PROPERTIES: Readonly<Partial<Record<Verdict, string>>> = {
   NOPROG: "Progress",
   UNBAL: "EndsHaveStarts",
   DEADLOCK: "NoDeadlock",
+  UNPINNED: "DmaIsPinned",
+  FATAL: "DriversUnpinInTime",
+  LEAK: "NoPinLeaks",
 };
 
 const SCHEDULES = 1_000;

@@ -3,6 +3,7 @@ import * as abi from "../core/abi.js";
 import { BASE } from "../core/core.js";
 import { MM, SYS, TASK } from "../core/layout.js";
 import { checkTree } from "../interval-tree-validator.js";
+import { pinnedReferences } from "./pins.js";
 import { type Invariant, type Leaf, listOf, type View } from "./view.js";
 
 const huge = (leaf: Leaf): boolean => (leaf.flags & abi.PTE_HUGE) !== 0;
@@ -168,10 +169,10 @@ const freeHasNoReferences: Invariant = {
 
 const referencesMatch: Invariant = {
   name: "ReferencesMatch",
-  says: "A frame has one reference per entry, batch and pending allocation; a page cache adds one.",
+  says: "A frame has one reference per entry, batch, pending allocation and pin; a page cache adds one.",
   atRest: false,
   check(view, report) {
-    const sure = new Uint32Array(view.frames);
+    const sure = pinnedReferences(view);
     const maybe = new Uint32Array(view.frames);
     const count = (to: Uint32Array, pfn: number): void => {
       if (pfn !== 0 && pfn < view.frames) to[pfn]++;

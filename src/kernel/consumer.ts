@@ -21,12 +21,17 @@ export interface Consumer {
   readonly source: string;
   /** A deliberately broken variant, there to be caught. */
   readonly mutant: boolean;
-  /** Sharing walks the mm's own page table; mirroring fills a table of its own; host: see docs. */
-  readonly kind: "sharing" | "mirroring" | "host";
+  /**
+   * Sharing walks the mm's own page table; mirroring fills a table of its own; pinning reaches what
+   * is pinned for it (docs/pins.md), and hears of no mm; host: see docs.
+   */
+  readonly kind: "sharing" | "mirroring" | "pinning" | "host";
   /** Called for range_start, range_end and secondary notifications; none: not subscribed. */
   readonly hooks: Hooks;
   /** It subscribes to intervals of pages; by default to the whole mm when it is attached. */
   readonly interval?: IntervalHooks;
+  /** Its driver's dma_unmap: runs in whoever unmaps what is pinned; none: it is not told. */
+  readonly dmaUnmap?: Program;
   /** What is not said by programs; none by default. */
   readonly traits?: {
     /** Its IOTLB also drops what the CPUs' own flushes name, when such a flush is over. */

@@ -99,6 +99,23 @@ export function usesSubscribers({
   return consumers.some(needs) || scripts.some(({ steps }) => hasSubscriberStep(steps));
 }
 
+function hasPinStep(steps: readonly ScriptStep[], catalogue: Catalogue): boolean {
+  return steps.some((step) => {
+    if ("steps" in step) return hasPinStep(step.steps, catalogue);
+    return "call" in step && catalogue.operation(step.call).pins === true;
+  });
+}
+
+/** Does a consumer or a script of the image map or pin pages for DMA? */
+export function usesPins({
+  catalogue,
+  consumers,
+  scripts = [],
+}: Pick<ImageOptions, "catalogue" | "consumers" | "scripts">): boolean {
+  if (consumers.some(({ kind }) => kind === "pinning")) return true;
+  return scripts.some(({ steps }) => hasPinStep(steps, catalogue));
+}
+
 /** Names of the entries of a consumer's programs. */
 export const entryOf = {
   hook: (consumer: string, hook: string) => `${consumer}.on-${hook}`,
@@ -140,7 +157,7 @@ function callStep(
 
 function deviceStep(options: ImageOptions, script: Script, vpn: number, write: boolean): Program {
   const consumer = options.catalogue.consumer(script.consumer ?? "");
-  const kit = new Kit(options.era, options.policy);
+  const kit = kitOf(options);
   const reg = kit.regs.param("vpn");
   return [kit.set(reg, vpn), consumer.access(reg, write)];
 }
@@ -148,7 +165,7 @@ function deviceStep(options: ImageOptions, script: Script, vpn: number, write: b
 type CallOfCpu = Extract<ScriptStep, { interrupt: number }>;
 
 function interruptStep(options: ImageOptions, { interrupt, access, vpn, async }: CallOfCpu) {
-  const kit = new Kit(options.era, options.policy);
+  const kit = kitOf(options);
   const reg = kit.regs.param("vpn");
   const flags = (access === "write" ? abi.CALL_WRITE : 0) | (async === true ? abi.CALL_ASYNC : 0);
   return [
@@ -227,6 +244,9 @@ function addConsumer(
     const program = consumer.interval?.[hook];
     if (program) assembler.add(entryOf.hook(consumer.name, hook), program, "ret");
   }
+  if (consumer.dmaUnmap) {
+    assembler.add(entryOf.hook(consumer.name, "dma-unmap"), consumer.dmaUnmap, "ret");
+  }
   for (const write of [false, true]) {
     const vpn = new Registers().param("vpn");
     assembler.add(entryOf.access(consumer.name, write), consumer.access(vpn, write));
@@ -267,7 +287,9 @@ export function buildImage(options: ImageOptions): Image {
   const assembler = new Assembler();
   assembler.add(entryOf.handler, options.policy.handler);
   if (options.scriptsOnly !== true) {
+    const pinned = usesPins(options);
     for (const operation of options.catalogue.parts.operations) {
+      if (operation.pins === true && !pinned) continue;
       assembler.add(operation.name, operation.build(kitOf(options)));
     }
   }

@@ -27,6 +27,8 @@ export interface Operation {
   readonly onCpu: boolean;
   /** A deliberately broken variant, there to be caught. */
   readonly mutant: boolean;
+  /** Of pinned pages: only images whose scripts or consumers use such operations have it. */
+  readonly pins?: true;
   /** What it relies on when a flush it asked for has returned; not given: nothing. */
   readonly needs?: Partial<Completions>;
   build(kit: Kit): Program;
@@ -45,6 +47,7 @@ interface Options {
   readonly silent?: boolean;
   readonly onCpu?: boolean;
   readonly mutant?: boolean;
+  readonly pins?: true;
   readonly needs?: Partial<Completions>;
   /** `kernel` by default. */
   readonly mode?: Mode;
@@ -90,6 +93,7 @@ export function operation<const P extends readonly string[]>(
     onCpu: options.onCpu ?? false,
     mutant: options.mutant ?? false,
     ...(options.needs === undefined ? {} : { needs: options.needs }),
+    ...(options.pins === undefined ? {} : { pins: options.pins }),
     build: (kit) => {
       const list = params.map((param) => kit.regs.param(param));
       const regs = Object.fromEntries(params.map((param, i) => [param, list[i]])) as Regs<P>;

@@ -42,6 +42,7 @@ const nameOrNumber = z.union([word, name]);
 function operandOf(param: string): z.ZodType {
   if (PAGE_PARAMS.has(param)) return page;
   if (param === "prot") return prot;
+  if (param === "device") return z.union([word, label]);
   return param === "mm" ? nameOrNumber : word;
 }
 

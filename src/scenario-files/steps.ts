@@ -36,6 +36,7 @@ function operand(context: Context, param: string, value: unknown, path: Path): n
   if (param === "prot") return context.prot(value as ProtText);
   // Operations name an mm by its index + 1.
   if (param === "mm" && typeof value === "string") return context.mm(value, path) + 1;
+  if (param === "device" && typeof value === "string") return context.device(value, path);
   return value as number;
 }
 

@@ -6,7 +6,7 @@ import type { Geometry } from "../core/geometry.js";
 import type { ScriptStep } from "../kernel/image.js";
 import type { Faults } from "../kernel/subscribers.js";
 
-/** What a verdict can be. Hazards as in notifiers.md 0.5. */
+/** What a verdict can be. Hazards as in notifiers.md 0.5; of pinned pages: docs/pins.md. */
 export const VERDICTS = [
   "SAFE",
   "UAF",
@@ -17,6 +17,9 @@ export const VERDICTS = [
   "NOPROG",
   "DEADLOCK",
   "UNBAL",
+  "UNPINNED",
+  "FATAL",
+  "LEAK",
   "INCONCLUSIVE",
 ] as const;
 

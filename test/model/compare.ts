@@ -8,6 +8,7 @@ import * as layout from "../../src/core/layout.js";
 import type { Cached, Context, Cpu, Csd, LatrEntry, Model } from "./state.js";
 import { lockName, waitsFor } from "./ops-flush.js";
 import { after } from "./ops-notify.js";
+import { pins } from "./compare-pins.js";
 import * as rows from "./compare-rows.js";
 import { freedFrames } from "./compare-rows.js";
 import {
@@ -335,6 +336,7 @@ class Comparison {
     }
     rows.asids(this);
     rows.subscribers(this);
+    pins(this);
     rows.sharers(this);
     rows.directory(this);
     const parked = model.cpus.reduce((n, { latr }) => n + (latr?.frames.length ?? 0), 0);

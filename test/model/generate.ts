@@ -34,12 +34,18 @@ import { calledCpu } from "./extra-operations.js";
 import { catalogue, consumersOf, imageOf } from "./images.js";
 import { giveTraits, isSimple, ownOf } from "./own-rows.js";
 import { attachBoth } from "./subscribe-both.js";
+import { argsOfPins, attachPinning, isPinOperation } from "./pin-operations.js";
 import { Random, seedText } from "./random.js";
 import { siteArgs, SITES } from "./site-operations.js";
 import { Model } from "./state.js";
 import * as stepper from "./step.js";
 
-const KINDS = { sharing: abi.DEV_SHARING, mirroring: abi.DEV_MIRRORING, host: abi.DEV_HOST };
+const KINDS = {
+  sharing: abi.DEV_SHARING,
+  mirroring: abi.DEV_MIRRORING,
+  pinning: abi.DEV_PINNING,
+  host: abi.DEV_HOST,
+};
 
 /** What a run is put together from; what is left out is random. */
 export interface Parts {
@@ -58,6 +64,8 @@ export interface Parts {
   readonly devices?: boolean; // those that have more than a cache, too
   /** Devices are the host's. */
   readonly hosts?: boolean;
+  /** Devices reach what is pinned for them, and operations map and pin. */
+  readonly pinned?: boolean;
 }
 
 const named = (
@@ -192,7 +200,7 @@ export class Run {
       (this.calls ? abi.OPT_CALLS : 0);
     const subscribed = parts.subscribed === true;
     const isDrawn = (consumer: Consumer) => parts.devices === true || isSimple(consumer);
-    const those = consumersOf(subscribed).filter(isDrawn);
+    const those = consumersOf(subscribed, parts.pinned).filter(isDrawn);
     const consumers = named(those, this.sound);
     const known = (parts.consumers ?? consumers).map((name) => catalogue.consumer(name));
     this.consumers = parts.hosts === true ? [host] : known;
@@ -215,8 +223,8 @@ export class Run {
   /** Builds both machines. */
   async open(): Promise<this> {
     const { geometry: g, random } = this;
-    const { subscribed, hosts } = this.parts;
-    this.image = imageOf(this.era, this.policy, this.calls, { subscribed, hosts });
+    const { subscribed, hosts, pinned } = this.parts;
+    this.image = imageOf(this.era, this.policy, this.calls, { subscribed, hosts, pinned });
     const pages = pagesOf(g);
     const watch = Array.from({ length: g.watch }, (_, i) => ({ vpn: i % pages, mm: 0 }));
     const handlerPc = this.image.entries.get(entryOf.handler)!;
@@ -252,7 +260,8 @@ export class Run {
     const machine = { options, merge, code, handlerPc, nodeCpus, silent, ptiPages, globals, watch };
     const isSubscribed = (rows & abi.ROW_NOTIFIERS) !== 0;
     const subscribers = isSubscribed ? { subscriberRows: Math.min(32, g.devices + 2) } : {};
-    const own = { ...ownOf(policy), ...space, ...subscribers, moreDevices };
+    const iova = pinned === true ? { iovaPages: pages } : {};
+    const own = { ...ownOf(policy), ...space, ...subscribers, ...iova, moreDevices };
     this.model = new Model({ geometry: g, ...machine, ...own });
     this.compare = comparer(this.core, this.model);
     const { core, model } = this;
@@ -293,7 +302,9 @@ export class Run {
     this.core.write(DEVICE, row, "hookRelease", hooks[3]);
     writeTraits(this.core, device, consumer);
     giveTraits(this.model.devices[device], consumer);
-    if (this.model.subscribers) {
+    if (this.model.pins) {
+      attachPinning(this, device, mm, consumer);
+    } else if (this.model.subscribers) {
       const subscribed = this.random.chance(70);
       attachBoth(this, { device, mm, consumer, kind, hooks, subscribed });
     } else {
@@ -376,6 +387,7 @@ export class Run {
       default:
         if (name.startsWith("test-")) return this.driverArgs(name);
         if (CALLS.includes(name)) return this.callArgs(name);
+        if (this.model.pins && isPinOperation(name)) return this.pinArgs(name);
         return siteArgs(name, random, this.geometry, () => this.page(), this.prots) ?? [start, end];
     }
   }
@@ -386,6 +398,13 @@ export class Run {
     if (device >= this.geometry.devices) return null;
     const [start, end] = this.range();
     return [start, end];
+  }
+
+  /** Budgets are small: giving up is not rare. */
+  private pinArgs(name: string): number[] {
+    const { random, geometry } = this;
+    const device = random.chance(1) ? geometry.devices : random.below(geometry.devices);
+    return argsOfPins(name, random, device, this.range(), this.page());
   }
 
   /** To call a CPU that there is not is an error: rarely. */

@@ -16,10 +16,12 @@ export const catalogue = Catalogue.standard.with({
 const withCalls = catalogue.with({ operations: CALL_OPERATIONS });
 const images = new Map<string, Image>();
 
-/** Those whose subscriptions stay as they are. */
-export const consumersOf = (subscribed: boolean) =>
+/** Those whose subscriptions stay as they are; or those that reach what is pinned. */
+export const consumersOf = (subscribed: boolean, pinned = false) =>
   catalogue.parts.consumers.filter(
-    (consumer) => subscribed || !usesSubscribers({ consumers: [consumer] }),
+    (consumer) =>
+      (consumer.kind === "pinning") === pinned &&
+      (subscribed || !usesSubscribers({ consumers: [consumer] })),
   );
 
 const withDrivers = catalogue.with({ operations: SUBSCRIBER_OPERATIONS.flat() });
@@ -28,19 +30,20 @@ const withDrivers = catalogue.with({ operations: SUBSCRIBER_OPERATIONS.flat() })
 export interface ImageKind {
   readonly subscribed?: boolean | undefined;
   readonly hosts?: boolean | undefined;
+  readonly pinned?: boolean | undefined;
 }
 
 /** Images are assembled once. */
 export function imageOf(era: string, policy: string, calls: boolean, kind: ImageKind): Image {
-  const { subscribed = false, hosts = false } = kind;
-  const key = `${era}/${policy}/${calls}/${subscribed}/${hosts}`;
+  const { subscribed = false, hosts = false, pinned = false } = kind;
+  const key = `${era}/${policy}/${calls}/${subscribed}/${hosts}/${pinned}`;
   let image = images.get(key);
   if (!image) {
     image = buildImage({
       catalogue: subscribed ? withDrivers : calls ? withCalls : catalogue,
       era: catalogue.era(era),
       policy: catalogue.policy(policy),
-      consumers: consumersOf(subscribed),
+      consumers: consumersOf(subscribed, pinned),
       hosts,
       ...(subscribed ? { faults: FAULTS[key.length % FAULTS.length] } : {}),
     });

@@ -38,6 +38,12 @@ async function settled(policy: string, subscribed: boolean): Promise<Run> {
   }
 }
 
+/** A machine that has rows of pinned pages, before anything is mapped for DMA. */
+async function pinned(): Promise<Run> {
+  const geometry = { ...ROOMY, cpus: 2, tasks: 2, mms: 1, devices: 1 };
+  return new Run(1n, { sound: true, pinned: true, policy: "concurrent", geometry }).open();
+}
+
 type Plant = (run: Run) => void;
 
 function addTo(run: Run, address: number, by: number): void {
@@ -48,6 +54,30 @@ function addTo(run: Run, address: number, by: number): void {
 function subscribersOf({ core }: Run): number {
   const head = core.at(abi.H_OFF_SUBSCRIBERS);
   return head + core.u32[(head + 20) >> 2];
+}
+
+/** Rows of pinned pages; of page 0; what device 0 has of it. */
+function pinsOf({ core }: Run): number {
+  return core.at(abi.H_OFF_PINS);
+}
+
+function pageOf(run: Run): number {
+  return pinsOf(run) + run.core.u32[(pinsOf(run) + 24) >> 2];
+}
+
+function ledgerOf(run: Run): number {
+  return pinsOf(run) + run.core.u32[(pinsOf(run) + 28) >> 2] + 8;
+}
+
+/** Page 0 has a node, in a mapping or not. */
+function pinPage(run: Run, from: { pin: number; pins: number; isMapped: boolean }): void {
+  const { u32 } = run.core;
+  u32[pageOf(run) >> 2] = from.pin;
+  u32[(pageOf(run) + 4) >> 2] = from.pins + (from.isMapped ? 1 : 0);
+  const free = run.core.read(SYS, run.core.sys, "freeFrame");
+  if (from.isMapped) u32[pageOf(run) >> 2] = free;
+  const row = pinsOf(run) + 40;
+  if (from.isMapped) u32.set([0, 1, 0, 1, 1, abi.MAP_USED | abi.MAP_TREE], row >> 2);
 }
 
 /** Context 0 runs something, of mm 0. */
@@ -140,6 +170,13 @@ const PLANTED: Readonly<Record<string, Plant>> = {
     const head = core.at(abi.H_OFF_SUBSCRIBERS);
     core.u32[(head + core.u32[(head + 16) >> 2] + 8) >> 2] = abi.SUB_FREED;
   },
+  PinsHoldReferences: (r) => pinPage(r, { pin: 1, pins: 1, isMapped: true }),
+  NodesInMapping: (r) => pinPage(r, { pin: 2, pins: 1, isMapped: false }),
+  LedgersAddUp: (r) => addTo(r, ledgerOf(r) + 8, 1),
+  PinLocksHaveHolders: (r) => addTo(r, pinsOf(r) + 12, 1),
+  ListIsWhole: (r) => addTo(r, pinsOf(r) + 20, 1),
+  TranslationsArePinned: (r) => addTo(r, pageOf(r) + 12, 2),
+  DevicesUsePinned: (r) => addTo(r, ledgerOf(r), 2),
   NoShadowInsideBracket: ({ core }) => {
     // A madvise of everything that says it has told its device, which kept what it had.
     const ctx = core.ctx(0);
@@ -166,12 +203,20 @@ const SUBSCRIBED = new Set([
   ...["ReadersHaveWaited", "SectionsHaveReaders", "FreedAreUnlinked", "BracketsEndForAll"],
 ]);
 
+/** Those about pinned pages. */
+const PINNED = new Set([
+  ...["PinsHoldReferences", "NodesInMapping", "LedgersAddUp", "PinLocksHaveHolders"],
+  ...["ListIsWhole", "TranslationsArePinned", "DevicesUsePinned"],
+]);
+
 test("every invariant has a planted error", () => {
   expect(Object.keys(PLANTED).sort()).toEqual(INVARIANTS.map(({ name }) => name).sort());
 });
 
 test.each(Object.entries(PLANTED))("%s reports its planted error", async (name, plant) => {
-  const run = await settled(POLICIES[name] ?? "concurrent", SUBSCRIBED.has(name));
+  const run = PINNED.has(name)
+    ? await pinned()
+    : await settled(POLICIES[name] ?? "concurrent", SUBSCRIBED.has(name));
   expect(checkCore(run.core)).toEqual([]);
   plant(run);
   expect(checkCore(run.core).map((violation) => violation.invariant)).toContain(name);

@@ -4,6 +4,7 @@
  */
 import * as abi from "../../src/core/abi.js";
 import type { Geometry } from "../../src/core/geometry.js";
+import { newPins, type Pins } from "./pins.js";
 import { newSubscribers, type Subscribers } from "./subscribers.js";
 
 /** All-ones: the end of "everything". */
@@ -350,6 +351,8 @@ export interface ModelOptions {
   readonly asidSpace?: number;
   /** Subscribers that come and go: rows of each mm. */
   readonly subscriberRows?: number;
+  /** Mappings for DMA, and pinned pages: pages of iova space. */
+  readonly iovaPages?: number;
   /** Devices have more than a cache. */
   readonly moreDevices?: boolean;
   /** Global ASIDs: how many, for mms on more CPUs than that, every how many shootdowns. */
@@ -405,6 +408,7 @@ export class Model {
   readonly globals: { readonly asids: number; readonly cpus: number; readonly every: number };
   readonly asids: AsidSpace | undefined;
   readonly subscribers: Subscribers | undefined;
+  readonly pins: Pins | undefined;
   hazard: { code: number; actor: number; vpn: bigint; pfn: number } | null = null;
   nextCtxId = 1;
   /** By key. */
@@ -529,6 +533,7 @@ export class Model {
       const contexts = this.contexts.length;
       this.subscribers = newSubscribers(g.mms, contexts, g.devices, from.subscriberRows);
     }
+    if (from.iovaPages !== undefined) this.pins = newPins(from.iovaPages, g.devices);
     this.watched = from.watch.map(({ vpn, mm }) => ({
       vpn: BigInt(vpn),
       mm,

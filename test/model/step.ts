@@ -20,6 +20,7 @@ import { tick } from "./ops-life.js";
 import { runLocal } from "./ops-local.js";
 import { awaitMigration, runMemory } from "./ops-memory.js";
 import { deviceWalk, runNotify } from "./ops-notify.js";
+import { isPin, runPins } from "./ops-pins.js";
 import { isSubscriber, runSubscribers } from "./ops-subscribers.js";
 import { isTopology, runTopology } from "./ops-topology.js";
 import { interruptUnmasked, isTransport, runTransport } from "./ops-transport.js";
@@ -133,6 +134,7 @@ function runVisible(model: Model, actor: number, c: Context, i: Instruction): nu
   c.pc = from + 1;
   let status: number;
   if (isSubscriber(i.op)) status = runSubscribers(model, actor, c, i, from);
+  else if (isPin(i.op)) status = runPins(model, actor, c, i, from);
   else if (i.op >= abi.OP_HOST_CALL) status = runHost(model, actor, c, i);
   else if (i.op === abi.OP_PTE_AWAIT) status = awaitMigration(model, c, i);
   else if (isOfDevices(i.op)) status = runDevices(model, actor, c, i);

@@ -26,6 +26,7 @@ import { KVM_CONSUMERS } from "./kvm.js";
 import { mirroring } from "./mirroring.js";
 import { mirroringLateSnapshot, mirroringLateZap, mirroringNoRetry } from "./mirroring-mutants.js";
 import { ocxl, ocxlReleased } from "./ocxl.js";
+import { PINNING_CONSUMERS } from "./pinning.js";
 import { sharing } from "./sharing.js";
 import { smmu, smmuArm64, smmuBtm, smmuBtmArm64, smmuBtmSilent } from "./smmu.js";
 import { svaIntel, svaIntelSilent } from "./sva-intel.js";
@@ -65,4 +66,5 @@ export const CONSUMERS: readonly Consumer[] = [
   gpuAts,
   gpuFences,
   gpuFencesEarly,
+  ...PINNING_CONSUMERS,
 ];

@@ -77,6 +77,8 @@ import { writeback } from "./writeback.js";
 import { writeFile } from "./write-file.js";
 // Last: operations are numbered as they are defined.
 import { DEVICE_OPERATIONS } from "./devices.js";
+import { PIN_OPERATIONS } from "./pins.js";
+import { UNMAP_DMA_OPERATIONS } from "./unmap-dma.js";
 
 // Not one of them: only images with devices of the host have it.
 export { hostThread } from "./host-thread.js";
@@ -164,4 +166,6 @@ export const OPERATIONS: readonly Operation[] = [
   ...HUGETLB_OPERATIONS,
   ...DOWNGRADE_OPERATIONS,
   ...DEVICE_OPERATIONS,
+  ...PIN_OPERATIONS,
+  ...UNMAP_DMA_OPERATIONS,
 ];
