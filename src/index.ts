@@ -417,3 +417,12 @@ export {
 export type { DeviceAccessResult as VdpaAccess } from "./vdpa/access.js";
 export type { VhostVdpaOptions } from "./vdpa/options.js";
 export { DRIVER_OK, VhostVdpa } from "./vdpa/vhost-vdpa.js";
+export { measurePins, type PinSetFigures, sendPins } from "./pin-profiles/measure.js";
+export {
+  PIN_PROFILES,
+  type PinProfile,
+  type PinRequest,
+  pinTrace,
+  type PinTrace,
+  type PinTraceOptions,
+} from "./pin-profiles/profiles.js";
