@@ -359,6 +359,14 @@ export {
 export { type UnmapOrder } from "./vdpa/core.js";
 export { type VdpaConsistency } from "./vdpa/consistency.js";
 export { countsSince as vdpaCountsSince, type VdpaCounts } from "./vdpa/counts.js";
+export {
+  type Downtime as VdpaDowntime,
+  type DowntimeComparison as VdpaDowntimeComparison,
+  type DowntimeMs as VdpaDowntimeMs,
+  type DowntimeOptions as VdpaDowntimeOptions,
+  type DowntimeRow as VdpaDowntimeRow,
+  vdpaDowntime,
+} from "./vdpa/downtime.js";
 export { VDPA_ERAS, type VdpaEra, type VdpaEraName } from "./vdpa/eras.js";
 export {
   bitsOf as vdpaFeatureBits,
@@ -385,6 +393,12 @@ export {
   type VdpaTranslations,
 } from "./vdpa/parent.js";
 export { parentPreset, type ParentPreset, VDPA_PARENTS } from "./vdpa/parents.js";
+export {
+  type Cost as VdpaCost,
+  type PageKind,
+  PUBLISHED_PROFILE,
+  type VdpaProfile,
+} from "./vdpa/profile.js";
 export type { VdpaEvent, VdpaStep, VdpaViolation } from "./vdpa/trace.js";
 export {
   type CycleRow,
@@ -400,7 +414,12 @@ export {
   vdpaStrategy,
   VdpaUserspace,
 } from "./vdpa/userspace.js";
-export { DRIVER_OK, VhostVdpa, type VhostVdpaOptions } from "./vdpa/vhost-vdpa.js";
+export {
+  type DeviceAccessResult as VdpaAccess,
+  DRIVER_OK,
+  VhostVdpa,
+  type VhostVdpaOptions,
+} from "./vdpa/vhost-vdpa.js";
 export { measurePins, type PinSetFigures, sendPins } from "./pin-profiles/measure.js";
 export {
   PIN_PROFILES,

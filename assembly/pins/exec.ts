@@ -6,8 +6,12 @@ import { deviceAt, hdr } from "../machine";
 import { Ctx } from "../rows";
 import { dmaAccess, dmaWalk } from "./dma";
 import { holdsContainer, lockPins, unlockPins } from "./locks";
-import { addMapping, findMapping, mappingOf, removeMapping, testMapping } from "./mappings";
-import { domain, flushIotlbs, pinGet, pinNote, pinPut } from "./pages";
+import {
+  addMapping, covering, findMapping, mappingOf, removeMapping, testMapping,
+} from "./mappings";
+import {
+  absentPage, domain, firstUnheld, flushIotlbs, pinGet, pinNote, pinPut,
+} from "./pages";
 import { callbackOf, hasPins, isListed, listOf, nextOf, setList, setListed, setNext } from "./rows";
 
 /** OP_PIN_LIST: ctx.dev joins the list, in front of the others, or leaves it. */
@@ -72,6 +76,20 @@ function next<F>(m: usize, actor: u32, ctx: Ctx, handle: u64, reread: bool, pc: 
   ctx.sp++;
   ctx.pc = <u16>entry;
   return abi.ST_OK;
+}
+
+/** OP_PIN_ABSENT. */
+function absent(m: usize, ctx: Ctx, a: u32, b: u32, imm: u32): void {
+  const x = reg(ctx, a);
+  const mapping = imm == abi.ABSENT_PAGE ? covering(m, x) : mappingOf(m, x);
+  ctx.flag = 0;
+  if (mapping == null) return;
+  const page = imm == abi.ABSENT_PAGE ? <u32>x : firstUnheld(m, mapping);
+  if (page == mapping.end) return;
+  const vpn = absentPage(m, ctx, mapping, page);
+  if (vpn == u64.MAX_VALUE) return;
+  setReg(ctx, b, vpn);
+  ctx.flag = 1;
 }
 
 /** What is done with a mapping, under the container lock. */
@@ -139,6 +157,7 @@ export function execPins<F>(
     case abi.OP_DMA_FATAL: hazard<F>(m, actor, abi.HZ_FATAL, x, 0); return abi.ST_OK;
     case abi.OP_DMA_TELL: tell<F>(m, actor, ctx, x, imm); return abi.ST_OK;
     case abi.OP_DMA_NEXT: return next<F>(m, actor, ctx, x, imm == abi.NEXT_REREAD, pc);
+    case abi.OP_PIN_ABSENT:
     case abi.OP_DMA_ADD:
     case abi.OP_DMA_FIND:
     case abi.OP_DMA_TEST:
@@ -148,6 +167,10 @@ export function execPins<F>(
     default: return execDevice<F>(m, actor, ctx, op, x, imm);
   }
   if (!holdsContainer(ctx)) return abi.ST_BAD_PROGRAM;
+  if (op == abi.OP_PIN_ABSENT) {
+    absent(m, ctx, a, b, imm);
+    return abi.ST_OK;
+  }
   if (op == abi.OP_DMA_ADD) {
     ctx.flag = addMapping(m, ctx, x, reg(ctx, b), reg(ctx, c), imm) ? 1 : 0;
     return abi.ST_OK;

@@ -13,13 +13,40 @@ import { softWalk } from "../walk";
 import { covering } from "./mappings";
 import { ledgerAt, listOf, Mapping, Page, pageAt, pagesOf } from "./rows";
 
-/** The frame behind page `page` of a mapping, with a new reference; -1: it cannot be faulted in. */
-function pinFrame(m: usize, mapping: Mapping, page: u32): i32 {
+/** The page of the owner's mm that page `page` of a mapping stands for. */
+function vpnOf(mapping: Mapping, page: u32): u64 {
+  return <u64>(mapping.base + (page - mapping.start));
+}
+
+/** The owner's entry for page `page` of a mapping if it can be pinned as it is, or 0. */
+function entryOf(m: usize, mapping: Mapping, page: u32): u64 {
   const owner = mmAt(m, mapping.mm - 1);
-  if (owner.ctxId != mapping.owner || owner.root == 0) return -1;
-  const vpn = <u64>(mapping.base + (page - mapping.start));
-  const pte = softWalk<Plain>(m, mapping.mm - 1, vpn);
-  if ((pte & (abi.PTE_P | abi.PTE_W)) != (abi.PTE_P | abi.PTE_W)) return -1;
+  if (owner.ctxId != mapping.owner || owner.root == 0) return 0;
+  const pte = softWalk<Plain>(m, mapping.mm - 1, vpnOf(mapping, page));
+  return (pte & (abi.PTE_P | abi.PTE_W)) == (abi.PTE_P | abi.PTE_W) ? pte : 0;
+}
+
+/**
+ * OP_PIN_ABSENT: the page that must be faulted in before page `page` of the mapping can be pinned.
+ * All-ones: none, or not by this context, which has another mm.
+ */
+export function absentPage(m: usize, ctx: Ctx, mapping: Mapping, page: u32): u64 {
+  if (ctx.mm != mapping.mm || mmAt(m, mapping.mm - 1).ctxId != mapping.owner) return u64.MAX_VALUE;
+  if ((mapping.flags & abi.MAP_CLOSED) != 0 || entryOf(m, mapping, page) != 0) return u64.MAX_VALUE;
+  return vpnOf(mapping, page);
+}
+
+/** The first page of a mapping that it does not hold, or the one behind its last. */
+export function firstUnheld(m: usize, mapping: Mapping): u32 {
+  let page = mapping.start;
+  while (page < mapping.end && pageAt(m, page).held != 0) page++;
+  return page;
+}
+
+/** The frame behind page `page` of a mapping, with a new reference; -1: it is not present. */
+function pinFrame(m: usize, mapping: Mapping, page: u32): i32 {
+  const pte = entryOf(m, mapping, page);
+  if (pte == 0) return -1;
   const pfn = <u32>(pte >> abi.PTE_SHIFT);
   frameAt(m, pfn).refs++;
   return <i32>pfn;

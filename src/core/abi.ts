@@ -642,7 +642,7 @@ export const OP_DMA_REMOVE = 241; // mapping r[a] is freed; imm REMOVE_*
 export const OP_DMA_TELL = 242; // what the callbacks to come are about; imm TELL_*
 export const OP_DMA_NEXT = 243; // call the next device's dma_unmap, else fall through; imm NEXT_*
 export const OP_DMA_FATAL = 244; // the kernel gives up
-export const OP_PIN_GET = 245; // page r[a] is pinned: frame + 1 in ctx.seq; F = done; imm PIN_TOLD
+export const OP_PIN_GET = 245; // page r[a] is pinned: its frame + 1 in ctx.seq; F; imm PIN_TOLD
 export const OP_PIN_PUT = 246; // one pin less of page r[a]; F = it is mapped; imm PIN_TOLD
 export const OP_PIN_NOTE = 247; // the driver's ledger, for page r[a]; imm LEDGER_*
 export const OP_DOMAIN = 248; // next page of mapping r[a], as imm DOMAIN_*; F = there was one
@@ -650,8 +650,9 @@ export const OP_DMA_ACCESS = 249; // DMA to page r[a]; F = the device has a fram
 export const OP_DMA_WALK = 250; // IOMMU: translates page r[a] for the device; F = filled
 export const OP_PIN_LIST = 251; // ctx.dev joins the list of devices to tell, or leaves; imm LIST_*
 export const OP_PIN_PICK = 252; // ctx.dev = device r[a]; imm PICK_NONE: none
+export const OP_PIN_ABSENT = 253; // F = r[b] must be faulted in to pin r[a]; imm ABSENT_*
 export const OP_PINS_FIRST = 235;
-export const OP_PINS_LAST = 252;
+export const OP_PINS_LAST = 253;
 export const PINS_CONTAINER = 0;
 export const PINS_LIST = 1;
 export const PINS_CHAIN = 2; // for reading
@@ -672,6 +673,8 @@ export const TELL_RANGE = 0; // the range of mapping r[a]: copied
 export const TELL_LIST = 1; // to whom: the list as it is now
 export const NEXT_REREAD = 1; // the range is read from mapping r[a] for each device
 export const PIN_TOLD = 1; // get: first page of the notified range; put: next own page in it
+export const ABSENT_PAGE = 0; // iova page r[a]
+export const ABSENT_MAPPING = 1; // the first page of mapping r[a] that it does not hold
 export const LEDGER_ADD = 0; // the frame in ctx.seq is the device's
 export const LEDGER_ADD_TOLD = 1; // as the first page of the notified range
 export const LEDGER_STOP = 2; // the device lets go of the page, unless it is pinned twice

@@ -18,11 +18,6 @@ interface Chunk {
   held: number;
 }
 
-function countsOf(chunk: Chunk): Uint32Array {
-  chunk.counts ??= new Uint32Array(CHUNK).fill(chunk.held / CHUNK);
-  return chunk.counts;
-}
-
 /** All frames of a chunk are held equally often: then one number will do. */
 function settle(chunk: Chunk): void {
   const { counts, held } = chunk;
@@ -36,6 +31,11 @@ function settle(chunk: Chunk): void {
 export class HostFrames {
   private readonly chunks = new Map<number, Chunk>();
   private readonly reserved: (readonly [number, number])[] = [];
+  /** The chunk that was used last. */
+  private recentAt = -1;
+  private recent: Chunk | undefined;
+  /** Zeros: counts of a chunk that nobody holds any more. */
+  private spare: Uint32Array | undefined;
   private next: number;
   private sum = 0;
   /** Frames that were given back although nothing was held, oldest first. */
@@ -99,7 +99,7 @@ export class HostFrames {
       const part = Math.min(CHUNK - from, count - done);
       const chunk = this.chunkAt(at);
       if (chunk.counts !== undefined || part < CHUNK) {
-        const counts = countsOf(chunk);
+        const counts = this.countsOf(chunk);
         for (let i = from; i < from + part; i++) counts[i]++;
       }
       chunk.held += part;
@@ -108,12 +108,36 @@ export class HostFrames {
     }
   }
 
+  private find(at: number): Chunk | undefined {
+    if (this.recentAt === at) return this.recent;
+    const chunk = this.chunks.get(at);
+    this.recentAt = at;
+    this.recent = chunk;
+    return chunk;
+  }
+
   private chunkAt(at: number): Chunk {
-    const there = this.chunks.get(at);
+    const there = this.find(at);
     if (there !== undefined) return there;
     const chunk = { counts: undefined, held: 0 };
     this.chunks.set(at, chunk);
+    this.recent = chunk;
     return chunk;
+  }
+
+  private countsOf(chunk: Chunk): Uint32Array {
+    const { counts, held } = chunk;
+    if (counts !== undefined) return counts;
+    const zeros = this.spare ?? new Uint32Array(CHUNK);
+    this.spare = undefined;
+    chunk.counts = held === 0 ? zeros : zeros.fill(held / CHUNK);
+    return chunk.counts;
+  }
+
+  private forget(at: number, { counts }: Chunk): void {
+    this.chunks.delete(at);
+    this.recentAt = -1;
+    this.spare ??= counts;
   }
 
   /** One reference less to each of `count` frames from `pfn` on; how many had none to give. */
@@ -130,9 +154,9 @@ export class HostFrames {
   }
 
   private putIn(at: number, from: number, count: number): number {
-    const chunk = this.chunks.get(at);
+    const chunk = this.find(at);
     const isEven = chunk !== undefined && chunk.counts === undefined && count === CHUNK;
-    const counts = chunk === undefined || isEven ? undefined : countsOf(chunk);
+    const counts = chunk === undefined || isEven ? undefined : this.countsOf(chunk);
     let missing = 0;
     if (!isEven) {
       for (let i = from; i < from + count; i++) {
@@ -145,7 +169,7 @@ export class HostFrames {
     this.sum -= count - missing;
     if (chunk !== undefined) {
       chunk.held -= count - missing;
-      if (chunk.held === 0) this.chunks.delete(at);
+      if (chunk.held === 0) this.forget(at, chunk);
       else if (count >= MANY) settle(chunk);
     }
     return missing;

@@ -243,6 +243,7 @@ export const OP_NAMES = {
   "dma.walk": abi.OP_DMA_WALK,
   "pin.list": abi.OP_PIN_LIST,
   "pin.pick": abi.OP_PIN_PICK,
+  "pin.absent": abi.OP_PIN_ABSENT,
 } as const;
 
 /** Name of a micro-op. */

@@ -163,6 +163,10 @@ function checkDevices(
   steps.forEach((one, i) => {
     const at = `${path}[${i}]`;
     if ("steps" in one) checkDevices(one.steps, devices, isDevice, `${at}.steps`);
+    const named = "call" in one ? one.args?.["device"] : undefined;
+    if (named !== undefined && named >= devices) {
+      fail(`${at}.args.device`, `there are ${devices} devices, got ${named}`, "E_LIMIT");
+    }
     if (!isSubscriberStep(one)) return;
     if (isDevice) fail(at, "subscriptions are changed by programs of CPUs", "E_TYPE");
     for (const [key, value] of Object.entries(one) as [string, unknown][]) {

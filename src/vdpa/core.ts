@@ -34,6 +34,9 @@ export class VdpaCore {
   batchAsid = 0;
   /** Address spaces that exist. */
   readonly spaces = new Set<number>();
+  /** Pages in each table, and in the one that was pushed last. */
+  private readonly pagesIn = new Map<number, number>();
+  private readonly pagesPushed = new Map<number, number>();
   /** Pages of removed mappings that are unpinned once the device was told. */
   private waiting: IotlbEntry[] = [];
 
@@ -85,6 +88,7 @@ export class VdpaCore {
     const { start, last, addr, perm } = entry;
     this.iotlb.add(asid, start, last, addr, perm);
     this.counts.added++;
+    this.grow(asid, last - start + 1);
     this.note({ step: "add", asid, start, pages: last - start + 1, addr });
     const errno = this.tellMapped(asid, entry);
     if (errno === undefined) {
@@ -93,6 +97,7 @@ export class VdpaCore {
     }
     this.iotlb.delete(asid, start, last);
     this.counts.removed++;
+    this.grow(asid, start - last - 1);
     this.note({ step: "remove", asid, start, pages: last - start + 1, addr });
     return errno;
   }
@@ -123,9 +128,28 @@ export class VdpaCore {
     const errno = this.parent.setMap!(asid, table);
     this.counts.setMaps++;
     this.counts.pushed += size;
+    if (errno === undefined) {
+      this.dropPushed(asid);
+      const pages = this.pagesIn.get(asid) ?? 0;
+      this.pagesPushed.set(asid, pages);
+      this.counts.pushedPages += pages;
+    }
     this.note({ step: "set-map", asid, entries: size }, errno);
     this.unpinWaiting();
     return errno;
+  }
+
+  private grow(asid: number, pages: number): void {
+    this.pagesIn.set(asid, (this.pagesIn.get(asid) ?? 0) + pages);
+  }
+
+  /** The parent gives up the table of an address space, or of all of them. */
+  dropPushed(asid?: number): void {
+    const asids = asid === undefined ? [...this.pagesPushed.keys()] : [asid];
+    for (const each of asids) {
+      this.counts.droppedPages += this.pagesPushed.get(each) ?? 0;
+      this.pagesPushed.delete(each);
+    }
   }
 
   /**
@@ -168,7 +192,9 @@ export class VdpaCore {
       this.iotlb.remove(entry.handle);
       this.counts.removed++;
       const { start, addr } = entry;
-      this.note({ step: "remove", asid, start, pages: entry.last - start + 1, addr });
+      const pages = entry.last - start + 1;
+      this.grow(asid, -pages);
+      this.note({ step: "remove", asid, start, pages, addr });
     }
   }
 
@@ -226,6 +252,7 @@ export class VdpaCore {
     if (this.era.resetOps && has(this.parent, "resetMap")) {
       const errno = this.parent.resetMap!(asid);
       this.counts.resetMaps++;
+      if (errno === undefined) this.dropPushed(asid);
       this.note({ step: "reset-map", asid }, errno);
     }
     if (this.iommu === undefined) this.unpinWaiting();

@@ -16,9 +16,12 @@ export interface VdpaCounts {
   dmaUnmaps: number;
   iommuMaps: number;
   iommuUnmaps: number;
-  /** set_map calls, and the entries of all of them. */
+  /** set_map calls, and the entries and pages of all of them. */
   setMaps: number;
   pushed: number;
+  pushedPages: number;
+  /** Pages of pushed tables that were replaced, or cleared by a reset. */
+  droppedPages: number;
   resetMaps: number;
   /** Resets through `reset`, and through `compat_reset`. */
   resets: number;
@@ -33,6 +36,7 @@ export function noCounts(): VdpaCounts {
   return {
     ...{ pins: 0, unpins: 0, dirtied: 0, pinCalls: 0, added: 0, removed: 0 },
     ...{ dmaMaps: 0, dmaUnmaps: 0, iommuMaps: 0, iommuUnmaps: 0, setMaps: 0, pushed: 0 },
+    ...{ pushedPages: 0, droppedPages: 0 },
     ...{ resetMaps: 0, resets: 0, compatResets: 0, clears: 0, messages: 0 },
   };
 }

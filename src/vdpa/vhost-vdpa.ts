@@ -321,7 +321,9 @@ export class VhostVdpa {
     const cleans = this.era.resetOps && this.hasQueues && !isKept;
     const flags = cleans ? RESET_CLEAN_MAP : 0;
     const compat = flags !== 0 && has(parent, "compatReset");
+    const clears = parent.clears ?? 0;
     const errno = compat ? parent.compatReset!(flags) : parent.reset();
+    if ((parent.clears ?? 0) > clears) core.dropPushed();
     if (compat) core.counts.compatResets++;
     else core.counts.resets++;
     core.note(compat ? { step: "compat-reset", flags } : { step: "reset" }, errno);

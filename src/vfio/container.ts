@@ -16,7 +16,7 @@ import { DmaSet } from "./dma.js";
 import { type VfioEra, type VfioKnobs, vfioKnobs } from "./eras.js";
 import { attachGroup, detachGroup, type VfioGroupOptions } from "./groups.js";
 import { mapDma, protOf, type VfioMapOptions, type VfioProt } from "./map.js";
-import { removeAll } from "./mapping.js";
+import { removeAll, tellOfRelease } from "./mapping.js";
 import { pinPages } from "./pin.js";
 import type { VfioLockOrder } from "./locks.js";
 import type { Records } from "./records.js";
@@ -214,6 +214,7 @@ export class VfioContainer {
   release(): Outcome<null> {
     return this.underLock(() => {
       const { s } = this;
+      tellOfRelease(s);
       s.groups.splice(0);
       removeAll(s);
       s.domains.splice(0);

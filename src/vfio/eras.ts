@@ -20,8 +20,11 @@ export interface VfioKnobs {
   readonly notifyOrder: "newest-first" | "oldest-first";
   /** Told only of mappings with pins (every kernel), or once of each (wish of libvfio-user). */
   readonly notifyPolicy: "only-if-pinned" | "always";
-  /** What the callback is told: the whole mapping (every kernel), or the caller's request. */
-  readonly notifyRange: "mapping" | "request";
+  /**
+   * What the callback is told: the whole mapping (every kernel), the caller's whole request, or from
+   * the lowest to the highest page that is pinned.
+   */
+  readonly notifyRange: "mapping" | "request" | "pinned";
   /** Before removal, until the tree is empty (merged), or after it (v11 of the series). */
   readonly notifyWhen: "before-remove" | "after-remove";
   /** The container's lock while the callbacks run: dropped (every kernel), or kept. */
@@ -171,7 +174,7 @@ const WORDS: Partial<Record<keyof VfioKnobs, readonly string[]>> = {
   listeners: ["chain", "devices"],
   notifyOrder: ["newest-first", "oldest-first"],
   notifyPolicy: ["only-if-pinned", "always"],
-  notifyRange: ["mapping", "request"],
+  notifyRange: ["mapping", "request", "pinned"],
   notifyWhen: ["before-remove", "after-remove"],
   lockAroundCallback: ["drop", "keep"],
   pinsInWindow: ["allow", "refuse"],

@@ -1,7 +1,15 @@
 /** Groups and domains: attaching, detaching, and which iovas they allow. */
 import { type Dma } from "./dma.js";
 import { checkBytes, type Bytes, pageOf } from "./addresses.js";
-import { mapInto, pinAndCharge, reaccount, removeAll, unmapRuns, unpinRuns } from "./mapping.js";
+import {
+  mapInto,
+  pinAndCharge,
+  reaccount,
+  removeAll,
+  tellOfRelease,
+  unmapRuns,
+  unpinRuns,
+} from "./mapping.js";
 import { PAGE_LIMIT } from "../pages.js";
 import { ArgumentError } from "../errors.js";
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
@@ -201,6 +209,9 @@ function replay(s: Type1): Failed | undefined {
 
 /** Detaches a group: see the states in docs/vfio.md. */
 export function detachGroup(s: Type1, name: string): Outcome<null> {
+  const isLast = s.groups.length === 1 && s.groups[0].name === name;
+  if (isLast) tellOfRelease(s);
+  // Not before: a listener may have detached it.
   const at = s.groups.findIndex((group) => group.name === name);
   if (at < 0) return failed("ENODEV", "no-group", `${name} is not attached`);
   const [group] = s.groups.splice(at, 1);

@@ -57,6 +57,17 @@ function fitting(s: Type1, dma: Dma, wanted: number): number {
   return Math.max(0, Math.min(wanted, dma.mm.rlimitMemlock - dma.mm.lockedVm));
 }
 
+/** Pages from one on, up to the one that would be charged as number `most` + 1. */
+function pagesUntil(s: Type1, page: number, most: number): number {
+  let charged = 0;
+  let pages = 0;
+  while (charged < most || s.store.count(page + pages) > 0) {
+    if (s.store.count(page + pages) === 0) charged++;
+    pages++;
+  }
+  return pages;
+}
+
 function faultFailure(s: Type1, dma: Dma, page: number, errno: Errno): Failed {
   const cause = dma.mm.alive ? "fault" : "owner-exited";
   return failed(errno, cause, `page ${hexOf(page)} cannot be faulted in`);
@@ -77,7 +88,7 @@ function pinRun(s: Type1, dma: Dma, page: number): Run | Failed {
       const message = `${lockedVm} pages are charged, ${wanted} more go over ${rlimitMemlock}`;
       return failed("ENOMEM", "over-rlimit", message);
     }
-    run = { ...run, pages: run.pages - (wanted - fits) };
+    run = { ...run, pages: pagesUntil(s, page, fits) };
   }
   const errno = s.charge(dma, Math.min(fits, wanted), true);
   if (errno !== undefined) return failed(errno, "charge-interrupted", "killed while waiting");
@@ -183,15 +194,19 @@ function leakPins(s: Type1, dma: Dma, charges: boolean): void {
   s.store.drop(dma.first, dma.last);
 }
 
+/** The last group is about to go: with that policy, everybody is told of what they still pin. */
+export function tellOfRelease(s: Type1): void {
+  if (s.knobs.releasePolicy !== "notify-then-fatal") return;
+  for (const dma of s.dmas.all()) {
+    if (dma.removed || !s.store.anyIn(dma.first, dma.last)) continue;
+    tellAll(s, dma, dma.first, dma.last);
+    if (!dma.removed && s.store.anyIn(dma.first, dma.last)) {
+      s.die("FATAL", `mapping ${dma.id} at ${hexOf(dma.first)} still has pins on release`);
+    }
+  }
+}
+
 /** The container has no groups any more. */
 export function removeAll(s: Type1): void {
-  for (const dma of s.dmas.all()) {
-    if (s.knobs.releasePolicy === "notify-then-fatal" && s.store.anyIn(dma.first, dma.last)) {
-      tellAll(s, dma, dma.first, dma.last);
-      if (s.store.anyIn(dma.first, dma.last)) {
-        s.die("FATAL", `mapping ${dma.id} at ${hexOf(dma.first)} still has pins after release`);
-      }
-    }
-    if (!dma.removed) removeDma(s, dma);
-  }
+  for (const dma of s.dmas.all()) removeDma(s, dma);
 }

@@ -286,8 +286,14 @@ function meet(s: Type1, progress: Progress, dma: Dma): Failed | undefined {
 function tell(s: Type1, progress: Progress, dma: Dma, first: number, last: number): void {
   progress.told.add(dma);
   progress.rounds++;
-  const isWhole = s.knobs.notifyRange === "mapping";
-  const from = isWhole ? dma.first : Math.max(dma.first, first);
-  const to = isWhole ? dma.last : Math.min(dma.last, last);
+  const [from, to] = rangeTold(s, dma, first, last);
   tellAll(s, dma, from, to);
+}
+
+/** What listeners are told of a mapping in the request [first, last]. */
+function rangeTold(s: Type1, dma: Dma, first: number, last: number): [number, number] {
+  if (s.knobs.notifyRange === "request") return [first, last];
+  if (s.knobs.notifyRange === "mapping") return [dma.first, dma.last];
+  const pages = Array.from(s.store.walk(dma.first, dma.last), ({ page }) => page);
+  return pages.length === 0 ? [dma.first, dma.last] : [pages[0], pages[pages.length - 1]];
 }

@@ -146,6 +146,28 @@ describe("what the documents show", () => {
     expect(node(join(folder, "example.js")).stdout).toMatch(/^\d{4,} \[/);
   }, 300_000);
 
+  test("the example of docs/vdpa.md does what its comments say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const shown = block("docs/vdpa.md", "js").replace(
+      /^(device\.(?:write|setStatus|consistent)\(.*?\)\.\w+);.*$/gm,
+      "console.log($1);",
+    );
+    writeFileSync(join(folder, "vdpa.mjs"), shown);
+    const { stdout } = node(join(folder, "vdpa.mjs"));
+    expect(stdout.trim().split("\n")).toEqual(["true", "EEXIST", "true", "identity"]);
+  });
+
+  test("examples/vdpa.mjs: a parent that forgets is not fit for IOTLB_PERSIST", () => {
+    const found = JSON.parse(node("examples/vdpa.mjs").stdout) as Record<string, unknown>;
+    // The fifth mapping does not fit: the whole request is taken back.
+    const full = { bit: 8, tooMany: ["EFAULT", "ENOSPC", 2], held: 4 };
+    expect(found).toEqual({
+      card: { ...full, acked: "EOPNOTSUPP", afterReset: false },
+      fixed: { ...full, acked: "ok", afterReset: true },
+    });
+  });
+
   test("examples/ run", () => {
     const embed = node("examples/embed.mjs");
     expect(JSON.parse(embed.stdout)).toMatchObject({ flushRemote: 1, hazard: null });

@@ -2,6 +2,7 @@
 import { ASID_MUTANTS } from "./broken-asids.js";
 import { DEVICE_MUTANTS } from "./broken-devices.js";
 import type { Row } from "./broken-rows.js";
+import { PIN_MUTANTS } from "./broken-pins.js";
 import { SUBSCRIBER_MUTANTS } from "./broken-subscribers.js";
 
 const mirroring = { consumer: "mirroring" };
@@ -11,6 +12,7 @@ export const MUTANTS: readonly Row[] = [
   ...ASID_MUTANTS,
   ...DEVICE_MUTANTS,
   ...SUBSCRIBER_MUTANTS,
+  ...PIN_MUTANTS,
   {
     kind: "eras",
     name: "defer",

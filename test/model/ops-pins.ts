@@ -4,7 +4,7 @@ import type { Instruction } from "../../src/program/disassembler.js";
 import { covers, dropWhere, fill, lookUp } from "./caches.js";
 import { raise } from "./oracle.js";
 import { covering, type DmaMapping, leak, ownOf, type Pins } from "./pins.js";
-import type { Context, Model } from "./state.js";
+import type { Context, Model, Pte } from "./state.js";
 import { has, putFrame, softWalk } from "./tables.js";
 
 export const isPin = (op: number): boolean => op >= abi.OP_PINS_FIRST && op <= abi.OP_PINS_LAST;
@@ -119,12 +119,33 @@ function remove(model: Model, pins: Pins, actor: number, row: number, how: numbe
 
 // ── pins ────────────────────────────────────────────────────────────────────────────────────
 
-/** The frame behind an iova page, referenced once more. */
-function pinFrame(model: Model, d: DmaMapping, page: number): number | null {
+/** What the owner's table has for an iova page; null: its mm is gone. */
+function entryFor(model: Model, d: DmaMapping, page: number): { pte: Pte | null } | null {
   const mm = model.mms[d.mm];
   if (!mm || mm.ctxId !== d.owner) return null;
-  const pte = softWalk(model, mm, BigInt(d.base + page - d.start));
-  if (pte === null || !has(pte, abi.PTE_P) || !has(pte, abi.PTE_W)) return null;
+  return { pte: softWalk(model, mm, BigInt(d.base + page - d.start)) };
+}
+
+const isWritable = (pte: Pte | null): pte is Pte => has(pte, abi.PTE_P) && has(pte, abi.PTE_W);
+
+/** What has to be faulted in, into the context's own mm. */
+function absent(model: Model, pins: Pins, c: Context, i: Instruction): void {
+  const isPage = i.imm === abi.ABSENT_PAGE;
+  const x = c.r[i.a];
+  const d = isPage ? covering(pins, Number(x)) : (pins.mappings[rowOf(pins, x)] ?? null);
+  const page = isPage ? Number(x) : d && pagesIn(d).find((p) => !pins.held.has(p));
+  c.flag = false;
+  if (d === null || page === null || page === undefined || d.closed || d.mm !== c.mm) return;
+  const entry = entryFor(model, d, page);
+  if (entry === null || isWritable(entry.pte)) return;
+  c.r[i.b] = BigInt(d.base + page - d.start);
+  c.flag = true;
+}
+
+/** The frame behind an iova page, referenced once more. */
+function pinFrame(model: Model, d: DmaMapping, page: number): number | null {
+  const pte = entryFor(model, d, page)?.pte ?? null;
+  if (!isWritable(pte)) return null;
   model.frames[pte.to].refs++;
   return pte.to;
 }
@@ -296,6 +317,10 @@ function list(pins: Pins, device: number, how: number): void {
 
 function runMapping(model: Model, pins: Pins, actor: number, c: Context, i: Instruction): number {
   if ((c.locks & abi.LOCK_CONTAINER) === 0) return abi.ST_BAD_PROGRAM;
+  if (i.op === abi.OP_PIN_ABSENT) {
+    absent(model, pins, c, i);
+    return abi.ST_OK;
+  }
   if (i.op === abi.OP_DMA_ADD) {
     c.flag = add(model, pins, c, i);
     return abi.ST_OK;
@@ -383,6 +408,7 @@ export function runPins(
       return abi.ST_OK;
     case abi.OP_DMA_NEXT:
       return next(model, pins, actor, c, i, from);
+    case abi.OP_PIN_ABSENT:
     case abi.OP_DMA_ADD:
     case abi.OP_DMA_FIND:
     case abi.OP_DMA_TEST:

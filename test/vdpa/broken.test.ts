@@ -96,22 +96,23 @@ const BROKEN: readonly (readonly [name: string, breaks: Break])[] = [
     "overlaps are not looked for",
     ({ core }) => {
       let inRemoval = false;
-      const { firstIn, removeEntries } = core;
-      core.removeEntries = function (...args) {
+      const firstIn = core.firstIn.bind(core);
+      const removeEntries = core.removeEntries.bind(core);
+      core.removeEntries = (...args) => {
         inRemoval = true;
-        removeEntries.apply(core, args);
+        removeEntries(...args);
         inRemoval = false;
       };
-      core.firstIn = (...args) => (inRemoval ? firstIn.apply(core, args) : undefined);
+      core.firstIn = (...args) => (inRemoval ? firstIn(...args) : undefined);
     },
   ],
   [
     "pinned_vm is not given back",
     ({ core }) => {
-      const { unpin } = core;
+      const unpin = core.unpin.bind(core);
       core.unpin = (entry) => {
         const before = core.mm!.pinnedVm;
-        unpin.call(core, entry);
+        unpin(entry);
         core.mm!.pinnedVm = before;
       };
     },

@@ -151,16 +151,19 @@ describe("fail-nth", () => {
 });
 
 describe("parents", () => {
-  test.each([...VDPA_PARENTS.keys()])("%s can be opened, mapped, reset and closed", async (name) => {
-    const { era } = parentPreset(name)!;
-    const made = await rig(name, { era });
-    expect(inside(made.update(0, 4))).toBe("ok");
-    expect(made.device.consistent()).toEqual({ consistent: true });
-    expect(made.device.setStatus(0).ok).toBe(true);
-    expect(made.device.close().ok).toBe(true);
-    expect(made.frames.held).toBe(0);
-    expect(made.mm.pinnedVm).toBe(0);
-  });
+  test.each([...VDPA_PARENTS.keys()])(
+    "%s can be opened, mapped, reset and closed",
+    async (name) => {
+      const { era } = parentPreset(name)!;
+      const made = await rig(name, { era });
+      expect(inside(made.update(0, 4))).toBe("ok");
+      expect(made.device.consistent()).toEqual({ consistent: true });
+      expect(made.device.setStatus(0).ok).toBe(true);
+      expect(made.device.close().ok).toBe(true);
+      expect(made.frames.held).toBe(0);
+      expect(made.mm.pinnedVm).toBe(0);
+    },
+  );
 
   test("behind the platform's IOMMU there is one address space", async () => {
     const parent = await ModelParent.create({ mapping: "platform", addressSpaces: 2 });

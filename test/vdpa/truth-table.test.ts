@@ -18,20 +18,21 @@ test("the guest has more entries than regions", () => {
 
 describe("reset", () => {
   const CLEARED = { core: "kept", device: "identity", consistent: false };
+  const DROP = { droppedPages: PAGES };
   const KEPT = { core: "kept", device: "kept", consistent: true };
   test.each([
     ["P", "offered", KEPT, { resets: 1 }],
     ["P", "acked", KEPT, { resets: 1 }],
-    ["S0", "not offered", CLEARED, { resets: 1, clears: 1 }],
+    ["S0", "not offered", CLEARED, { resets: 1, clears: 1, ...DROP }],
     ["D0", "not offered", CLEARED, { resets: 1, clears: 1 }],
-    ["S1", "offered", CLEARED, { compatResets: 1, clears: 1 }],
+    ["S1", "offered", CLEARED, { compatResets: 1, clears: 1, ...DROP }],
     ["D1", "offered", CLEARED, { compatResets: 1, clears: 1 }],
     ["S1", "acked", KEPT, { resets: 1 }],
     ["D1", "acked", KEPT, { resets: 1 }],
     ["V", "not offered", KEPT, { resets: 1 }],
     ["M1", "offered", KEPT, { resets: 1 }],
     ["M1", "acked", KEPT, { resets: 1 }],
-    ["M0", "not offered", CLEARED, { resets: 1, clears: 1 }],
+    ["M0", "not offered", CLEARED, { resets: 1, clears: 1, ...DROP }],
   ] as const)("%s, bit 8 %s", (parent, persist, state, ops) => {
     const row = table.reset.find((each) => each.parent === parent && each.persist === persist);
     expect(row).toEqual({ parent, era: "7.0", persist, ...state, ops });
@@ -68,13 +69,17 @@ describe("after a reset that left both views different", () => {
 describe("close", () => {
   const UNPIN = { unpins: PAGES, dirtied: PAGES, removed: E };
   const A = 1;
+  const DROP = { droppedPages: PAGES };
   test.each([
     ["P", "7.0", "offered", "empty", { ...UNPIN, iommuUnmaps: E, resets: 1 }],
     ["P", "5.15", "not offered", "empty", { ...UNPIN, resets: 1 }],
-    ["S0", "7.0", "not offered", "identity", { ...UNPIN, resets: 1, clears: 1 }],
+    ["S0", "7.0", "not offered", "identity", { ...UNPIN, ...DROP, resets: 1, clears: 1 }],
     ["D0", "5.15", "not offered", "identity", { ...UNPIN, resets: 1, clears: 1 }],
-    ["S1", "7.0", "offered", "identity", { ...UNPIN, resetMaps: A, compatResets: 1, clears: 1 }],
-    ["S1", "7.0", "acked", "identity", { ...UNPIN, resetMaps: A, resets: 1 }],
+    [
+      ...(["S1", "7.0", "offered", "identity"] as const),
+      { ...UNPIN, ...DROP, resetMaps: A, compatResets: 1, clears: 1 },
+    ],
+    ["S1", "7.0", "acked", "identity", { ...UNPIN, ...DROP, resetMaps: A, resets: 1 }],
     [
       ...(["D1", "7.0", "offered", "identity"] as const),
       { ...UNPIN, dmaUnmaps: E, resetMaps: A, compatResets: 1, clears: 1 },
@@ -85,8 +90,8 @@ describe("close", () => {
     ],
     // In VA mode there is an entry a region.
     ["V", "7.0", "not offered", "kept", { removed: R, resets: 1 }],
-    ["M1", "7.0", "acked", "identity", { ...UNPIN, resetMaps: A, resets: 1 }],
-    ["M0", "7.0", "not offered", "identity", { ...UNPIN, resets: 1, clears: 1 }],
+    ["M1", "7.0", "acked", "identity", { ...UNPIN, ...DROP, resetMaps: A, resets: 1 }],
+    ["M0", "7.0", "not offered", "identity", { ...UNPIN, ...DROP, resets: 1, clears: 1 }],
   ] as const)("%s of %s, bit 8 %s", (parent, era, persist, device, ops) => {
     const row = table.close.find(
       (each) => each.parent === parent && each.persist === persist && each.era === era,
@@ -105,7 +110,7 @@ describe("a stop and start", () => {
   const BATCHED = { ...PINS, messages: 2 * (R + 2) };
   const CLEAR_OLD = { resets: 1, clears: 1 };
   const CLEAR_NEW = { compatResets: 1, clears: 1 };
-  const PUSHES = { setMaps: 2, pushed: E };
+  const PUSHES = { setMaps: 2, pushed: E, pushedPages: PAGES, droppedPages: PAGES };
   const DMA = { dmaMaps: E, dmaUnmaps: E };
   test.each([
     ["P", "unmap-map", { ...BATCHED, iommuMaps: E, iommuUnmaps: E, resets: 1 }],

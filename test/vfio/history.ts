@@ -14,6 +14,7 @@ const TURNED: readonly Partial<VfioKnobs>[] = [
   {},
   { notifyPolicy: "always" },
   { notifyRange: "request" },
+  { notifyRange: "pinned" },
   { notifyWhen: "after-remove" },
   { pinsInWindow: "refuse" },
   { onExhausted: "error", retryBudget: 2 },
@@ -46,6 +47,13 @@ class Ledgers {
   }
 }
 
+/** See {@link VfioHistory.create}. */
+export interface Given {
+  readonly era: string;
+  readonly knobs: Partial<VfioKnobs>;
+  readonly broken: Partial<VfioKnobs>;
+}
+
 /** What a call did, on one side. */
 type Call = (side: Side) => Answer | undefined;
 
@@ -65,20 +73,22 @@ export class VfioHistory {
     this.stubborn = random.below(8) === 0 ? random.below(3) : -1;
   }
 
-  static async create(seed: bigint): Promise<VfioHistory> {
+  /** @param given - an era and knobs instead of random ones, and what is broken of the containers */
+  static async create(seed: bigint, given?: Given): Promise<VfioHistory> {
     const random = new Random(seed);
     const history = new VfioHistory(random, random.below(2 ** 30));
-    const era = ERAS[random.below(ERAS.length)];
-    const knobs = {
+    const era = given?.era ?? ERAS[random.below(ERAS.length)];
+    const knobs = given?.knobs ?? {
       // What is left of a replay that is not unwound is for a test of its own.
       replayUnwinds: true,
       ...TURNED[random.below(TURNED.length)],
       ...TURNED[random.below(TURNED.length)],
     };
     const told = history.told.bind(history);
+    const broken = { ...knobs, ...given?.broken };
     history.sides = [
-      await ContainerSide.create(era, knobs, "packed", told),
-      await ContainerSide.create(era, knobs, "tree", told),
+      await ContainerSide.create(era, broken, "packed", told),
+      await ContainerSide.create(era, broken, "tree", told),
       new ModelSide(vfioKnobs(era, knobs), true, told),
     ];
     return history;
@@ -140,7 +150,7 @@ export class VfioHistory {
     const isRange = this.below(3) > 0;
     if (isRange) {
       const page = this.page();
-      const most = this.below(40) === 0 ? 520 : 1 + this.below(24);
+      const most = this.below(40) === 0 ? 512 + this.below(2) : 1 + this.below(24);
       return { pages: Array.from({ length: most }, (_, i) => page + i), isRange };
     }
     return { pages: Array.from({ length: this.below(12) }, () => this.page()), isRange };
@@ -218,6 +228,9 @@ export class VfioHistory {
     const [page, count] = this.range();
     const device = this.below(3);
     const vpn = this.below(160);
+    const invalid = this.sides![2].model.dmas.find((dma) => dma.invalid);
+    const { first, last } = invalid ?? { first: page, last: page + count - 1 };
+    const heir = this.below(2);
     const write = this.below(2) === 0;
     const calls: readonly (readonly [string, Call])[] = [
       ["start", (side) => side.start()],
@@ -225,8 +238,8 @@ export class VfioHistory {
       ["getDirty", (side) => side.getDirty(page, count)],
       ["getDirty", (side) => side.getDirty(page, count)],
       ["invalidate", (side) => side.invalidate(page, count, mm)],
-      ["restore", (side) => side.restore(page, count, vpn, mm)],
-      ["restore", (side) => side.restore(page, count, vpn, mm)],
+      ["restore", (side) => side.restore(first, last - first + 1, vpn, heir)],
+      ["restore", (side) => side.restore(first, last - first + 1, vpn, heir)],
       ["restore", (side) => side.restore(page, count, vpn, mm)],
       ["rw", (side) => side.rw(device, page, Math.min(count, 9), write)],
     ];

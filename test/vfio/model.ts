@@ -379,15 +379,16 @@ export class VfioModel {
       const from = page;
       const wanted = run.filter((pfn, i) => !this.isReserved(pfn) && !dma.pins.has(from + i));
       if (!this.isReserved(run[0]) && !dma.cap) {
-        let room = Math.max(0, dma.mm.limit - dma.mm.locked);
+        const room = Math.max(0, dma.mm.limit - dma.mm.locked);
         if (wanted.length > room) {
           if (!this.knobs.shortRunAtLimit || room === 0) {
             undo();
             return fail("ENOMEM", "over-rlimit");
           }
-          // Ends so many pages earlier as are too many.
-          room = run.length - (wanted.length - room);
-          run.length = room;
+          // Ends before the page that is one too many.
+          let paid = 0;
+          const end = run.findIndex((_, i) => !dma.pins.has(from + i) && ++paid > room);
+          run.length = end;
         }
       }
       const charged = run.filter((pfn, i) => !this.isReserved(pfn) && !dma.pins.has(from + i));
@@ -509,9 +510,12 @@ export class VfioModel {
   }
 
   private tell(dma: ModelDma, first: number, last: number): void {
-    const whole = this.knobs.notifyRange === "mapping";
-    const from = whole ? dma.first : Math.max(first, dma.first);
-    const to = whole ? dma.last : Math.min(last, dma.last);
+    let [from, to] = [dma.first, dma.last];
+    if (this.knobs.notifyRange === "request") [from, to] = [first, last];
+    if (this.knobs.notifyRange === "pinned" && dma.pins.size > 0 && !dma.gone) {
+      from = Math.min(...dma.pins.keys());
+      to = Math.max(...dma.pins.keys());
+    }
     const order = [...this.listeners];
     if (this.knobs.notifyOrder === "newest-first") order.reverse();
     const drops = this.knobs.lockAroundCallback === "drop";

@@ -395,7 +395,7 @@ export class ModelSide implements Side {
   }
 
   unmapAll(mm: number): Answer {
-    return this.model.unmap(0, Infinity, this.processes[mm], true, false);
+    return this.model.unmap(0, 2 ** 52 - 1, this.processes[mm], true, false);
   }
 
   attach(group: number): Answer {

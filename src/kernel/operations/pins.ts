@@ -1,7 +1,18 @@
 /** Mapping pages for DMA, pinning them, and who is told when they go (vfio-vdpa.md 1.4 to 1.8). */
 import * as abi from "../../core/abi.js";
-import { op, type Program, type Reg, when, whilst } from "../../program/notation.js";
-import { operation } from "../operation.js";
+import {
+  again,
+  leave,
+  op,
+  type Program,
+  type Reg,
+  repeat,
+  when,
+  whilst,
+} from "../../program/notation.js";
+import type { Kit } from "../kit.js";
+import { NEEDS_DATA, operation } from "../operation.js";
+import { handleFault } from "./fault.js";
 
 /** Under one of the locks of pinned pages. */
 export function locked(lock: number, note: string, body: Program): Program {
@@ -26,10 +37,27 @@ export function unmapThenUnpin(handle: Reg): Program {
   ];
 }
 
+/**
+ * Faults in what pinning lacks, if anything: pin_user_pages takes mmap_lock under the container
+ * lock. Starts the loop that it is in again if the page may be written now.
+ */
+function faultIn(kit: Kit, a: Reg, imm: number, after: Program = []): Program {
+  return kit.regs.scope(["page", "prot"], (page, prot) => [
+    when(op("pin.absent", { a, b: page, imm, note: "fault in?" }), [
+      handleFault(kit, page, prot, true),
+      after,
+      when(op("bits", { a: prot, imm: abi.PROT_WRITE }), [again]),
+    ]),
+  ]);
+}
+
 /** Pins and maps every page of a new mapping, or removes it again. */
-function fill(handle: Reg): Program {
+function fill(kit: Kit, handle: Reg): Program {
   return [
-    eachPage(handle, abi.DOMAIN_PIN, "pin page"),
+    repeat([
+      eachPage(handle, abi.DOMAIN_PIN, "pin page"),
+      faultIn(kit, handle, abi.ABSENT_MAPPING),
+    ]),
     when(
       op("dma.test", { a: handle, imm: abi.TEST_HELD, note: "all pinned?" }),
       eachPage(handle, abi.DOMAIN_MAP, "iommu_map page"),
@@ -45,7 +73,10 @@ function mapping(name: string, summary: string, source: string, isDomain: boolea
   return operation(
     name,
     ["start", "end"],
-    { summary, source, settles: "none", pins: true },
+    {
+      ...{ summary, source, settles: "none", pins: true },
+      ...(isDomain ? { needs: NEEDS_DATA } : {}),
+    },
     (kit, { start, end }) =>
       locked(PINS_CONTAINER, CONTAINER, [
         isDomain
@@ -58,7 +89,7 @@ function mapping(name: string, summary: string, source: string, isDomain: boolea
                   imm: abi.MAP_DOMAIN,
                   note: "add mapping",
                 }),
-                [op("dma.find", { a: handle, b: start, c: end }), fill(handle)],
+                [op("dma.find", { a: handle, b: start, c: end }), fill(kit, handle)],
               ),
             ])
           : op("dma.add", { a: start, b: end, c: start, note: "add mapping" }),
@@ -68,7 +99,7 @@ function mapping(name: string, summary: string, source: string, isDomain: boolea
 
 export const dmaMap = mapping(
   "dma.map",
-  "VFIO_IOMMU_MAP_DMA of pages [start, end) at the same iova; emulated groups only: nothing is pinned",
+  "VFIO_IOMMU_MAP_DMA of [start, end) at the same iova; emulated groups only: nothing is pinned",
   "vfio-vdpa.md 1.4; Linux vfio_dma_do_map",
   false,
 );
@@ -105,7 +136,7 @@ export const dmaMapAt = operation(
 const pick = (device: Reg): Program => [op("pin.pick", { a: device, note: "for the device" })];
 const pickNone = op("pin.pick", { imm: abi.PICK_NONE });
 
-/** Pins, and tells the device: under the driver's lock, so that dma_unmap finds it in the ledger. */
+/** Pins, and tells the device: under the driver's lock, so that dma_unmap finds the pin. */
 function pinning(name: string, summary: string, isLocked: boolean) {
   return operation(
     name,
@@ -116,18 +147,24 @@ function pinning(name: string, summary: string, isLocked: boolean) {
       settles: "none",
       pins: true,
       mutant: !isLocked,
+      needs: NEEDS_DATA,
     },
-    (_kit, { device, vpn }) => {
+    (kit, { device, vpn }) => {
       const unlock = op("pins.unlock", { imm: PINS_CONTAINER });
       return [
         pick(device),
         isLocked ? op("dev.lock", { note: "driver's lock" }) : [],
         op("pins.lock", { imm: PINS_CONTAINER, note: CONTAINER }),
-        when(
-          op("pin.get", { a: vpn, note: "pin page" }),
-          [unlock, op("pin.note", { a: vpn, imm: abi.LEDGER_ADD, note: "device uses it" })],
-          [unlock],
-        ),
+        repeat([
+          when(op("pin.get", { a: vpn, note: "pin page" }), [
+            unlock,
+            op("pin.note", { a: vpn, imm: abi.LEDGER_ADD, note: "device uses it" }),
+            leave,
+          ]),
+          // A fault may notify other devices, and forgets this one.
+          faultIn(kit, vpn, abi.ABSENT_PAGE, pick(device)),
+          unlock,
+        ]),
         isLocked ? op("dev.unlock") : [],
         pickNone,
       ];
