@@ -145,5 +145,5 @@ export function setupShape(amount: AmountShape): z.ZodType<SetupText> {
     accesses: z.record(z.string(), z.strictObject(accessFields(amount))).optional(),
     devices: z.record(z.string(), z.strictObject(deviceFields(amount))).optional(),
     mappings: z.array(z.strictObject(mapFields(amount))).optional(),
-  }) as z.ZodType<SetupText>;
+  });
 }

@@ -45,7 +45,7 @@ const SPACES: Record<string, Verb<World>> = {
     "the first half of map: the addresses are taken, nobody can use them",
     (amount) => ({ ...mapFields(amount), name: text }),
     (world, { name, ...args }: MapText & { name: string }) => {
-      const outcome = ioasOf(world, args as OfIoas).mapBegin(mapOptions(world, args));
+      const outcome = ioasOf(world, args).mapBegin(mapOptions(world, args));
       if (!outcome.ok) return outcome;
       world.pending.set(name, outcome.value);
       return done(outcome.value.iova);
