@@ -1,4 +1,4 @@
-// Writes the list of selftests in docs/iommufd.md from the tests that hold them.
+// Writes the lists of docs/iommufd.md: selftests from the tests that hold them, verbs of step files.
 //   node scripts/iommufd-selftests.mjs
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,8 +9,6 @@ import { format, resolveConfig } from "prettier";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FOLDER = join(root, "test/iommufd");
 const PAGE = join(root, "docs/iommufd.md");
-const BEGIN = "<!-- selftests -->";
-const END = "<!-- /selftests -->";
 const STRING = '"((?:[^"\\\\]|\\\\.)*)"';
 
 /** [source, what, file] of each assertion that a test holds. */
@@ -32,14 +30,28 @@ export function rows() {
   return found;
 }
 
-/** The page with its list as the tests have it. */
-export async function page() {
+function table(head, lines) {
+  return [head, head.map(() => "---"), ...lines]
+    .map((line) => `| ${line.join(" | ")} |`)
+    .join("\n");
+}
+
+function between(text, mark, inside) {
+  const from = text.indexOf(`<!-- ${mark} -->`) + `<!-- ${mark} -->`.length;
+  return `${text.slice(0, from)}\n\n${inside}\n\n${text.slice(text.indexOf(`<!-- /${mark} -->`))}`;
+}
+
+/** The page with its lists. `verbs`: those of the step system. */
+export async function page(verbs) {
+  const tests = rows().map(([source, what, file]) => [`\`${source}\``, what, file]);
+  const steps = Object.entries(verbs).map(([name, { summary }]) => [`\`${name}\``, summary]);
   const text = readFileSync(PAGE, "utf8");
-  const lines = rows().map(([source, what, file]) => `| \`${source}\` | ${what} | ${file} |`);
-  const table = ["| selftest | holds | test |", "| --- | --- | --- |", ...lines].join("\n");
-  const from = text.indexOf(BEGIN) + BEGIN.length;
-  const whole = `${text.slice(0, from)}\n\n${table}\n\n${text.slice(text.indexOf(END))}`;
+  const listed = between(text, "selftests", table(["selftest", "holds", "test"], tests));
+  const whole = between(listed, "verbs", table(["verb", "does"], steps));
   return format(whole, { ...(await resolveConfig(PAGE)), filepath: PAGE });
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(PAGE, await page());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { iommufdSystem } = await import("../dist/iommufd/steps/system.js");
+  writeFileSync(PAGE, await page(iommufdSystem.verbs));
+}

@@ -31,7 +31,7 @@ function cost() {
   const machine = `${cpus()[0].model}, ${cpus().length} CPUs, Node ${process.version}`;
   const table = costTable(lines, library.PIN_PROFILES);
   const text = `Nanoseconds a page pinned or unpinned, over the whole trace (\`npm run bench -- pinned-sets\`), on
-${machine}. Every keeper comes to the same sum of frames as a plain map. \`container\` is
+${machine}, which was shared: the mean of the fastest quarter of the runs. Every keeper comes to the same sum of frames as a plain map. \`container\` is
 \`VfioContainer\` with its checks, fault-in, references and charge; \`ledger\`: with the list of pins it keeps for each device.`;
   return `<!-- cost -->\n\n${text}\n\n${table}\n\n<!-- /cost -->`;
 }

@@ -15,7 +15,7 @@ import {
   VfioContainer,
   type VfioDevice,
 } from "shootdown";
-import type { Row } from "../harness.js";
+import type { Row, Sampled } from "../harness.js";
 
 const SEED = 1;
 const PINS = 200_000;
@@ -180,6 +180,24 @@ function modelOf({ requests, frameOf }: PinTrace): number {
   return sum + counts.size;
 }
 
+/**
+ * The fastest quarter of the runs: what else the machine does makes a run slower, never faster.
+ * @returns nanoseconds an operation
+ */
+function fastest(replay: Replay, operations: number, quick: boolean): Sampled {
+  const nanoseconds: number[] = [];
+  const least = quick ? 2 : 12;
+  const until = performance.now() + (quick ? 0 : 3_000);
+  let checksum = 0;
+  while (nanoseconds.length < least || performance.now() < until) {
+    const from = performance.now();
+    checksum = replay();
+    nanoseconds.push(((performance.now() - from) * 1e6) / operations);
+  }
+  nanoseconds.sort((a, b) => a - b);
+  return { checksum, nanoseconds: nanoseconds.slice(0, Math.ceil(nanoseconds.length / 4)) };
+}
+
 function profileRows(quick: boolean): Row[] {
   return PIN_PROFILES.flatMap((profile) => {
     const trace = pinTrace(profile, { seed: SEED, pins: quick ? FEW : PINS });
@@ -194,6 +212,10 @@ function profileRows(quick: boolean): Row[] {
         contender: name,
         perCall: operations,
         work: async () => (replay ??= await open(trace))(),
+        measured: async () => {
+          replay ??= await open(trace);
+          return fastest(replay, operations, quick);
+        },
         model: () => modelOf(trace),
       };
     });

@@ -9,6 +9,9 @@ import { PAGE_LIMIT } from "../pages.js";
 const CHUNK_BITS = 12;
 const CHUNK = 1 << CHUNK_BITS;
 
+/** Chunks' worth of zeros that are kept at most: 4 MiB. */
+const SPARES = 256;
+
 /** Below this many frames at once a chunk is not looked through for being even. */
 const MANY = 64;
 
@@ -34,8 +37,8 @@ export class HostFrames {
   /** The chunk that was used last. */
   private recentAt = -1;
   private recent: Chunk | undefined;
-  /** Zeros: counts of a chunk that nobody holds any more. */
-  private spare: Uint32Array | undefined;
+  /** Zeros: counts of chunks that nobody holds any more. Scattered pins come and go by the dozen. */
+  private readonly spares: Uint32Array[] = [];
   private next: number;
   private sum = 0;
   /** Frames that were given back although nothing was held, oldest first. */
@@ -128,8 +131,7 @@ export class HostFrames {
   private countsOf(chunk: Chunk): Uint32Array {
     const { counts, held } = chunk;
     if (counts !== undefined) return counts;
-    const zeros = this.spare ?? new Uint32Array(CHUNK);
-    this.spare = undefined;
+    const zeros = this.spares.pop() ?? new Uint32Array(CHUNK);
     chunk.counts = held === 0 ? zeros : zeros.fill(held / CHUNK);
     return chunk.counts;
   }
@@ -137,7 +139,7 @@ export class HostFrames {
   private forget(at: number, { counts }: Chunk): void {
     this.chunks.delete(at);
     this.recentAt = -1;
-    this.spare ??= counts;
+    if (counts !== undefined && this.spares.length < SPARES) this.spares.push(counts);
   }
 
   /** One reference less to each of `count` frames from `pfn` on; how many had none to give. */

@@ -35,7 +35,7 @@ export interface PinTrace {
   readonly pages: number;
   readonly requests: readonly PinRequest[];
   /** Frame of a guest page. */
-  frameOf(page: number): number;
+  readonly frameOf: (page: number) => number;
 }
 
 /** Pages of every guest. */
