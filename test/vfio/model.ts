@@ -3,81 +3,15 @@
  * names of knobs. Everything is counted in pages.
  */
 import type { VfioKnobs } from "../../src/index.js";
-
-export interface Answer {
-  readonly ok: boolean;
-  readonly value?: number;
-  readonly errno?: string;
-  readonly cause?: string;
-  readonly index?: number;
-  /** What the caller's array holds afterwards; -1 where nothing was written. */
-  readonly out?: readonly number[];
-  readonly rounds?: number;
-  readonly retries?: number;
-  readonly dirty?: readonly number[];
-}
-
-/** The kernel stopped: nothing returns. */
-export class Stopped extends Error {
-  constructor(readonly verdict: "FATAL" | "DEADLOCK") {
-    super(verdict);
-  }
-}
-
-/** A process. */
-export interface ModelProcess {
-  readonly name: string;
-  /** Frame of page 0, and of the others behind it. */
-  readonly base: number;
-  readonly replaced: Map<number, number>;
-  /** Pages that may not be written. */
-  readonly isReadOnly: (page: number) => boolean;
-  readonly isMapped: (page: number) => boolean;
-  readonly isMmio: (page: number) => boolean;
-  readonly failing: Map<number, string>;
-  locked: number;
-  limit: number;
-  cap: boolean;
-  alive: boolean;
-  interrupt: boolean;
-}
-
-interface Pin {
-  readonly pfn: number;
-  count: number;
-}
-
-export interface ModelDma {
-  readonly first: number;
-  readonly last: number;
-  vpn: number;
-  readonly prot: number;
-  mm: ModelProcess;
-  cap: boolean;
-  /** Frames by page, if real domains map it. */
-  mapped: Map<number, number> | undefined;
-  readonly pins: Map<number, Pin>;
-  dirty: Set<number> | undefined;
-  charged: number;
-  invalid: boolean;
-  gone: boolean;
-}
-
-export interface ModelDevice {
-  readonly name: string;
-  readonly group: string;
-  told: (first: number, pages: number) => void;
-}
-
-interface ModelGroup {
-  readonly name: string;
-  readonly real: boolean;
-  readonly iommu: string;
-  pinnedOnly: boolean;
-}
-
-const fail = (errno: string, cause: string, index?: number): Answer =>
-  index === undefined ? { ok: false, errno, cause } : { ok: false, errno, cause, index };
+import {
+  type Answer,
+  fail,
+  type ModelDevice,
+  type ModelDma,
+  type ModelGroup,
+  type ModelProcess,
+  Stopped,
+} from "./model-rows.js";
 
 const PACKED_MOST = 4095;
 
@@ -164,8 +98,6 @@ export class VfioModel {
     mm.failing.delete(vpn);
     return errno ?? mm.replaced.get(vpn) ?? mm.base + vpn;
   }
-
-  // -- pins
 
   private mayPin(device: ModelDevice, count: number): Answer | undefined {
     const { knobs } = this;
@@ -316,8 +248,6 @@ export class VfioModel {
       return { ok: true, value: n };
     });
   }
-
-  // -- mappings
 
   map(first: number, pages: number, vpn: number, prot: number, mm: ModelProcess): Answer {
     return this.locked(() => {
@@ -532,8 +462,6 @@ export class VfioModel {
     if (drops) this.isLocked = true;
   }
 
-  // -- groups
-
   attach(name: string, real: boolean, iommu: string): Answer {
     return this.locked(() => {
       if (this.invalid > 0) return fail("EBUSY", "vaddr-invalid");
@@ -619,8 +547,6 @@ export class VfioModel {
       return { ok: true, value: 0 };
     });
   }
-
-  // -- dirty pages, vaddr
 
   private report(dma: ModelDma): number[] {
     const all = this.nonPinned > 0 && dma.mapped !== undefined;
