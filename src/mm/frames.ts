@@ -9,22 +9,16 @@ import { PAGE_LIMIT } from "../pages.js";
 const CHUNK_BITS = 12;
 const CHUNK = 1 << CHUNK_BITS;
 
-/** Below this many frames at once a chunk is not looked through for being even. */
+/**
+ * A chunk is looked through for being even where so many frames at least were asked for, to its
+ * end: once where somebody goes through all frames, seldom where some are taken to and fro.
+ */
 const MANY = 64;
 
 interface Chunk {
   /** One a frame; not there while all frames of the chunk are held as often as `held` tells. */
   counts: Uint32Array | undefined;
   held: number;
-}
-
-/** All frames of a chunk are held equally often: then one number will do. */
-function settle(chunk: Chunk): void {
-  const { counts, held } = chunk;
-  if (counts === undefined || held % CHUNK !== 0) return;
-  const each = held / CHUNK;
-  for (let i = 0; i < CHUNK; i++) if (counts[i] !== each) return;
-  chunk.counts = undefined;
 }
 
 /** The frames of one host. */
@@ -34,7 +28,7 @@ export class HostFrames {
   /** The chunk that was used last. */
   private recentAt = -1;
   private recent: Chunk | undefined;
-  /** Zeros: counts of a chunk that nobody holds any more. */
+  /** Counts of a chunk that has none any more. */
   private spare: Uint32Array | undefined;
   private next: number;
   private sum = 0;
@@ -103,7 +97,7 @@ export class HostFrames {
         for (let i = from; i < from + part; i++) counts[i]++;
       }
       chunk.held += part;
-      if (part >= MANY) settle(chunk);
+      if (part >= MANY && from + part === CHUNK) this.settle(chunk);
       done += part;
     }
   }
@@ -128,10 +122,19 @@ export class HostFrames {
   private countsOf(chunk: Chunk): Uint32Array {
     const { counts, held } = chunk;
     if (counts !== undefined) return counts;
-    const zeros = this.spare ?? new Uint32Array(CHUNK);
+    chunk.counts = (this.spare ?? new Uint32Array(CHUNK)).fill(held / CHUNK);
     this.spare = undefined;
-    chunk.counts = held === 0 ? zeros : zeros.fill(held / CHUNK);
     return chunk.counts;
+  }
+
+  /** All frames of a chunk are held equally often: then one number will do. */
+  private settle(chunk: Chunk): void {
+    const { counts, held } = chunk;
+    if (counts === undefined || held % CHUNK !== 0) return;
+    const each = held / CHUNK;
+    for (let i = 0; i < CHUNK; i++) if (counts[i] !== each) return;
+    chunk.counts = undefined;
+    this.spare = counts;
   }
 
   private forget(at: number, { counts }: Chunk): void {
@@ -170,7 +173,7 @@ export class HostFrames {
     if (chunk !== undefined) {
       chunk.held -= count - missing;
       if (chunk.held === 0) this.forget(at, chunk);
-      else if (count >= MANY) settle(chunk);
+      else if (count >= MANY && from + count === CHUNK) this.settle(chunk);
     }
     return missing;
   }
