@@ -464,6 +464,71 @@ const OF_DEVICES = [
   ["exec.ts", "|| !isThere) return", ") return"],
 ];
 
+/** Mappings for DMA and pinned pages. */
+const OF_PINS = [
+  ["locks.ts", "    isFree = <i32>held >= 0;\n", "    isFree = held == 0;\n"],
+  ["locks.ts", "    next = 0xffffffff;\n", "    next = 1;\n"],
+  ["locks.ts", "put32<F>(p, how == abi.PINS_CHAIN ? get32<F>(p) - 1 : 0);", "put32<F>(p, 0);"],
+  ["locks.ts", " || (ctx.locks & bitOf(how)) == 0", ""],
+  [
+    "mappings.ts",
+    "if ((mapping.flags & abi.MAP_TREE) == 0) continue;\n    if (<u64>mapping.start <= page",
+    "if (<u64>mapping.start <= page",
+  ],
+  ["mappings.ts", "  if (overlaps(m, start, end)) return false;\n", ""],
+  ["mappings.ts", "start >= end || end > <u64>pagesOf(m)", "end > <u64>pagesOf(m)"],
+  ["mappings.ts", "mapping.owner = mmAt(m, ctx.mm - 1).ctxId;", "mapping.owner = 1;"],
+  ["mappings.ts", "found < 0 || mapping.start < mappingAt(m, found).start", "found < 0"],
+  ["mappings.ts", "if (whole && isCut(m, start, end)) return 0;", ""],
+  ["mappings.ts", "if (first != null && <u64>first.start != start) return true;", ""],
+  ["mappings.ts", "last != null && <u64>last.end != end", "false"],
+  ["mappings.ts", "mapping.flags == 0 || mapping.gen != <u32>(handle >> 8)", "mapping.flags == 0"],
+  ["mappings.ts", "all = all && pageAt(m, page).held != 0;", ""],
+  ["mappings.ts", "any = any || pageAt(m, page).pin != 0;", ""],
+  [
+    "mappings.ts",
+    "  if (release) putFrame<F>(m, actor, pfn);\n  else leak(m, pfn);",
+    "  leak(m, pfn);",
+  ],
+  ["mappings.ts", "      leak(m, row.held - 1);\n", ""],
+  ["mappings.ts", "    left = left || how != abi.REMOVE_RELEASE;\n", ""],
+  ["mappings.ts", "  mapping.gen = gen;\n", ""],
+  ["pages.ts", "owner.ctxId != mapping.owner || ", ""],
+  ["pages.ts", "mapping.base + (page - mapping.start)", "page"],
+  ["pages.ts", "(pte & (abi.PTE_P | abi.PTE_W)) == (abi.PTE_P | abi.PTE_W) ? pte : 0", "pte"],
+  ["pages.ts", "if (ctx.mm != mapping.mm || ", "if ("],
+  ["pages.ts", "(mapping.flags & abi.MAP_CLOSED) != 0 || entryOf", "entryOf"],
+  ["pages.ts", "page < mapping.end && pageAt", "page + 1 < mapping.end && pageAt"],
+  ["pages.ts", "  frameAt(m, pfn).refs++;\n", ""],
+  ["pages.ts", "  if (listOf(m) == 0) return false;\n", ""],
+  ["pages.ts", "mapping == null || (mapping.flags & abi.MAP_CLOSED) != 0", "mapping == null"],
+  ["pages.ts", "  row.pins++;\n", "  row.pins = 1;\n"],
+  ["pages.ts", "  if (--row.pins != 0) return;\n", "  row.pins = 0;\n"],
+  ["pages.ts", "  if (own.count != 0) own.count--;\n", ""],
+  ["pages.ts", "  if (covering(m, page) == null) return false;\n", ""],
+  ["pages.ts", "    if (own.count <= 1) stop(m, dev, <u32>at);\n", "    stop(m, dev, <u32>at);\n"],
+  ["pages.ts", "  own.gen = frameAt(m, ctx.seq - 1).gen;\n", ""],
+  ["pages.ts", "row.held != 0 && row.to == 0", "row.held != 0"],
+  ["pages.ts", "        row.toGen = 0;\n", ""],
+  ["pages.ts", "mapping.start, mapping.end);\n  }\n}", "mapping.start, mapping.start);\n  }\n}"],
+  ["dma.ts", "if (frameAt(m, pfn).gen != gen) {", "if (false) {"],
+  ["dma.ts", "row.held == pfn + 1 || row.pin", "row.pin"],
+  ["dma.ts", " || row.pin == pfn + 1", ""],
+  ["dma.ts", "if (!isHeld || covering(m, page) == null)", "if (!isHeld)"],
+  ["dma.ts", "  if (row.to == 0) return false;\n", ""],
+  ["exec.ts", "  setNext(m, dev, 0);\n", ""],
+  ["exec.ts", "setNext(m, before, nextOf(m, dev));", ""],
+  ["exec.ts", "    if (isListed(m, dev)) return;\n", ""],
+  ["exec.ts", "if (reread) tell", "if (false) tell"],
+  ["exec.ts", "  if (page == mapping.end) return;\n", ""],
+  ["exec.ts", "  if (needsLock && !holdsContainer(ctx)) return abi.ST_BAD_PROGRAM;\n", ""],
+  [
+    "exec.ts",
+    "  if (!holdsContainer(ctx)) return abi.ST_BAD_PROGRAM;\n  if (op == abi.OP_PIN_ABSENT)",
+    "  if (op == abi.OP_PIN_ABSENT)",
+  ],
+];
+
 /** Device models and threads of the host. */
 const OF_HOST = [
   [
@@ -507,6 +572,7 @@ const SUITES = [
     OF_DEVICES,
   ],
   ["assembly/subscribers", "test/subscribers test/model/subscribers", OF_SUBSCRIBERS],
+  ["assembly/pins", "test/model/pins test/pins", OF_PINS],
   ["assembly", "test/hmm/callbacks test/model/host", OF_HOST],
 ];
 const MUTANTS = SUITES.flatMap(([core, test, list]) =>
@@ -515,6 +581,18 @@ const MUTANTS = SUITES.flatMap(([core, test, list]) =>
 
 /** Mutants that change nothing anybody can see, and why. */
 const EQUIVALENT = new Map([
+  [
+    "pins/exec.ts:   if (needsLock && !holdsContainer(ctx)) return abi.ST_BAD_PROGRAM;",
+    "no program of the library pins without the lock",
+  ],
+  [
+    "pins/exec.ts:   if (!holdsContainer(ctx)) return abi.ST_BAD_PROGRAM;",
+    "no program of the library looks at mappings without the lock",
+  ],
+  [
+    "pins/locks.ts:  || (ctx.locks & bitOf(how)) == 0",
+    "no program of the library gives back a lock that it has not taken",
+  ],
   [
     "devices/guest.ts: gfn >= more.slotBase && offset",
     "below the slot the offset is larger than any slot, as it has no sign",

@@ -1,11 +1,11 @@
 /**
- * What devices do with pinned pages, and its oracle. A mediated device writes to the frames that its
- * driver has got for it; one in a domain translates, and caches what it finds. Nobody faults: DMA
- * goes where the translation says.
+ * What devices do with pinned pages, and its oracle. A mediated device writes to the frames that
+ * its driver has got for it; one in a domain translates, and caches what it finds. Nobody faults:
+ * DMA goes where the translation says.
  *
  *   UAF       the frame was freed since it was given out, or translated to
- *   UNPINNED  the frame is not freed yet, but nobody holds it pinned for this page any more: neither
- *             a node in a mapping's tree, nor the mapping itself
+ *   UNPINNED  the frame is not freed yet, but nobody holds it pinned for this page any more:
+ *             neither a node in a mapping's tree, nor the mapping itself
  */
 import * as abi from "../../src/core/abi";
 import { cacheFill, cacheFind } from "../cache";

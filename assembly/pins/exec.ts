@@ -6,7 +6,9 @@ import { deviceAt, hdr } from "../machine";
 import { Ctx } from "../rows";
 import { dmaAccess, dmaWalk } from "./dma";
 import { holdsContainer, lockPins, unlockPins } from "./locks";
-import { addMapping, covering, findMapping, mappingOf, removeMapping, testMapping } from "./mappings";
+import {
+  addMapping, covering, findMapping, mappingOf, removeMapping, testMapping,
+} from "./mappings";
 import {
   absentPage, domain, firstUnheld, flushIotlbs, pinGet, pinNote, pinPut,
 } from "./pages";

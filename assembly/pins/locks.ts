@@ -1,7 +1,7 @@
 /**
  * The container lock, the lock of the list of devices, and the semaphore of the notifier chain that
- * was there instead of the list until 6.0 (vfio-vdpa.md 1.6). A mutex knows its owner, and the owner
- * waits for it like everybody else: taking it twice is a deadlock, and is found as one.
+ * was there instead of the list until 6.0 (vfio-vdpa.md 1.6). A mutex knows its owner, and the
+ * owner waits for it like everybody else: taking it twice is a deadlock, and is found as one.
  */
 import * as abi from "../../src/core/abi";
 import { cas32, get32, put32 } from "../atomics";

@@ -642,7 +642,7 @@ export const OP_DMA_REMOVE = 241; // mapping r[a] is freed; imm REMOVE_*
 export const OP_DMA_TELL = 242; // what the callbacks to come are about; imm TELL_*
 export const OP_DMA_NEXT = 243; // call the next device's dma_unmap, else fall through; imm NEXT_*
 export const OP_DMA_FATAL = 244; // the kernel gives up
-export const OP_PIN_GET = 245; // page r[a] is pinned: frame + 1 in ctx.seq; F = done; imm PIN_TOLD
+export const OP_PIN_GET = 245; // page r[a] is pinned: its frame + 1 in ctx.seq; F; imm PIN_TOLD
 export const OP_PIN_PUT = 246; // one pin less of page r[a]; F = it is mapped; imm PIN_TOLD
 export const OP_PIN_NOTE = 247; // the driver's ledger, for page r[a]; imm LEDGER_*
 export const OP_DOMAIN = 248; // next page of mapping r[a], as imm DOMAIN_*; F = there was one

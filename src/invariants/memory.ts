@@ -169,7 +169,7 @@ const freeHasNoReferences: Invariant = {
 
 const referencesMatch: Invariant = {
   name: "ReferencesMatch",
-  says: "A frame has one reference per entry, batch, pending allocation and pin; a page cache adds one.",
+  says: "A frame has one reference per entry, batch, allocation and pin; a page cache adds one.",
   atRest: false,
   check(view, report) {
     const sure = pinnedReferences(view);

@@ -133,6 +133,18 @@ describe("what the documents show", () => {
     ]);
   });
 
+  test("the container of the README does what its comments say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const shown = block("README.md", "js", "VfioContainer");
+    const asks = /^((?:container\.(?:pin|unmap|dma)|qemu\.locked|validate).*?); \/\/ (.*)$/gm;
+    const said = [...shown.matchAll(asks)].map(([, , comment]) => comment.split(": ")[0]);
+    expect(said).toHaveLength(6);
+    writeFileSync(join(folder, "container.mjs"), shown.replace(asks, "console.log($1);"));
+    const { stdout } = node(join(folder, "container.mjs"));
+    expect(stdout.trim().split("\n")).toEqual(said);
+  });
+
   test("the workload that docs/workloads.md makes compiles and runs", () => {
     const folder = join(root, "build", "workloads");
     rmSync(folder, { recursive: true, force: true });

@@ -13,12 +13,14 @@ import { loadTracked } from "../../src/core/loader.js";
 import {
   exploredMachine,
   geometryOf,
+  scenarioRows,
   stateBytesOf,
   tableSizes,
 } from "../../src/drivers/explored-machine.js";
 import { reductionBytes } from "../../src/drivers/reduced.js";
 import { Catalogue, listScenarios, type Scenario } from "../../src/index.js";
 import type { Machine } from "../../src/machine.js";
+import { shippedScenarios } from "../../src/scenario-files/index.js";
 
 const SEED = Number(process.env["SHOOTDOWN_SEED"] ?? 1);
 const WALKS = Number(process.env["SHOOTDOWN_ROUNDS"] ?? 150);
@@ -41,11 +43,13 @@ interface Heard {
 
 async function heardMachine(scenario: Scenario, policy: string): Promise<Heard> {
   const geometry = geometryOf(scenario);
-  const bytes = stateBytesOf(geometry);
+  const parts = { era: "coupled", policy, consumer: "sharing" };
+  const rows = scenarioRows(scenario, parts, Catalogue.standard);
+  const bytes = stateBytesOf(geometry, rows);
   const room = tableSizes(bytes, 16, false).bytes + reductionBytes(bytes, geometry);
   const machine = await exploredMachine(
     scenario,
-    { era: "coupled", policy, consumer: "sharing" },
+    parts,
     Catalogue.standard,
     room,
     await loadTracked(),
@@ -125,10 +129,9 @@ interface Tally {
 }
 
 /** One walk. */
-async function walk(seed: number, tally: Tally): Promise<void> {
+async function walk(seed: number, tally: Tally, scenarios = listScenarios()): Promise<void> {
   const pick = random(seed);
   for (let k = 0; k < 8; k++) pick(2);
-  const scenarios = listScenarios();
   const scenario = scenarios[pick(scenarios.length)];
   const policy = policies[pick(policies.length)].name;
   const heard = await heardMachine(scenario, policy);
@@ -204,5 +207,14 @@ describe("footprints of steps", () => {
     expect(tally.ops.size).toBeGreaterThan(60);
     // Without this, a map of all words would pass.
     expect(tally.readMattered).toBeGreaterThan(tally.readTried / 50);
+  }, 240_000);
+
+  test("are what steps on pinned pages read and write", async () => {
+    const pins = (await shippedScenarios()).filter(({ name }) => name.startsWith("pin-"));
+    const tally = { steps: 0, changed: 0, ops: new Set<number>(), readTried: 0, readMattered: 0 };
+    for (let i = 0; i < WALKS; i++) await walk(SEED + i, tally, pins);
+    if (WALKS < 100) return;
+    const isPin = (op: number) => op >= abi.OP_PINS_FIRST && op <= abi.OP_PINS_LAST;
+    expect([...tally.ops].filter(isPin).length).toBeGreaterThan(15);
   }, 240_000);
 });

@@ -163,7 +163,7 @@ describe("random schedules", () => {
   }, 120_000);
 });
 
-test("every operation and consumer of pinned pages is in a scenario, and every mutant is caught", () => {
+test("every operation and consumer is in a scenario, and every mutant is caught", () => {
   const { operations, consumers } = Catalogue.standard.parts;
   const inFiles = (list: typeof cases) =>
     list.map(([, , scenario]) => writeScenario(scenario)).join();

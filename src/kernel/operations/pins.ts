@@ -99,7 +99,7 @@ function mapping(name: string, summary: string, source: string, isDomain: boolea
 
 export const dmaMap = mapping(
   "dma.map",
-  "VFIO_IOMMU_MAP_DMA of pages [start, end) at the same iova; emulated groups only: nothing is pinned",
+  "VFIO_IOMMU_MAP_DMA of [start, end) at the same iova; emulated groups only: nothing is pinned",
   "vfio-vdpa.md 1.4; Linux vfio_dma_do_map",
   false,
 );
@@ -136,7 +136,7 @@ export const dmaMapAt = operation(
 const pick = (device: Reg): Program => [op("pin.pick", { a: device, note: "for the device" })];
 const pickNone = op("pin.pick", { imm: abi.PICK_NONE });
 
-/** Pins, and tells the device: under the driver's lock, so that dma_unmap finds it in the ledger. */
+/** Pins, and tells the device: under the driver's lock, so that dma_unmap finds the pin. */
 function pinning(name: string, summary: string, isLocked: boolean) {
   return operation(
     name,

@@ -246,7 +246,7 @@ export const iommufdUnmap = operation(
   ["start", "end", "budget"],
   {
     summary:
-      "IOMMU_IOAS_UNMAP of [start, end): areas are closed to pins; after budget + 1 rounds EDEADLOCK",
+      "IOMMU_IOAS_UNMAP of [start, end): closed to pins first; EDEADLOCK after budget + 1 rounds",
     source: "vfio-vdpa.md 4.2; Linux iopt_unmap_iova_range",
     settles: "none",
     pins: true,
