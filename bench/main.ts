@@ -23,6 +23,7 @@ import {
   traceRow,
 } from "./rows.js";
 import { traceRows } from "./trace-rows.js";
+import { vfioRows } from "./vfio-rows.js";
 
 const args = process.argv.slice(2);
 const quick = args.includes("--quick");
@@ -58,6 +59,7 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
   iotlb: () => iotlbRows(extent),
   "pinned-pages": () => pinnedPagesRows(extent),
   "pinned-sets": () => pinnedSetRows(extent),
+  vfio: () => vfioRows(),
 };
 
 if (suite !== undefined && !Object.hasOwn(SUITES, suite)) {

@@ -12,22 +12,16 @@ const CHUNK = 1 << CHUNK_BITS;
 /** Chunks' worth of zeros that are kept at most: 4 MiB. */
 const SPARES = 256;
 
-/** Below this many frames at once a chunk is not looked through for being even. */
+/**
+ * A chunk is looked through for being even where so many frames at least were asked for, to its
+ * end: once where somebody goes through all frames, seldom where some are taken to and fro.
+ */
 const MANY = 64;
 
 interface Chunk {
   /** One a frame; not there while all frames of the chunk are held as often as `held` tells. */
   counts: Uint32Array | undefined;
   held: number;
-}
-
-/** All frames of a chunk are held equally often: then one number will do. */
-function settle(chunk: Chunk): void {
-  const { counts, held } = chunk;
-  if (counts === undefined || held % CHUNK !== 0) return;
-  const each = held / CHUNK;
-  for (let i = 0; i < CHUNK; i++) if (counts[i] !== each) return;
-  chunk.counts = undefined;
 }
 
 /** The frames of one host. */
@@ -106,7 +100,7 @@ export class HostFrames {
         for (let i = from; i < from + part; i++) counts[i]++;
       }
       chunk.held += part;
-      if (part >= MANY) settle(chunk);
+      if (part >= MANY && from + part === CHUNK) this.settle(chunk);
       done += part;
     }
   }
@@ -134,6 +128,16 @@ export class HostFrames {
     const zeros = this.spares.pop() ?? new Uint32Array(CHUNK);
     chunk.counts = held === 0 ? zeros : zeros.fill(held / CHUNK);
     return chunk.counts;
+  }
+
+  /** All frames of a chunk are held equally often: then one number will do. */
+  private settle(chunk: Chunk): void {
+    const { counts, held } = chunk;
+    if (counts === undefined || held % CHUNK !== 0) return;
+    const each = held / CHUNK;
+    for (let i = 0; i < CHUNK; i++) if (counts[i] !== each) return;
+    chunk.counts = undefined;
+    if (this.spares.length < SPARES) this.spares.push(counts.fill(0));
   }
 
   private forget(at: number, { counts }: Chunk): void {
@@ -172,7 +176,7 @@ export class HostFrames {
     if (chunk !== undefined) {
       chunk.held -= count - missing;
       if (chunk.held === 0) this.forget(at, chunk);
-      else if (count >= MANY) settle(chunk);
+      else if (count >= MANY && from + count === CHUNK) this.settle(chunk);
     }
     return missing;
   }

@@ -10,7 +10,7 @@ const PAGE = 4096n;
 const SPACE = 2n ** 64n;
 
 function wrong(argument: string, value: unknown): never {
-  const message = `${argument} must be a whole number of bytes, 0 to 2^64 - 1, got ${String(value)}`;
+  const message = `${argument} must be whole bytes, 0 to 2^64 - 1, got ${String(value)}`;
   const typed = typeof value === "bigint" || typeof value === "number";
   const inRange = typed && value >= 0 && value < SPACE;
   throw new ArgumentError(typed && !inRange ? "E_ADDR_RANGE" : "E_TYPE", message, { argument });
@@ -27,7 +27,7 @@ export function checkBytes(argument: string, value: unknown): bigint {
   return wrong(argument, value);
 }
 
-/** The page of an address that must begin one. @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_ALIGN */
+/** The page that an address begins. @throws ArgumentError E_TYPE, E_ADDR_RANGE, E_ALIGN */
 export function checkPageAddress(argument: string, value: unknown): number {
   if (typeof value === "number") {
     const page = value / PAGE_BYTES;

@@ -210,7 +210,7 @@ export class VfioContainer {
     return this.underLock(() => detachGroup(this.s, name));
   }
 
-  /** The file is closed: groups, mappings and domains go. Nobody is told, but see `releasePolicy`. */
+  /** The file is closed: groups, mappings and domains go. Nobody is told: see `releasePolicy`. */
   release(): Outcome<null> {
     return this.underLock(() => {
       const { s } = this;

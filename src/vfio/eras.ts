@@ -21,8 +21,8 @@ export interface VfioKnobs {
   /** Told only of mappings with pins (every kernel), or once of each (wish of libvfio-user). */
   readonly notifyPolicy: "only-if-pinned" | "always";
   /**
-   * What the callback is told: the whole mapping (every kernel), the caller's whole request, or from
-   * the lowest to the highest page that is pinned.
+   * What the callback is told: the whole mapping (every kernel), the caller's whole request, or
+   * from the lowest to the highest page that is pinned.
    */
   readonly notifyRange: "mapping" | "request" | "pinned";
   /** Before removal, until the tree is empty (merged), or after it (v11 of the series). */

@@ -13,6 +13,7 @@ import {
 import { PAGE_LIMIT } from "../pages.js";
 import { ArgumentError } from "../errors.js";
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
+import type { Domain, Group, PageRange } from "./group-rows.js";
 import type { Type1 } from "./state.js";
 
 /** A group of devices as it is attached. Addresses are bytes, ranges closed. */
@@ -34,30 +35,6 @@ export interface VfioGroupOptions {
   readonly isolated?: boolean;
   /** Does without: allow_unsafe_interrupts. False by default. */
   readonly allowUnsafeInterrupts?: boolean;
-}
-
-type PageRange = readonly [first: number, last: number];
-
-/** A group that is attached. */
-export interface Group {
-  readonly name: string;
-  readonly kind: "real" | "emulated";
-  readonly iommu: string;
-  readonly aperture: PageRange;
-  readonly reserved: readonly PageRange[];
-  /** Its IOMMU's smallest page, in pages of 4 KiB. */
-  readonly granule: number;
-  readonly safe: boolean;
-  domain: Domain | undefined;
-  /** What its devices write is what they pin. */
-  pinnedOnly: boolean;
-}
-
-/** Groups that share a page table. */
-export interface Domain {
-  readonly id: number;
-  readonly iommu: string;
-  readonly groups: Group[];
 }
 
 function checkRange(argument: string, [first, last]: readonly [Bytes, Bytes]): PageRange {

@@ -48,7 +48,7 @@ export class Locks {
       if (each.thread === this.thread) {
         if (each.lock !== lock) this.orders.add(`${each.lock} ${lock}`);
       } else if (each.lock === lock && !(shared && each.shared)) {
-        const message = `${this.thread} would wait for the ${lock} lock, which ${each.thread} holds`;
+        const message = `${this.thread} would wait for the ${lock} lock of ${each.thread}`;
         throw new ShootdownError("E_BUSY", message, { lock, holder: each.thread });
       }
     }

@@ -52,7 +52,6 @@ interface Asked {
   readonly mm: UserMm;
 }
 
-
 /** Before the lock. Sizes and flags as the ioctl checks them, then wrapping. */
 function refused(s: Type1, options: VfioMapOptions, asked: Asked): Failed | undefined {
   const { iova, vaddr, size, prot, update } = asked;

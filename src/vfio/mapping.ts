@@ -133,7 +133,7 @@ export function unpinRuns(s: Type1, dma: Dma, domains: number): void {
   dma.runs = undefined;
 }
 
-/** The last real domain goes, emulated groups stay: what they have pinned is charged from now on. */
+/** The last real domain goes, emulated groups stay: what they have pinned is charged now. */
 export function reaccount(s: Type1): void {
   for (const dma of s.dmas.all()) {
     let unpinned = 0;

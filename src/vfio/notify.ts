@@ -38,7 +38,7 @@ function callAll(s: Type1, dma: Dma, first: number, last: number): void {
   const wasRemoved = dma.removed;
   for (const device of inOrder(s)) {
     if (dma.removed && !wasRemoved && !knobs.notifyCopiesRange) {
-      const message = `${device.name} is told of the mapping at ${hexOf(dma.first)}, which is freed`;
+      const message = `${device.name} is told of ${hexOf(dma.first)}, a freed mapping`;
       records.hazard("mapping-freed-during-round", message);
     }
     records.counters.notifications++;

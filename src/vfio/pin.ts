@@ -6,7 +6,7 @@ import { type Dma, PROT_WRITE } from "./dma.js";
 import { pinAtOnce } from "./pin-fast.js";
 import type { Request } from "./request.js";
 import type { Type1 } from "./state.js";
-import { releasePage } from "./unpin.js";
+import { lookUp, releasePage } from "./release.js";
 import { isShootdownError } from "../errors.js";
 import { done, failed, type Failed, type Outcome } from "../uapi/outcome.js";
 
@@ -85,12 +85,6 @@ export function sleep(s: Type1): void {
 
 function missing(page: number, index: number): Failed {
   return failed("EINVAL", "no-mapping", `nothing is mapped at ${hexOf(page)}`, index);
-}
-
-/** The mapping over a page as pins find it. */
-export function lookUp(s: Type1, page: number): Dma | undefined {
-  const dma = s.dmas.find(page);
-  return s.knobs.zeroLengthLookup && dma?.first === page ? undefined : dma;
 }
 
 /** Pins pages. `into` has their frames. */

@@ -8,7 +8,7 @@ import type { Errno } from "../uapi/errno.js";
 import type { VfioDevice } from "./device.js";
 import { type Dma, type DmaSet } from "./dma.js";
 import type { VfioKnobs } from "./eras.js";
-import type { Domain, Group } from "./groups.js";
+import type { Domain, Group } from "./group-rows.js";
 import { Locks, type VfioLockName } from "./locks.js";
 import { Records, type VfioLeak, type VfioVerdict } from "./records.js";
 

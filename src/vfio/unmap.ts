@@ -1,4 +1,4 @@
-/** UNMAP_DMA: the checks in the kernel's order, telling listeners, and retrying until all is gone. */
+/** UNMAP_DMA: the checks in the kernel's order, telling listeners, retrying until all is gone. */
 import { bytesOf, checkBytes, type Bytes, hexOf, pageOf } from "./addresses.js";
 import { bisected, bitmapRefused, type DirtyPages, report } from "./dirty.js";
 import type { Dma } from "./dma.js";

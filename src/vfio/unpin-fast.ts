@@ -3,7 +3,7 @@ import type { VfioDevice } from "./device.js";
 import { inRuns, onlyDma, scratchOf, touchesReserved } from "./pin-fast.js";
 import type { Request } from "./request.js";
 import type { Type1 } from "./state.js";
-import { noteForeign, noteGone, noteUnpin } from "./unpin.js";
+import { noteForeign, noteGone, noteUnpin } from "./release.js";
 
 /** Unpins all pages, or false: nothing has changed. */
 export function unpinAtOnce(s: Type1, device: VfioDevice, request: Request): boolean {

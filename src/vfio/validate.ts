@@ -92,7 +92,8 @@ class Checker {
       }
       this.charges.set(dma.mm, (this.charges.get(dma.mm) ?? 0) + mapped.size);
       if (mapped.size + dma.leaked !== dma.lockedVm) {
-        const detail = `${mapped.size + dma.leaked} pages of ${hexOf(dma.first)}, ${dma.lockedVm} told`;
+        const where = hexOf(dma.first);
+        const detail = `${mapped.size + dma.leaked} pages of ${where}, ${dma.lockedVm} told`;
         this.fail("ChargesAddUp", detail);
       }
     }

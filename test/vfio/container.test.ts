@@ -1,4 +1,4 @@
-/** What TypeScript callers see: errors, callbacks, the ledger, limits of the two kinds of storage. */
+/** What TypeScript callers see: errors, callbacks, the ledger, limits of both kinds of storage. */
 import { describe, expect, test } from "vitest";
 import {
   HostFrames,

@@ -1,7 +1,7 @@
 /** One long random history: a packed container, one with a tree, and the model side by side. */
 import { Random, VFIO_ERAS, type VfioKnobs, vfioKnobs, validateVfio } from "../../src/index.js";
 import { same, sameList } from "../same.js";
-import { type Answer, Stopped } from "./model.js";
+import { type Answer, Stopped } from "./model-rows.js";
 import { ContainerSide, END, GROUPS, ModelSide, type Seen, type Side } from "./sides.js";
 
 const FROM = 16;
@@ -35,7 +35,10 @@ class Ledgers {
 
   of(side: Side, device: number): Map<number, number> {
     let rows = this.rows.get(side);
-    if (rows === undefined) this.rows.set(side, (rows = [new Map(), new Map(), new Map()]));
+    if (rows === undefined) {
+      rows = [0, 1, 2].map(() => new Map<number, number>());
+      this.rows.set(side, rows);
+    }
     return rows[device];
   }
 
@@ -73,7 +76,7 @@ export class VfioHistory {
     this.stubborn = random.below(16) === 0 ? random.below(3) : -1;
   }
 
-  /** @param given - an era and knobs instead of random ones, and what is broken of the containers */
+  /** @param given - an era and knobs instead of random ones, and what is broken */
   static async create(seed: bigint, given?: Given): Promise<VfioHistory> {
     const random = new Random(seed);
     const history = new VfioHistory(random, random.below(2 ** 30));

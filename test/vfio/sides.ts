@@ -1,4 +1,4 @@
-/** A container and the model behind the same calls, so that histories need not know which is which. */
+/** A container and the model behind the same calls: histories need not know which is which. */
 import {
   dirtyIovas,
   HostFrames,
@@ -11,7 +11,8 @@ import {
   type VfioStorage,
   isShootdownError,
 } from "../../src/index.js";
-import { type Answer, type ModelDevice, type ModelProcess, Stopped, VfioModel } from "./model.js";
+import { VfioModel } from "./model.js";
+import { type Answer, type ModelDevice, type ModelProcess, Stopped } from "./model-rows.js";
 
 export const DEVICES = ["A", "B", "C"] as const;
 /** Groups: A and B are of the first, C of the second. */

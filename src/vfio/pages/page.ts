@@ -76,9 +76,9 @@ export function vfioPage(results: readonly StepFileResult[]): string {
   );
   return `# VFIO by era
 
-Written by \`npm run vfio-tables\`; a test holds it. ${results.length} scenarios with ${steps} steps, as
-\`shootdown vfio all\` runs them, with packed pins; a tree gives the same. Empty: the scenario, or the step,
-is not of that era. What the words mean is in [vfio.md](vfio.md).
+Written by \`npm run vfio-tables\`; a test holds it. ${results.length} scenarios with ${steps}
+steps, as \`shootdown vfio all\` runs them, with packed pins; a tree gives the same. Empty: the
+scenario, or the step, is not of that era. What the words mean is in [vfio.md](vfio.md).
 
 ## How they end
 

@@ -95,9 +95,8 @@ function entry<A>(
   shape: (amount: z.ZodType<Amount>) => z.ZodType,
   run: (world: World, args: A) => unknown,
 ): Verb<World> {
-  return verb(summary, shape as (amount: z.ZodType<Amount>) => z.ZodType<A>, (world, args) =>
-    answered(() => run(world, args)),
-  ) as Verb<World>;
+  const typed = shape as (amount: z.ZodType<Amount>) => z.ZodType<A>;
+  return verb<World, A>(summary, typed, (world, args) => answered(() => run(world, args)));
 }
 
 const process = { process: z.string().optional() };
