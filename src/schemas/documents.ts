@@ -12,6 +12,7 @@ import { audit } from "./sites.js";
 import { VERDICTS } from "../scenarios/scenario.js";
 import { stepFileSchema } from "../step-files/schema.js";
 import { vdpaSystem } from "../vdpa/steps/system.js";
+import { stepResultsSchema } from "./steps.js";
 import { vdpaDowntime, vdpaTable } from "./vdpa.js";
 import { type Figure, FIGURES } from "../simulation/policies.js";
 import { TRACE_FORMATS } from "../traces/format.js";
@@ -415,6 +416,7 @@ export const DOCUMENTS = {
   error,
   scenario: scenarioSchema,
   "scenario-file": scenarioFileSchema(OPERATIONS),
+  vdpa: stepResultsSchema(vdpaSystem),
   "vdpa-table": vdpaTable,
   "vdpa-downtime": vdpaDowntime,
   "vdpa-file": stepFileSchema(vdpaSystem),
