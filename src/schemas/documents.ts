@@ -13,6 +13,7 @@ import { VERDICTS } from "../scenarios/scenario.js";
 import { stepFileSchema } from "../step-files/schema.js";
 import { vdpaSystem } from "../vdpa/steps/system.js";
 import { stepResultsSchema } from "./steps.js";
+import { vfioSystem } from "../vfio/steps/system.js";
 import { vdpaDowntime, vdpaTable } from "./vdpa.js";
 import { type Figure, FIGURES } from "../simulation/policies.js";
 import { TRACE_FORMATS } from "../traces/format.js";
@@ -417,7 +418,9 @@ export const DOCUMENTS = {
   scenario: scenarioSchema,
   "scenario-file": scenarioFileSchema(OPERATIONS),
   vdpa: stepResultsSchema(vdpaSystem),
+  vfio: stepResultsSchema(vfioSystem),
   "vdpa-table": vdpaTable,
   "vdpa-downtime": vdpaDowntime,
   "vdpa-file": stepFileSchema(vdpaSystem),
+  "vfio-file": stepFileSchema(vfioSystem),
 };

@@ -158,6 +158,21 @@ describe("what the documents show", () => {
     expect(node(join(folder, "example.js")).stdout).toMatch(/^\d{4,} \[/);
   }, 300_000);
 
+  test("the example of docs/vfio.md does what its comments say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const shown = block("docs/vfio.md", "js").replace(/^(.*); \/\/ .*$/gm, "console.log($1);");
+    writeFileSync(join(folder, "vfio.mjs"), shown);
+    const { stdout } = node(join(folder, "vfio.mjs"));
+    expect(stdout.trim().split("\n")).toEqual(["true", "3", "1", "0"]);
+  });
+
+  test("examples/vfio.mjs: a driver that keeps a page takes the host down", () => {
+    const found = JSON.parse(node("examples/vfio.mjs").stdout) as Record<string, unknown>;
+    expect(found["good"]).toEqual({ charged: 3, unmapped: 2 ** 20, rounds: 1, broken: 0 });
+    expect(found["keeps"]).toMatchObject({ charged: 3, verdict: "FATAL" });
+  });
+
   test("the example of docs/vdpa.md does what its comments say", () => {
     const folder = join(root, "build", "readme");
     mkdirSync(folder, { recursive: true });
