@@ -127,6 +127,12 @@ const OF_IOTLB = [
     "last < start) return INVALID;\n  return deleteRange",
   ],
   ["exports.ts", "|| !isPage(addr) ", ""],
+  [
+    "exports.ts",
+    "last + 1 < start) return INVALID;\n  const hit",
+    "last < start) return INVALID;\n  const hit",
+  ],
+  ["exports.ts", "hit == 0 ? -1 : load", "hit == 0 ? 0 : load"],
 ];
 
 const OF_PINNED_PAGES = [

@@ -12,6 +12,7 @@ import { audit } from "./sites.js";
 import { VERDICTS } from "../scenarios/scenario.js";
 import { stepFileSchema } from "../step-files/schema.js";
 import { vdpaSystem } from "../vdpa/steps/system.js";
+import { stepResultsSchema } from "./steps.js";
 import { vfioSystem } from "../vfio/steps/system.js";
 import { vdpaDowntime, vdpaTable } from "./vdpa.js";
 import { type Figure, FIGURES } from "../simulation/policies.js";
@@ -416,6 +417,8 @@ export const DOCUMENTS = {
   error,
   scenario: scenarioSchema,
   "scenario-file": scenarioFileSchema(OPERATIONS),
+  vdpa: stepResultsSchema(vdpaSystem),
+  vfio: stepResultsSchema(vfioSystem),
   "vdpa-table": vdpaTable,
   "vdpa-downtime": vdpaDowntime,
   "vdpa-file": stepFileSchema(vdpaSystem),

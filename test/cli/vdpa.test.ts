@@ -56,6 +56,16 @@ describe("scenarios", () => {
     expect(stderr).toMatch(/wrong\.yaml:\d+:\d+: /);
   });
 
+  test.each([["all"], ["v9-unknown-asid"], ["--list"], ["--verbs"]])("%s --json", (what) => {
+    const { status, stdout } = run(what, "--json");
+    expect(status).toBe(0);
+    const document = JSON.parse(stdout) as object;
+    conforms("vdpa", document);
+    expect(() => {
+      conforms("vdpa", { ...document, more: 1 });
+    }).toThrow();
+  });
+
   test("--verbs lists what steps can do", () => {
     const { status, stdout } = run("--verbs");
     expect(status).toBe(0);
