@@ -5,6 +5,7 @@
  */
 import * as abi from "../src/core/abi";
 import { copyState } from "./states";
+import { setWord, word } from "./table-words";
 
 const P1: u64 = 0x9e3779b185ebca87;
 const P2: u64 = 0xc2b2ae3d27d4eb4f;
@@ -17,13 +18,13 @@ const ALL_LINES: u32 = 0xffffffff;
 // @ts-ignore: decorator
 @inline
 function changedAt(x: usize, i: u32): usize {
-  return x + load<u32>(x + (abi.X_OFF_LINES << 2)) + ((<usize>i) << 2);
+  return x + word(x, abi.X_OFF_LINES) + ((<usize>i) << 2);
 }
 
 // @ts-ignore: decorator
 @inline
-function mix(place: usize, word: u64, seed: u64): u64 {
-  let h = (word ^ ((<u64>place + 8) * P1 + seed)) * P2;
+function mix(place: usize, value: u64, seed: u64): u64 {
+  let h = (value ^ ((<u64>place + 8) * P1 + seed)) * P2;
   h = (h ^ (h >> 32)) * P3;
   return h ^ (h >> 29);
 }
@@ -61,7 +62,7 @@ export function sumFrom(
       if (now != before) sum += mix(i, now, seed) - mix(i, before, seed);
     }
   }
-  store<u32>(x + (abi.X_LINES << 2), n);
+  setWord(x, abi.X_LINES, n);
   return sum;
 }
 
@@ -69,12 +70,12 @@ export function sumFrom(
 // @ts-ignore: decorator
 @inline
 export function forgetChanges(x: usize): void {
-  store<u32>(x + (abi.X_LINES << 2), ALL_LINES);
+  setWord(x, abi.X_LINES, ALL_LINES);
 }
 
 /** `state` becomes `from` again: the lines that sumFrom has found, or all. */
 export function undoChanges(x: usize, state: usize, from: usize, bytes: u32): void {
-  const lines = load<u32>(x + (abi.X_LINES << 2));
+  const lines = word(x, abi.X_LINES);
   if (lines == ALL_LINES) {
     copyState(state, from, bytes);
     return;

@@ -13,9 +13,11 @@ import * as abi from "../src/core/abi";
 import { Plain } from "./atomics";
 import { cacheDropAll, cacheDropRange, cacheFill, cacheFind, entryWritable } from "./cache";
 import { charge } from "./charge";
+import { commanded } from "./devices/flush";
 import { forgetMore } from "./devices/forget";
 import { atcAt, hasMore } from "./devices/rows";
-import { count, deviceAt, frameAt, hdr, iotlbAt, mmAt, pwcAt } from "./machine";
+import { ALL } from "./flush";
+import { cost, count, deviceAt, frameAt, hdr, iotlbAt, mmAt, pwcAt } from "./machine";
 import { checkAccess } from "./oracle";
 import { Ctx, Device, Entry } from "./rows";
 import { hardWalk, softWalk } from "./walk";
@@ -54,36 +56,31 @@ export function devWalk<F>(m: usize, dev: u32, vpn: u64, write: bool): bool {
   return true;
 }
 
-/** DEV_ZAP: drops what the notified range [start, end) asks for. */
-export function devZap(m: usize, dev: u32, mode: u32, start: u64, end: u64): void {
+/** How many pages DEV_ZAP drops; all-ones: everything. 0: none, of an empty range. */
+function zapped(mode: u32, start: u64, end: u64): u64 {
+  if (mode == abi.ZAP_ALL) return ALL;
+  if (start >= end) return 0;
+  return end == ALL ? ALL : end - start;
+}
+
+/** DEV_ZAP: `actor` has dropped what the notified range [start, end) asks for. */
+export function devZap(
+  m: usize, actor: u32, dev: u32, mode: u32, start: u64, end: u64,
+): void {
   const sets = hdr(m, abi.H_IOTLB_SETS);
   const ways = hdr(m, abi.H_IOTLB_WAYS);
   const base = iotlbAt(m, dev);
-  const actor = hdr(m, abi.H_CPUS) + dev;
-  if (mode == abi.ZAP_PAGE_OR_ALL) {
-    // start ^ (end - 1) below one page: flushes that page, also when the range is (~0, ~0).
-    if (start == end || end - start == 1) {
-      cacheDropRange(base, sets, ways, hdr(m, abi.H_INDEX_BITS), start, start + 1);
-    } else {
-      cacheDropAll(base, sets * ways);
-    }
-  } else if (mode == abi.ZAP_ALL) {
+  const pages = zapped(mode, start, end);
+  if (mode == abi.ZAP_ALL) {
     cacheDropAll(base, sets * ways);
     if (hasMore(m)) cacheDropAll(atcAt(m, dev), sets * ways);
-  } else {
-    if (start >= end) return;
+  } else if (pages != 0) {
     cacheDropRange(base, sets, ways, hdr(m, abi.H_INDEX_BITS), start, end);
   }
-  cacheDropAll(pwcAt(m, actor), hdr(m, abi.H_PWC_ENTRIES));
-  count(m, actor, abi.CT_DEV_ZAP, 1);
-}
-
-/** How many pages DEV_ZAP invalidates by such a command; all-ones: everything. */
-export function devZapped(mode: u32, start: u64, end: u64): u64 {
-  if (mode == abi.ZAP_ALL) return u64.MAX_VALUE;
-  if (mode == abi.ZAP_PAGE_OR_ALL) return start == end || end - start == 1 ? 1 : u64.MAX_VALUE;
-  if (end == u64.MAX_VALUE) return start < end ? end : 0;
-  return start < end ? end - start : 0;
+  if (pages != 0) {
+    cacheDropAll(pwcAt(m, hdr(m, abi.H_CPUS) + dev), hdr(m, abi.H_PWC_ENTRIES));
+  }
+  commanded(m, actor, dev, pages, cost(m, abi.COST_DEV_ZAP), pages != 0 ? 1 : 0);
 }
 
 /** MM_RELEASE: the device forgets the mm, also what its fault handler has resolved meanwhile. */

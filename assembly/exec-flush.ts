@@ -4,9 +4,8 @@ import { asidOf, hasAsids } from "./asid";
 import { add32, cas32, get32, Plain, put32, sub32 } from "./atomics";
 import { requestMask } from "./batched";
 import { csdRun, csdSend, csdUnlock, csqSort, csqTake, ipiSend } from "./call-queue";
-import { charge } from "./charge";
 import {
-  devAccess, devBegin, devFinish, devInstall, devResolve, devRetry, devWalk, devZap, devZapped,
+  devAccess, devBegin, devFinish, devInstall, devResolve, devRetry, devWalk, devZap,
 } from "./device";
 import { snooped } from "./devices/flush";
 import { reg, setReg } from "./exec-control";
@@ -16,7 +15,7 @@ import {
   freeMm, newMm, releaseSubscribers, setTaskMm,
 } from "./lifecycle";
 import {
-  clockAt, cost, count, cpuAt, ctxIndex, deviceAt, hdr, mmAt, taskAt,
+  clockAt, count, cpuAt, ctxIndex, deviceAt, hdr, mmAt, taskAt,
 } from "./machine";
 import { hazard } from "./hazard";
 import { maskHas, maskHasOther } from "./mask";
@@ -256,14 +255,7 @@ export function execNotify<F>(
       return abi.ST_OK;
     }
     case abi.OP_DEV_SEQ: row.seq++; return abi.ST_OK;
-    case abi.OP_DEV_ZAP: {
-      devZap(m, dev, imm, ctx.hStart, ctx.hEnd);
-      charge(m, actor, abi.COST_DEV_ZAP, 1);
-      count(m, hdr(m, abi.H_CPUS) + dev, abi.CT_DEV_NS, cost(m, abi.COST_DEV_ZAP));
-      logEvent(m, actor, abi.EV_DEV_FLUSH, dev + 1, devZapped(imm, ctx.hStart, ctx.hEnd),
-        cost(m, abi.COST_DEV_ZAP));
-      return abi.ST_OK;
-    }
+    case abi.OP_DEV_ZAP: devZap(m, actor, dev, imm, ctx.hStart, ctx.hEnd); return abi.ST_OK;
     case abi.OP_DEV_ACCESS: ctx.flag = devAccess(m, dev, x, imm != 0) ? 1 : 0; return abi.ST_OK;
     case abi.OP_DEV_WALK: ctx.flag = devWalk<F>(m, dev, x, imm != 0) ? 1 : 0; return abi.ST_OK;
     case abi.OP_DEV_SNAP: ctx.seq = row.seq; return abi.ST_OK;

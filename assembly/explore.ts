@@ -22,20 +22,9 @@ import { ctxAt, hdr, sysAt } from "./machine";
 import { slotsRoom, slotsWiden } from "./slots";
 import { copyState, stateAt } from "./states";
 import { step } from "./step";
+import { setWord, word } from "./table-words";
 import { isPreempted } from "./vcpu";
 import { vmaRestore, vmaRevert, vmaSave } from "./vma";
-
-// @ts-ignore: decorator
-@inline
-export function word(x: usize, i: i32): u32 {
-  return load<u32>(x + ((<usize>i) << 2));
-}
-
-// @ts-ignore: decorator
-@inline
-export function setWord(x: usize, i: i32, value: u32): void {
-  store<u32>(x + ((<usize>i) << 2), value);
-}
 
 // @ts-ignore: decorator
 @inline

@@ -4,16 +4,11 @@
  * Whole states (exact mode) have all room at once.
  */
 import * as abi from "../src/core/abi";
+import { setWord, word } from "./table-words";
 
 const WIDER: u32 = 2;
 /** The last table but one is at most an eighth of the last: then there is room to put it aside. */
 const LAST: u32 = 3;
-
-// @ts-ignore: decorator
-@inline
-function word(x: usize, i: i32): u32 {
-  return load<u32>(x + ((<usize>i) << 2));
-}
 
 /** How many states the table may hold now: a load of 3/4. */
 // @ts-ignore: decorator
@@ -47,6 +42,6 @@ export function slotsWiden(x: usize): bool {
     while (load<u64>(slots + ((<usize>at) << 3)) != 0) at = (at + 1) & mask;
     store<u64>(slots + ((<usize>at) << 3), print);
   }
-  store<u32>(x + (abi.X_SLOTS_LOG2 << 2), wider);
+  setWord(x, abi.X_SLOTS_LOG2, wider);
   return true;
 }

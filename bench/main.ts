@@ -13,6 +13,7 @@ import { intervalTreeRows } from "./interval-tree/rows.js";
 import { iotlbRows } from "./iotlb/rows.js";
 import { notifierRows } from "./notifier-rows.js";
 import { pinnedPagesRows } from "./pinned-pages/rows.js";
+import { pinnedSetRows } from "./pinned-sets/rows.js";
 import {
   decidedRows,
   exploreRow,
@@ -56,6 +57,7 @@ const SUITES: Readonly<Record<string, () => Row[]>> = {
   "interval-tree": () => intervalTreeRows(extent),
   iotlb: () => iotlbRows(extent),
   "pinned-pages": () => pinnedPagesRows(extent),
+  "pinned-sets": () => pinnedSetRows(extent),
 };
 
 if (suite !== undefined && !Object.hasOwn(SUITES, suite)) {

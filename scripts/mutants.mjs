@@ -121,7 +121,11 @@ const OF_IOTLB = [
   ["exports.ts", "iotlbSizeAfter(base, asid, n) > word", "iotlbSizeAfter(base, asid, 1) > word"],
   ["exports.ts", "n == 2 || evicted != 0 || ", "evicted != 0 || "],
   ["exports.ts", "n == 2 || evicted != 0 || ", "n == 2 || "],
-  ["exports.ts", "last + 1 < start) return", "last < start) return"],
+  [
+    "exports.ts",
+    "last + 1 < start) return INVALID;\n  return deleteRange",
+    "last < start) return INVALID;\n  return deleteRange",
+  ],
   ["exports.ts", "|| !isPage(addr) ", ""],
 ];
 

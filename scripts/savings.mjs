@@ -22,6 +22,6 @@ for (const [name] of RECORDINGS) {
 }
 const path = join(root, "docs/savings.md");
 const options = { ...(await resolveConfig(path)), filepath: path };
-const text = await format(page(found), options);
+const text = await format(page(library, found), options);
 if (process.argv.includes("--print")) process.stdout.write(text);
 else writeFileSync(path, text);

@@ -35,6 +35,7 @@ export type ErrorCode =
   | "E_IO"
   | "E_POLICY"
   | "E_DEADLOCK"
+  | "E_FATAL"
   | "E_EXITED"
   | "E_TIME"
   | "E_PROGRAM"

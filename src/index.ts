@@ -114,6 +114,13 @@ export {
   type HazardCount,
 } from "./replay/compare.js";
 export {
+  tabulateCallSites,
+  type CallSiteCell,
+  type CallSiteRow,
+  type CallSiteSaving,
+  type CallSiteTable,
+} from "./replay/site-table.js";
+export {
   replayTrace,
   type FlushCounts,
   type IntentModel,
@@ -236,17 +243,189 @@ export {
 export { HmmSpace, type HmmSpaceOptions, type SpaceEntry } from "./hmm/space.js";
 export {
   type CommandOptions,
+  type DriverOptions,
   Mirror,
   type MirrorCounters,
   type MirrorEntry,
   type MirrorFault,
   type MirrorOptions,
   type MirrorResult,
+  type RefusingOptions,
 } from "./devices/mirror.js";
 export { type SnapshotPage, TestHmm, type TestHmmOptions } from "./devices/test-hmm.js";
 export { AmdgpuGfx } from "./devices/amdgpu-gfx.js";
 export { AmdgpuHsa, type AmdgpuHsaOptions } from "./devices/amdgpu-hsa.js";
 export { AmdgpuOld } from "./devices/amdgpu-old.js";
 export { Mlx5Odp, type Mlx5OdpOptions } from "./devices/mlx5-odp.js";
-export { Nouveau } from "./devices/nouveau.js";
+export { Nouveau, type NouveauOptions } from "./devices/nouveau.js";
 export { Xe, type XeOptions } from "./devices/xe.js";
+export { Allocations } from "./uapi/allocations.js";
+export { type Errno, ERRNOS } from "./uapi/errno.js";
+export type { Done, Failed, Outcome } from "./uapi/outcome.js";
+export { Iommufd, type HwptOptions, type IommufdOptions } from "./iommufd/iommufd.js";
+export {
+  type CopyOptions,
+  Ioas,
+  type IovaRanges,
+  type MapFileOptions,
+  type MapOptions,
+  type MapProt,
+  type PendingMap,
+} from "./iommufd/ioas.js";
+export {
+  type AccessOptions,
+  IommufdAccess,
+  type LedgerEntry,
+  type PinAccess,
+  type UnmapCallback,
+  type Unpinned,
+} from "./iommufd/access.js";
+export {
+  type DeviceOptions,
+  type DirtyBitmap,
+  type DirtyOptions,
+  Hwpt,
+  IommufdDevice,
+} from "./iommufd/device.js";
+export {
+  type DomainOptions,
+  type DomainRun,
+  IommuDomain,
+  type IovaRange,
+} from "./iommufd/iommu-domain.js";
+export {
+  type DmaInfo as CompatInfo,
+  type DmaMap as CompatMap,
+  type DmaUnmap as CompatUnmap,
+  VfioCompat,
+} from "./iommufd/vfio-compat.js";
+export { type AccountMode, type Task, UserAccount } from "./iommufd/task.js";
+export { IOMMUFD_WARNINGS, type IommufdCounters, type IommufdWarning } from "./iommufd/env.js";
+export { IOMMUFD_ERAS, type IommufdEra, type IommufdPolicy } from "./iommufd/era.js";
+export { FrameMemory } from "./iommufd/frame-memory.js";
+export { SharedFile } from "./iommufd/source.js";
+export type { RwOptions } from "./iommufd/rw.js";
+export type { ReservedRange } from "./iommufd/iova-ranges.js";
+export {
+  type AreaState,
+  describeIommufd,
+  type IoasState,
+  type IommufdState,
+  type PagesState,
+} from "./iommufd/describe.js";
+export { HostFrames } from "./mm/frames.js";
+export {
+  UserMm,
+  type UserMmOptions,
+  type Vma,
+  type VmaKind,
+  type VmaOptions,
+} from "./mm/user-mm.js";
+export type { DmaAnswer, DmaRwOptions } from "./vfio/access.js";
+export type { Bytes } from "./vfio/addresses.js";
+export {
+  VFIO_NOTIFY_DMA_UNMAP,
+  VfioContainer,
+  type VfioContainerOptions,
+  type VfioDeviceOptions,
+  type VfioStorage,
+} from "./vfio/container.js";
+export { type DmaUnmap, VfioDevice } from "./vfio/device.js";
+export { dirtyIovas, type DirtyPages, type DirtyRequest } from "./vfio/dirty.js";
+export { VFIO_ERAS, type VfioEra, type VfioKnobs, vfioKnobs, vfioKnobValues } from "./vfio/eras.js";
+export type { VfioGroupOptions } from "./vfio/groups.js";
+export type { VfioLockName, VfioLockOrder } from "./vfio/locks.js";
+export type { VfioMapOptions, VfioProt } from "./vfio/map.js";
+export type {
+  VfioCounters,
+  VfioHazard,
+  VfioLeak,
+  VfioMisuse,
+  VfioNotification,
+  VfioVerdict,
+  VfioViolation,
+  VfioWarning,
+  VfioWarningWord,
+} from "./vfio/records.js";
+export type { VfioSnapshot } from "./vfio/snapshot.js";
+export type { VfioMode } from "./vfio/state.js";
+export type { VfioUnmapOptions, VfioUnmapped } from "./vfio/unmap.js";
+export {
+  validateVfio,
+  VFIO_INVARIANTS,
+  type VfioInvariant,
+  type VfioInvariantViolation,
+} from "./vfio/validate.js";
+export { type UnmapOrder } from "./vdpa/core.js";
+export { type VdpaConsistency } from "./vdpa/consistency.js";
+export { countsSince as vdpaCountsSince, type VdpaCounts } from "./vdpa/counts.js";
+export {
+  type Downtime as VdpaDowntime,
+  type DowntimeComparison as VdpaDowntimeComparison,
+  type DowntimeMs as VdpaDowntimeMs,
+  type DowntimeOptions as VdpaDowntimeOptions,
+  type DowntimeRow as VdpaDowntimeRow,
+  vdpaDowntime,
+} from "./vdpa/downtime.js";
+export { VDPA_ERAS, type VdpaEra, type VdpaEraName } from "./vdpa/eras.js";
+export {
+  bitsOf as vdpaFeatureBits,
+  featureMask as vdpaFeatureMask,
+  type FeatureSet as VdpaFeatureSet,
+  isPersistentCapable,
+  VDPA_FEATURES,
+  type VdpaFeature,
+} from "./vdpa/features.js";
+export { type Guest as VdpaGuest, type GuestOptions, makeGuest } from "./vdpa/guest.js";
+export { type FailedRun, PIN_CHUNK } from "./vdpa/map-pages.js";
+export { encodeMessage, VDPA_MESSAGES, type VdpaMessage } from "./vdpa/messages.js";
+export {
+  ModelParent,
+  type ModelParentOptions,
+  PARENT_OPS,
+  type ParentOp,
+} from "./vdpa/model-parent.js";
+export {
+  RESET_CLEAN_MAP,
+  type VdpaEntry,
+  type VdpaParent,
+  type VdpaTable,
+  type VdpaTranslations,
+} from "./vdpa/parent.js";
+export { parentPreset, type ParentPreset, VDPA_PARENTS } from "./vdpa/parents.js";
+export {
+  type Cost as VdpaCost,
+  type PageKind,
+  PUBLISHED_PROFILE,
+  type VdpaProfile,
+} from "./vdpa/profile.js";
+export type { VdpaEvent, VdpaStep, VdpaViolation } from "./vdpa/trace.js";
+export {
+  type CycleRow,
+  type FollowUpRow,
+  type TruthRow,
+  type TruthTable,
+  vdpaTruthTable,
+} from "./vdpa/truth-table.js";
+export {
+  VDPA_STRATEGIES,
+  type VdpaRegion,
+  type VdpaStrategy,
+  vdpaStrategy,
+  VdpaUserspace,
+} from "./vdpa/userspace.js";
+export {
+  type DeviceAccessResult as VdpaAccess,
+  DRIVER_OK,
+  VhostVdpa,
+  type VhostVdpaOptions,
+} from "./vdpa/vhost-vdpa.js";
+export { measurePins, type PinSetFigures, sendPins } from "./pin-profiles/measure.js";
+export {
+  PIN_PROFILES,
+  type PinProfile,
+  type PinRequest,
+  pinTrace,
+  type PinTrace,
+  type PinTraceOptions,
+} from "./pin-profiles/profiles.js";

@@ -216,6 +216,19 @@ export class Iotlb implements Iterable<IotlbEntry> {
     return removed === INVALID ? failPages({ start, last }) : removed;
   }
 
+  /**
+   * The first entry that overlaps [start, last], by start, then insertion; undefined: none does.
+   * `last` may be `start` - 1, as in {@link delete}.
+   * @throws ArgumentError E_TYPE, E_LIMIT, E_ADDR_RANGE, E_INVERTED
+   */
+  firstIn(asid: number, start: number, last: number): IotlbEntry | undefined {
+    checkAsid(asid);
+    if (!areNumbers(start, last)) failPages({ start, last });
+    const row = this.x.iotlbFirst(BASE, asid, start, last);
+    if (row === INVALID) failPages({ start, last });
+    return row < 0 ? undefined : this.read(row);
+  }
+
   /** Removes the entries of an address space; how many. @throws ArgumentError E_TYPE, E_LIMIT */
   reset(asid: number): number {
     return this.delete(asid, 0, PAGE_LIMIT - 1);

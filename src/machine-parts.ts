@@ -61,7 +61,7 @@ export async function createParts(options: MachineOptions): Promise<MachineParts
   const core = await Core.create({
     geometry,
     options: (options.options ?? abi.OPT_LAZY_SKIP) | (policy.options ?? 0) | optionsOf(image),
-    rows: rowsOf(policy) | rowsOfCode(image) | deviceRows(parts),
+    rows: rowsOf(policy) | rowsOfCode(image) | deviceRows(parts, image),
     code: codeWithBulk(image),
     handlerPc: image.entries.get(entryOf.handler) ?? 0,
     costs: costTable(profile, policy.consolidates === true),

@@ -78,6 +78,20 @@ function priceOf(m: usize, how: u32, from: u64, to: u64): u64 {
 /** Longest time of one step, ns: a register for every page of [0, all-ones) ends here. */
 const NS_MOST: u64 = 1000000000;
 
+/**
+ * What a flush command of `pages` (all-ones: everything) costs `actor`, who sends it and waits `ns`
+ * for it, and what is counted and logged of it. `commands` 0: nothing had to be dropped.
+ */
+export function commanded(
+  m: usize, actor: u32, dev: u32, pages: u64, ns: u32, commands: u32,
+): void {
+  const own = hdr(m, abi.H_CPUS) + dev;
+  chargeNs(m, actor, ns);
+  count(m, own, abi.CT_DEV_ZAP, commands);
+  count(m, own, abi.CT_DEV_NS, ns);
+  logEvent(m, actor, abi.EV_DEV_FLUSH, dev + 1, pages, ns);
+}
+
 /** DEV_FLUSH: the hook of a notification of [start, end), which `actor` runs. */
 export function devFlush(m: usize, actor: u32, dev: u32, how: u32, start: u64, end: u64): void {
   const own = hdr(m, abi.H_CPUS) + dev;
@@ -91,11 +105,8 @@ export function devFlush(m: usize, actor: u32, dev: u32, how: u32, start: u64, e
     }
   }
   const ns = <u32>min<u64>(priceOf(m, how, from, to), NS_MOST);
-  chargeNs(m, actor, ns);
-  count(m, own, abi.CT_DEV_ZAP, 1);
-  count(m, own, abi.CT_DEV_NS, ns);
   const pages = to == ALL ? ALL : to - from;
-  logEvent(m, actor, abi.EV_DEV_FLUSH, dev + 1, from < to ? pages : 0, ns);
+  commanded(m, actor, dev, from < to ? pages : 0, ns, 1);
 }
 
 /**

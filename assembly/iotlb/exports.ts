@@ -4,7 +4,8 @@
  */
 import { treeSlot } from "../interval-tree/exports";
 import { fits } from "../interval-tree/insert";
-import { H_COUNT, H_LIMIT, word } from "../interval-tree/node";
+import { H_COUNT, H_LIMIT, O_REF, word } from "../interval-tree/node";
+import { first } from "../interval-tree/search";
 import { byInsertion, byIova, record } from "./dump";
 import { keyOf, LAST_PAGE, T_ENTRIES, tableAt, treeOf } from "./rows";
 import {
@@ -110,6 +111,13 @@ export function iotlbRemove(base: usize, handle: f64): bool {
 export function iotlbDelete(base: usize, asid: u32, start: f64, last: f64): i32 {
   if (!isPage(start) || !isPage(last) || last + 1 < start) return INVALID;
   return deleteRange(base, asid, <i64>start, <i64>last);
+}
+
+/** Row of the first entry that overlaps [start, last], where last may be start - 1; or -1. */
+export function iotlbFirst(base: usize, asid: u32, start: f64, last: f64): i32 {
+  if (!isPage(start) || !isPage(last) || last + 1 < start) return INVALID;
+  const hit = first(treeOf(base), keyOf(asid, <i64>start), keyOf(asid, <i64>last));
+  return hit == 0 ? -1 : load<u32>(hit, O_REF);
 }
 
 export function iotlbClear(base: usize): void {

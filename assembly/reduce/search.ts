@@ -8,12 +8,11 @@
  * host starts another one from the first state, until a run sees nothing new.
  */
 import * as abi from "../../src/core/abi";
-import {
-  add, anyRunning, GRAVEST, gravity, report, ringAt, setWord, word,
-} from "../explore";
+import { add, anyRunning, GRAVEST, gravity, report, ringAt } from "../explore";
 import { hdr, sysAt } from "../machine";
 import { slotsRoom, slotsWiden } from "../slots";
 import { copyState, stateAt } from "../states";
+import { setWord, word } from "../table-words";
 import { isPreempted } from "../vcpu";
 import { vmaRestore, vmaRevert, vmaSave } from "../vma";
 import { isAlone, ready, wantedInit } from "./alone";

@@ -26,50 +26,32 @@ export async function compared(library, trace) {
 
 const line = (cells) => `| ${cells.join(" | ")} |`;
 const us = (ns) => (ns / 1000).toFixed(1);
-const sum = (run, of) => run.sites.reduce((total, site) => total + of(site), 0);
 
 /** The table of one recording for one consumer, and what the eras save. */
-export function section(runs, consumer) {
+function section(library, runs, consumer) {
   const own = ERAS.map((era) => runs.find((r) => r.era === era && r.consumer === consumer));
-  const rows = new Map();
-  for (const { sites } of own) for (const site of sites) rows.set(site.row, site.title);
-  const order = [...rows.keys()].sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
-  const cell = (run, row) => {
-    const site = run.sites.find((one) => one.row === row);
-    return [site?.notifications ?? 0, site?.flushes ?? 0, us(site?.deviceNs ?? 0)];
-  };
+  const { rows, all, savings } = library.tabulateCallSites(own);
   const head = ["row", "call site", "brackets", ...ERAS.flatMap((e) => [e, "flushes", "us"])];
-  const brackets = (row) => own[0].sites.find((one) => one.row === row)?.brackets ?? 0;
-  const body = order.map((row) => [
-    row,
-    rows.get(row),
-    brackets(row),
-    ...own.flatMap((run) => cell(run, row)),
+  const body = [...rows, all].map(({ row, title, brackets, cells }) => [
+    ...[row, title, brackets],
+    ...cells.flatMap((cell) => [cell.notifications, cell.flushes, us(cell.deviceNs)]),
   ]);
-  const total = own.flatMap((run) => [
-    sum(run, (site) => site.notifications),
-    sum(run, (site) => site.flushes),
-    us(sum(run, (site) => site.deviceNs)),
-  ]);
-  body.push(["", "all", sum(own[0], (site) => site.brackets), ...total]);
-  const before = sum(own[0], (site) => site.deviceNs);
-  const saved = own.slice(1).map((run, i) => {
-    const ns = before - sum(run, (site) => site.deviceNs);
-    return `\`${ERAS[i + 1]}\` saves ${us(ns)} us, ${((ns / before) * 100).toFixed(1)} %`;
-  });
+  const saved = savings.map(
+    ({ era, ns, percent }) => `\`${era}\` saves ${us(ns)} us, ${percent.toFixed(1)} %`,
+  );
   return [
     [head, head.map(() => "---"), ...body].map(line).join("\n"),
     "",
-    `Of the ${us(before)} us that the device is busy in \`double\`, ${saved.join("; ")}.`,
+    `Of the ${us(own[0].device.busyNs)} us that the device is busy in \`double\`, ${saved.join("; ")}.`,
   ].join("\n");
 }
 
 /** The whole page, from the runs by recording. */
-export function page(found) {
+export function page(library, found) {
   const sections = RECORDINGS.map(([name, what]) => {
     const parts = CONSUMERS.map(
       ([consumer, title]) =>
-        `### ${name}, \`${consumer}\`\n\n${title}.\n\n${section(found.get(name), consumer)}`,
+        `### ${name}, \`${consumer}\`\n\n${title}.\n\n${section(library, found.get(name), consumer)}`,
     );
     return `## ${name}\n\n${what[0].toUpperCase()}${what.slice(1)}.\n\n${parts.join("\n\n")}`;
   });

@@ -10,6 +10,8 @@ import { addRecord } from "./commands/record.js";
 import { addReplay } from "./commands/replay.js";
 import { addSample } from "./commands/sample.js";
 import { addSimulate } from "./commands/simulate.js";
+import { addVfio } from "./commands/vfio.js";
+import { addVdpa } from "./commands/vdpa.js";
 import { EXIT_OK, EXIT_USAGE, reportFailure } from "./io.js";
 
 // A reader that has seen enough (head, less) is no failure.
@@ -52,7 +54,9 @@ const COMMANDS = [
   addSample,
   addAudit,
   addSimulate,
+  addVfio,
   addCalibrate,
+  addVdpa,
 ];
 for (const add of COMMANDS) add(program, finish);
 

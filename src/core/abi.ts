@@ -287,7 +287,6 @@ export const UNHOOK_BY_VMAS = 0; // a table goes if no VMA lies in what it spans
 export const UNHOOK_INSIDE = 1; // a table goes if all it spans lies inside the range
 export const UNHOOK_LEAVES_INSIDE = 2; // the same, last level only
 export const ZAP_RANGE = 0; // drop entries that overlap [start, end); an empty range drops nothing
-export const ZAP_PAGE_OR_ALL = 1; // IOMMUv2: one page, or the whole address space
 export const ZAP_ALL = 2; // whatever the range; own caches of devices, too
 
 export const EVENT_UNMAP = 0;

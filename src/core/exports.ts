@@ -181,6 +181,7 @@ export interface CoreExports {
   ): number;
   iotlbRemove(base: number, handle: number): number;
   iotlbDelete(base: number, asid: number, start: number, last: number): number;
+  iotlbFirst(base: number, asid: number, start: number, last: number): number;
   iotlbClear(base: number): void;
   iotlbTranslate(base: number, asid: number, page: number, access: number): number;
   iotlbRowFor(base: number, asid: number, page: number): number;

@@ -5,7 +5,7 @@
 import type { HmmErrno } from "../hmm/range-fault.js";
 import type { HmmSpace } from "../hmm/space.js";
 import type { NotifierRange } from "../notifiers/types.js";
-import { type CommandOptions, Mirror, type MirrorOptions } from "./mirror.js";
+import { type CommandOptions, type DriverOptions, Mirror } from "./mirror.js";
 import type { HostThread, ThreadSelf, ThreadSteps } from "./thread.js";
 import type { Steps, WaitQueue } from "./wait.js";
 
@@ -25,7 +25,7 @@ export class AmdgpuGfx extends Mirror {
   /** ns that callbacks have waited for the GPU. */
   fenceNs = 0;
 
-  constructor(space: HmmSpace, cpu: number, options: MirrorOptions = {}) {
+  constructor(space: HmmSpace, cpu: number, options: DriverOptions = {}) {
     super(space, "amdgpu gfx", cpu, {
       nonBlock: "refuse",
       chunkPages: CHUNK,

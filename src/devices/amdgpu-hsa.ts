@@ -5,12 +5,12 @@
  */
 import type { HmmSpace } from "../hmm/space.js";
 import type { NotifierRange, SubscriberHandle } from "../notifiers/types.js";
-import { Mirror, type MirrorOptions } from "./mirror.js";
+import { Mirror, type RefusingOptions } from "./mirror.js";
 import type { ThreadSelf, ThreadSteps } from "./thread.js";
 import type { Steps } from "./wait.js";
 
 /** Its parameters. */
-export interface AmdgpuHsaOptions extends MirrorOptions {
+export interface AmdgpuHsaOptions extends RefusingOptions {
   /** ns to stop the queues. */
   readonly evictCost?: number;
   /** ns from an eviction until its worker validates the buffers. */
@@ -28,8 +28,8 @@ export class AmdgpuHsa extends Mirror {
 
   constructor(space: HmmSpace, cpu: number, options: AmdgpuHsaOptions = {}) {
     super(space, "amdgpu hsa", cpu, {
-      nonBlock: "refuse",
       ...options,
+      nonBlock: "refuse",
       regionPolicy: "per-object",
     });
     this.evictCost = options.evictCost ?? 50_000;
@@ -41,13 +41,7 @@ export class AmdgpuHsa extends Mirror {
     range: NotifierRange,
     seq: number,
   ): Steps<boolean> {
-    this.counters.callbacks++;
-    if (!range.blockable) {
-      this.counters.refused++;
-      return false;
-    }
-    yield* this.lock.acquire();
-    this.space.notifiers.setSeq(handle, seq);
+    if (!(yield* this.entered(handle, range, seq))) return false;
     // What a stopped queue has faulted in goes like anything else.
     this.drop(range);
     if (!this.isEvicted) {

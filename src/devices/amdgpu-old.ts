@@ -8,7 +8,7 @@ import type { HmmErrno } from "../hmm/range-fault.js";
 import type { HmmSpace } from "../hmm/space.js";
 import { IntervalTree } from "../interval-tree.js";
 import type { ClassicSubscriber, NotifierRange } from "../notifiers/types.js";
-import { type CommandOptions, Mirror, type MirrorOptions } from "./mirror.js";
+import { type CommandOptions, type DriverOptions, Mirror } from "./mirror.js";
 import type { HostThread, ThreadSelf, ThreadSteps } from "./thread.js";
 import type { Steps, WaitQueue } from "./wait.js";
 
@@ -24,7 +24,7 @@ export class AmdgpuOld extends Mirror {
   private constructor(
     space: HmmSpace,
     cpu: number,
-    options: MirrorOptions,
+    options: DriverOptions,
     private readonly buffers: IntervalTree,
   ) {
     super(space, "amdgpu old", cpu, { ...options, regionPolicy: "per-fault" });
@@ -43,7 +43,7 @@ export class AmdgpuOld extends Mirror {
   static async create(
     space: HmmSpace,
     cpu: number,
-    options: MirrorOptions = {},
+    options: DriverOptions = {},
   ): Promise<AmdgpuOld> {
     return new AmdgpuOld(space, cpu, options, await IntervalTree.create());
   }

@@ -44,6 +44,12 @@ export interface MirrorOptions {
   readonly broken?: MirrorFault;
 }
 
+/** Parameters of a driver: what it subscribes to is its own to say. */
+export type DriverOptions = Omit<MirrorOptions, "regionPolicy">;
+
+/** Of a driver that refuses whatever may not sleep, has no own events, and has prices of its own. */
+export type RefusingOptions = Omit<DriverOptions, "nonBlock" | "ignoreOwnEvents" | "callbackCost">;
+
 /** How much it has had to do. */
 export interface MirrorCounters {
   callbacks: number;
@@ -206,6 +212,21 @@ export class Mirror {
     }
     yield callbackCost;
     this.lock.release();
+    return true;
+  }
+
+  /**
+   * How a callback that refuses whatever may not sleep begins. True: it has the lock, and its
+   * sequence is set; false: it was refused.
+   */
+  protected *entered(handle: SubscriberHandle, range: NotifierRange, seq: number): Steps<boolean> {
+    this.counters.callbacks++;
+    if (!range.blockable) {
+      this.counters.refused++;
+      return false;
+    }
+    yield* this.lock.acquire();
+    this.space.notifiers.setSeq(handle, seq);
     return true;
   }
 

@@ -6,12 +6,12 @@
 import type { HmmErrno } from "../hmm/range-fault.js";
 import type { HmmSpace } from "../hmm/space.js";
 import type { NotifierRange, SubscriberHandle } from "../notifiers/types.js";
-import { Mirror, type MirrorOptions } from "./mirror.js";
+import { Mirror, type RefusingOptions } from "./mirror.js";
 import type { ThreadSelf, ThreadSteps } from "./thread.js";
 import type { Steps } from "./wait.js";
 
 /** Its parameters. */
-export interface Mlx5OdpOptions extends MirrorOptions {
+export interface Mlx5OdpOptions extends RefusingOptions {
   /** Pages of a child of its implicit region; 0: regions are explicit. */
   readonly implicitChunk?: number;
   /** ns to zap a block of entries. */
@@ -34,8 +34,8 @@ export class Mlx5Odp extends Mirror {
 
   constructor(space: HmmSpace, cpu: number, options: Mlx5OdpOptions = {}) {
     super(space, "mlx5 odp", cpu, {
-      nonBlock: "refuse",
       ...options,
+      nonBlock: "refuse",
       regionPolicy: "per-object",
     });
     this.implicitChunk = options.implicitChunk ?? 0;
@@ -88,14 +88,7 @@ export class Mlx5Odp extends Mirror {
     range: NotifierRange,
     seq: number,
   ): Steps<boolean> {
-    this.counters.callbacks++;
-    if (!range.blockable) {
-      this.counters.refused++;
-      return false;
-    }
-    yield* this.lock.acquire();
-    const { notifiers } = this.space;
-    notifiers.setSeq(handle, seq);
+    if (!(yield* this.entered(handle, range, seq))) return false;
     const interval = this.regions.get(handle);
     if (interval === undefined) {
       // A child that is being destroyed: what is mapped there now belongs to another.

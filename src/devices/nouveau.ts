@@ -5,14 +5,17 @@
  */
 import type { HmmSpace } from "../hmm/space.js";
 import type { ClassicSubscriber, NotifierRange, SubscriberHandle } from "../notifiers/types.js";
-import { Mirror, type MirrorOptions } from "./mirror.js";
+import { type DriverOptions, Mirror } from "./mirror.js";
 import type { Steps } from "./wait.js";
+
+/** Its parameters. Its interval tries the lock, and its classic subscriber refuses. */
+export type NouveauOptions = Omit<DriverOptions, "nonBlock">;
 
 /** See the file comment. */
 export class Nouveau extends Mirror {
   private readonly classic: ClassicSubscriber;
 
-  constructor(space: HmmSpace, cpu: number, options: MirrorOptions = {}) {
+  constructor(space: HmmSpace, cpu: number, options: NouveauOptions = {}) {
     super(space, "nouveau", cpu, { ...options, regionPolicy: "per-fault" });
     this.classic = space.notifiers.register({
       rangeStart: (_subscriber, range) => this.timed(this.clear(range)),

@@ -5,11 +5,11 @@
 import * as abi from "../core/abi.js";
 import { hmmRangeFault, type HmmPage } from "../hmm/range-fault.js";
 import type { HmmSpace } from "../hmm/space.js";
-import { type CommandOptions, Mirror, type MirrorOptions, type MirrorResult } from "./mirror.js";
+import { type CommandOptions, type DriverOptions, Mirror, type MirrorResult } from "./mirror.js";
 import { does, type HostThread, type ThreadSelf, type ThreadSteps } from "./thread.js";
 
 /** Its parameters. */
-export interface TestHmmOptions extends MirrorOptions {
+export interface TestHmmOptions extends DriverOptions {
   /** As posted: it drops one page more than it is told to, its end being taken for a last page. */
   readonly strict?: boolean;
 }

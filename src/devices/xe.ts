@@ -4,11 +4,13 @@
  */
 import type { HmmSpace } from "../hmm/space.js";
 import type { NotifierRange, SubscriberHandle } from "../notifiers/types.js";
-import { Mirror, type MirrorOptions } from "./mirror.js";
+import { type DriverOptions, Mirror } from "./mirror.js";
 import type { Steps } from "./wait.js";
 
 /** Its parameters. */
-export interface XeOptions extends MirrorOptions {
+export interface XeOptions extends DriverOptions {
+  /** Where it waits in the first pass; the first of two passes always tries the lock. */
+  readonly nonBlock?: "trylock" | "refuse";
   /** ns the GPU takes to flush, or to preempt what runs. */
   readonly flushNs?: number;
   /** False: it waits in the first pass, as before Linux 7aba71dbc416. True by default. */

@@ -2,9 +2,10 @@
 import * as abi from "../core/abi.js";
 import type { Core } from "../core/core.js";
 import { DEVICE_MORE } from "../core/layout.js";
-import { decode } from "../program/disassembler.js";
+import type { Image } from "../program/assembler.js";
 import type { Consumer } from "./consumer.js";
 import { buildImage, type ImageOptions } from "./image.js";
+import { worksDevices } from "./image-options.js";
 
 function traitsOf({ traits }: Consumer): number {
   const snoops = traits?.snoops === true ? abi.MORE_SNOOPS : 0;
@@ -14,15 +15,15 @@ function traitsOf({ traits }: Consumer): number {
 /**
  * ROW_* bits that consumers and scripts ask for, by their micro-ops or by what they are like. That
  * the catalogue has operations for such devices asks for nothing.
+ * @param image - what is assembled from `options`, if it is already
  */
-export function deviceRows(options: ImageOptions): number {
+export function deviceRows(options: ImageOptions, image?: Image): number {
   if (options.consumers.some((consumer) => traitsOf(consumer) !== 0)) return abi.ROW_DEVICES;
-  const { code } = buildImage({ ...options, scriptsOnly: true });
-  for (let pc = 0; pc < code.length / 2; pc++) {
-    const { op } = decode(code, pc);
-    if (op >= abi.OP_DEVICES_FIRST && op <= abi.OP_DEVICES_LAST) return abi.ROW_DEVICES;
-  }
-  return 0;
+  const asked =
+    image !== undefined && options.scriptsOnly === true
+      ? image
+      : buildImage({ ...options, scriptsOnly: true });
+  return worksDevices(asked) ? abi.ROW_DEVICES : 0;
 }
 
 /** Fills what a device has beyond its row, in a machine that has such rows. */

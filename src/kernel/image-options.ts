@@ -15,30 +15,36 @@ export function shortcutsOf(image: Image, header: Uint32Array): number {
   return abi.SHORT_SEND | targets;
 }
 
+/** Does the code have a micro-op of such a number? */
+function hasOp(image: Image, test: (code: number) => boolean): boolean {
+  for (let pc = 0; pc < image.code.length / 2; pc++) {
+    if (test(decode(image.code, pc).op)) return true;
+  }
+  return false;
+}
+
 /** ROW_* bits of what the code does: subscribers that come and go, pinned pages. */
 export function rowsOfCode(image: Image): number {
-  let rows = 0;
-  for (let pc = 0; pc < image.code.length / 2; pc++) {
-    const { op } = decode(image.code, pc);
-    if (op >= abi.OP_ITREE_START && op <= abi.OP_RANGE_REFUSED) rows |= abi.ROW_NOTIFIERS;
-    if (op >= abi.OP_PINS_FIRST && op <= abi.OP_PINS_LAST) rows |= abi.ROW_PINS;
-  }
-  return rows;
+  const isOfSubscribers = (code: number): boolean =>
+    code >= abi.OP_ITREE_START && code <= abi.OP_RANGE_REFUSED;
+  const isOfPins = (code: number): boolean => code >= abi.OP_PINS_FIRST && code <= abi.OP_PINS_LAST;
+  return (
+    (hasOp(image, isOfSubscribers) ? abi.ROW_NOTIFIERS : 0) |
+    (hasOp(image, isOfPins) ? abi.ROW_PINS : 0)
+  );
 }
 
 /** Micro-ops that need more room in a machine. */
 export function optionsOf(image: Image): number {
-  for (let pc = 0; pc < image.code.length / 2; pc++) {
-    if (decode(image.code, pc).op === abi.OP_CALL_SEND) return abi.OPT_CALLS;
-  }
-  return 0;
+  return hasOp(image, (code) => code === abi.OP_CALL_SEND) ? abi.OPT_CALLS : 0;
 }
 
 /** Do its programs ask the host? */
 export function asksHost(image: Image): boolean {
-  for (let pc = 0; pc < image.code.length / 2; pc++) {
-    const { op } = decode(image.code, pc);
-    if (op >= abi.OP_HOST_CALL && op <= abi.OP_HOST_REFUSED) return true;
-  }
-  return false;
+  return hasOp(image, (code) => code >= abi.OP_HOST_CALL && code <= abi.OP_HOST_REFUSED);
+}
+
+/** Do its programs have micro-ops of devices with more than a cache? */
+export function worksDevices(image: Image): boolean {
+  return hasOp(image, (code) => code >= abi.OP_DEVICES_FIRST && code <= abi.OP_DEVICES_LAST);
 }

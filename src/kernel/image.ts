@@ -157,7 +157,7 @@ function callStep(
 
 function deviceStep(options: ImageOptions, script: Script, vpn: number, write: boolean): Program {
   const consumer = options.catalogue.consumer(script.consumer ?? "");
-  const kit = new Kit(options.era, options.policy);
+  const kit = kitOf(options);
   const reg = kit.regs.param("vpn");
   return [kit.set(reg, vpn), consumer.access(reg, write)];
 }
@@ -165,7 +165,7 @@ function deviceStep(options: ImageOptions, script: Script, vpn: number, write: b
 type CallOfCpu = Extract<ScriptStep, { interrupt: number }>;
 
 function interruptStep(options: ImageOptions, { interrupt, access, vpn, async }: CallOfCpu) {
-  const kit = new Kit(options.era, options.policy);
+  const kit = kitOf(options);
   const reg = kit.regs.param("vpn");
   const flags = (access === "write" ? abi.CALL_WRITE : 0) | (async === true ? abi.CALL_ASYNC : 0);
   return [

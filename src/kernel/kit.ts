@@ -83,7 +83,11 @@ export class Kit {
     return [op("notify.begin", { a, b, imm: hook }), op("notify.next")];
   }
 
-  /** A bracket around `body`: range_start … range_end, notifying at its end if the era says so. */
+  /**
+   * A bracket around `body`: range_start … range_end, notifying at its end if the era says so. Where
+   * nobody may sleep and somebody refuses it, `body` is left out: those who were told of its start
+   * are told of its end.
+   */
   range(
     site: Site,
     event: RangeEvent,
@@ -92,8 +96,12 @@ export class Kit {
     body: Program,
     options: BracketFlags = {},
   ): Program {
+    const imm = rangeOperand(site, event);
     const note = `range_start ${event}`;
-    const begin = [op("range.begin", { a, b, imm: rangeOperand(site, event), note })];
+    const canRefuse = this.hosts && options.noSleep === true;
+    const begin = canRefuse
+      ? [op("range.begin", { a, b, imm, slot: 1, note: `${note}, non-blocking` })]
+      : [op("range.begin", { a, b, imm, note })];
     const tell = this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [];
     const end = [op("range.end", { note: "range_end" })];
     if (this.subscribers !== undefined) {
@@ -103,29 +111,9 @@ export class Kit {
     return [
       begin,
       this.notify(abi.HOOK_START, a, b),
-      body,
-      tell,
+      canRefuse ? unless(op("host.refused", { note: "EAGAIN?" }), [body, tell]) : [body, tell],
       this.notify(abi.HOOK_END, a, b),
       end,
-    ];
-  }
-
-  /**
-   * A bracket where nobody may sleep. If somebody refuses it, `body` is left out: those who were
-   * told of its start are told of its end.
-   */
-  rangeNonblock(site: Site, event: RangeEvent, a: Reg, b: Reg, body: Program): Program {
-    if (!this.hosts) return this.range(site, event, a, b, body, { noSleep: true });
-    const imm = rangeOperand(site, event);
-    return [
-      op("range.begin", { a, b, imm, slot: 1, note: `range_start ${event}, non-blocking` }),
-      this.notify(abi.HOOK_START, a, b),
-      unless(op("host.refused", { note: "EAGAIN?" }), [
-        body,
-        this.era.rangeEndNotifies(site) ? this.notifySecondary(a, b) : [],
-      ]),
-      this.notify(abi.HOOK_END, a, b),
-      op("range.end", { note: "range_end" }),
     ];
   }
 

@@ -1,6 +1,7 @@
 /**
  * Page frames and the references that are held to them. Frames are numbers: what costs memory is
- * only where references are, a 4-byte count a frame, 4,096 frames at a time.
+ * only where references are, a 4-byte count a frame, 4,096 frames at a time; nearly nothing where
+ * those are all held equally often.
  */
 import { checkWithin } from "../arguments.js";
 import { PAGE_LIMIT } from "../pages.js";
@@ -8,15 +9,33 @@ import { PAGE_LIMIT } from "../pages.js";
 const CHUNK_BITS = 12;
 const CHUNK = 1 << CHUNK_BITS;
 
+/** Below this many frames at once a chunk is not looked through for being even. */
+const MANY = 64;
+
 interface Chunk {
-  readonly counts: Uint32Array;
+  /** One a frame; not there while all frames of the chunk are held as often as `held` tells. */
+  counts: Uint32Array | undefined;
   held: number;
+}
+
+/** All frames of a chunk are held equally often: then one number will do. */
+function settle(chunk: Chunk): void {
+  const { counts, held } = chunk;
+  if (counts === undefined || held % CHUNK !== 0) return;
+  const each = held / CHUNK;
+  for (let i = 0; i < CHUNK; i++) if (counts[i] !== each) return;
+  chunk.counts = undefined;
 }
 
 /** The frames of one host. */
 export class HostFrames {
   private readonly chunks = new Map<number, Chunk>();
   private readonly reserved: (readonly [number, number])[] = [];
+  /** The chunk that was used last. */
+  private recentAt = -1;
+  private recent: Chunk | undefined;
+  /** Zeros: counts of a chunk that nobody holds any more. */
+  private spare: Uint32Array | undefined;
   private next: number;
   private sum = 0;
   /** Frames that were given back although nothing was held, oldest first. */
@@ -50,7 +69,9 @@ export class HostFrames {
 
   /** References held to a frame. */
   refs(pfn: number): number {
-    return this.chunks.get(Math.floor(pfn / CHUNK))?.counts[pfn % CHUNK] ?? 0;
+    const chunk = this.chunks.get(Math.floor(pfn / CHUNK));
+    if (chunk === undefined) return 0;
+    return chunk.counts === undefined ? chunk.held / CHUNK : chunk.counts[pfn % CHUNK];
   }
 
   /** References held to all frames. */
@@ -61,8 +82,11 @@ export class HostFrames {
   /** Frames somebody holds, ascending, with how often. */
   *[Symbol.iterator](): Generator<readonly [pfn: number, refs: number], void, undefined> {
     for (const at of [...this.chunks.keys()].sort((a, b) => a - b)) {
-      const { counts } = this.chunks.get(at)!;
-      for (let i = 0; i < CHUNK; i++) if (counts[i] > 0) yield [at * CHUNK + i, counts[i]];
+      const { counts, held } = this.chunks.get(at)!;
+      for (let i = 0; i < CHUNK; i++) {
+        const refs = counts === undefined ? held / CHUNK : counts[i];
+        if (refs > 0) yield [at * CHUNK + i, refs];
+      }
     }
   }
 
@@ -74,18 +98,46 @@ export class HostFrames {
       const from = (pfn + done) % CHUNK;
       const part = Math.min(CHUNK - from, count - done);
       const chunk = this.chunkAt(at);
-      for (let i = from; i < from + part; i++) chunk.counts[i]++;
+      if (chunk.counts !== undefined || part < CHUNK) {
+        const counts = this.countsOf(chunk);
+        for (let i = from; i < from + part; i++) counts[i]++;
+      }
       chunk.held += part;
+      if (part >= MANY) settle(chunk);
       done += part;
     }
   }
 
-  private chunkAt(at: number): Chunk {
-    const there = this.chunks.get(at);
-    if (there !== undefined) return there;
-    const chunk = { counts: new Uint32Array(CHUNK), held: 0 };
-    this.chunks.set(at, chunk);
+  private find(at: number): Chunk | undefined {
+    if (this.recentAt === at) return this.recent;
+    const chunk = this.chunks.get(at);
+    this.recentAt = at;
+    this.recent = chunk;
     return chunk;
+  }
+
+  private chunkAt(at: number): Chunk {
+    const there = this.find(at);
+    if (there !== undefined) return there;
+    const chunk = { counts: undefined, held: 0 };
+    this.chunks.set(at, chunk);
+    this.recent = chunk;
+    return chunk;
+  }
+
+  private countsOf(chunk: Chunk): Uint32Array {
+    const { counts, held } = chunk;
+    if (counts !== undefined) return counts;
+    const zeros = this.spare ?? new Uint32Array(CHUNK);
+    this.spare = undefined;
+    chunk.counts = held === 0 ? zeros : zeros.fill(held / CHUNK);
+    return chunk.counts;
+  }
+
+  private forget(at: number, { counts }: Chunk): void {
+    this.chunks.delete(at);
+    this.recentAt = -1;
+    this.spare ??= counts;
   }
 
   /** One reference less to each of `count` frames from `pfn` on; how many had none to give. */
@@ -102,18 +154,23 @@ export class HostFrames {
   }
 
   private putIn(at: number, from: number, count: number): number {
-    const chunk = this.chunks.get(at);
+    const chunk = this.find(at);
+    const isEven = chunk !== undefined && chunk.counts === undefined && count === CHUNK;
+    const counts = chunk === undefined || isEven ? undefined : this.countsOf(chunk);
     let missing = 0;
-    for (let i = from; i < from + count; i++) {
-      if (chunk === undefined || chunk.counts[i] === 0) {
-        this.underflows.push(at * CHUNK + i);
-        missing++;
-      } else chunk.counts[i]--;
+    if (!isEven) {
+      for (let i = from; i < from + count; i++) {
+        if (counts === undefined || counts[i] === 0) {
+          this.underflows.push(at * CHUNK + i);
+          missing++;
+        } else counts[i]--;
+      }
     }
     this.sum -= count - missing;
     if (chunk !== undefined) {
       chunk.held -= count - missing;
-      if (chunk.held === 0) this.chunks.delete(at);
+      if (chunk.held === 0) this.forget(at, chunk);
+      else if (count >= MANY) settle(chunk);
     }
     return missing;
   }

@@ -75,6 +75,8 @@ export class UserMm {
   pinnedVm = 0;
   /** False once the owner has exited: nothing can be faulted in any more. */
   alive = true;
+  /** Who next waits to charge pages is killed while waiting (EINTR): once. */
+  interruptNextCharge = false;
   private rows: Row[] = [];
   private readonly failing = new Map<number, Errno>();
 
@@ -104,10 +106,16 @@ export class UserMm {
       base,
       replaced: new Map(),
     };
-    if (kind === "pfnmap" && base !== undefined) this.frames.reserve(base, base + pages - 1);
+    if (kind === "pfnmap") this.reserve(row);
     const at = this.rows.findIndex((each) => each.first > first);
     this.rows.splice(at < 0 ? this.rows.length : at, 0, row);
     return row;
+  }
+
+  private reserve({ base, first, last, frameOf }: Row): void {
+    const pages = last - first + 1;
+    if (base !== undefined) this.frames.reserve(base, base + pages - 1);
+    else for (let i = 0; i < pages; i++) this.frames.reserve(frameOf(i), frameOf(i));
   }
 
   private layout({ frames, runs }: VmaOptions, pages: number): Pick<Row, "frameOf" | "base"> {
@@ -230,6 +238,48 @@ export class UserMm {
       done += part;
     }
     return done;
+  }
+
+  /**
+   * As {@link UserMm.faultIn} for the pages from `vpn` on that lie on frames one behind the other,
+   * `most` at most: the first frame and how many they are.
+   */
+  faultInRun(
+    vpn: number,
+    most: number,
+    write: boolean,
+  ): { readonly pfn: number; readonly pages: number } | Errno {
+    const pfn = this.faultIn(vpn, write);
+    if (typeof pfn !== "number") return pfn;
+    let pages = 1;
+    while (pages < most) {
+      const row = this.rowAt(vpn + pages);
+      if (row === undefined || (write && !row.write)) break;
+      const part = this.linearIn(row, vpn + pages, most - pages, pfn + pages);
+      pages += part;
+      if (part === 0) break;
+    }
+    return { pfn, pages };
+  }
+
+  /** How many pages of a mapping from `vpn` on lie on the frames from `pfn` on. */
+  private linearIn(row: Row, vpn: number, most: number, pfn: number): number {
+    const { base, first } = row;
+    const good = (this.firstFailing(vpn, most) ?? Infinity) - vpn;
+    const there = Math.min(row.last - vpn + 1, most, good);
+    if (base === undefined) {
+      const frame = (page: number): number => row.replaced.get(page) ?? row.frameOf(page - first);
+      let pages = 0;
+      while (pages < there && frame(vpn + pages) === pfn + pages) pages++;
+      return pages;
+    }
+    const start = row.replaced.get(vpn) ?? base + vpn - first;
+    if (start !== pfn) return 0;
+    let pages = row.replaced.has(vpn) ? 1 : there;
+    for (const page of row.replaced.keys()) {
+      if (page > vpn) pages = Math.min(pages, page - vpn);
+    }
+    return Math.min(pages, there);
   }
 
   private firstFailing(vpn: number, count: number): number | undefined {

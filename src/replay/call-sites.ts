@@ -54,7 +54,7 @@ function rowOf(operation: string): string | null {
 }
 
 /** Rows in the table's order, what has none behind them, by name. */
-function inOrder(a: CallSiteCost, b: CallSiteCost): number {
+export function inOrder(a: CallSiteCost, b: CallSiteCost): number {
   const [x, y] = [Number.parseInt(a.row, 10), Number.parseInt(b.row, 10)];
   if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
   if (x !== y && !Number.isNaN(x)) return x - y;

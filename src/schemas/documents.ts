@@ -10,6 +10,9 @@ import { scenarioSchema } from "../scenarios/validate.js";
 import { COMPLETION } from "../kernel/completion.js";
 import { audit } from "./sites.js";
 import { VERDICTS } from "../scenarios/scenario.js";
+import { stepFileSchema } from "../step-files/schema.js";
+import { vdpaSystem } from "../vdpa/steps/system.js";
+import { vdpaDowntime, vdpaTable } from "./vdpa.js";
 import { type Figure, FIGURES } from "../simulation/policies.js";
 import { TRACE_FORMATS } from "../traces/format.js";
 
@@ -412,4 +415,7 @@ export const DOCUMENTS = {
   error,
   scenario: scenarioSchema,
   "scenario-file": scenarioFileSchema(OPERATIONS),
+  "vdpa-table": vdpaTable,
+  "vdpa-downtime": vdpaDowntime,
+  "vdpa-file": stepFileSchema(vdpaSystem),
 };

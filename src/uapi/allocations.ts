@@ -34,4 +34,15 @@ export class Allocations {
     this.counts.set(what, this.askedFor(what) + 1);
     return ++this.total !== this.failAt;
   }
+
+  /** Would `count` more all succeed? */
+  hasRoom(count: number): boolean {
+    return this.failAt <= this.total || this.failAt > this.total + count;
+  }
+
+  /** As `count` times {@link Allocations.take}, where there is room for all of them. */
+  takeMany(what: string, count: number): void {
+    this.counts.set(what, this.askedFor(what) + count);
+    this.total += count;
+  }
 }

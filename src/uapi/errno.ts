@@ -5,6 +5,7 @@ export const ERRNOS = [
   ...(["EPERM", "ENOENT", "EINTR", "E2BIG", "EAGAIN", "ENOMEM", "EACCES", "EFAULT"] as const),
   ...(["EBUSY", "EEXIST", "ENODEV", "EINVAL", "ENOTTY", "ENOSPC", "EDEADLOCK"] as const),
   ...(["EADDRINUSE", "EMSGSIZE", "EOVERFLOW", "EOPNOTSUPP", "ENOTSUPP"] as const),
+  ...(["EBADF", "ENOBUFS", "EIO"] as const),
 ] as const;
 
 /** One of {@link ERRNOS}. */

@@ -8,7 +8,7 @@ import * as script from "../../scripts/savings/page.mjs";
 
 const { compared, page, RECORDINGS } = script as {
   compared: (with_: unknown, trace: Uint8Array) => Promise<unknown>;
-  page: (found: ReadonlyMap<string, unknown>) => string;
+  page: (with_: unknown, found: ReadonlyMap<string, unknown>) => string;
   RECORDINGS: readonly (readonly [string, string])[];
 };
 
@@ -20,5 +20,5 @@ test("the page is what is found", { timeout: 240_000 }, async () => {
   }
   const file = new URL("../../docs/savings.md", import.meta.url).pathname;
   const options = { ...(await resolveConfig(file)), filepath: file };
-  expect(readFileSync(file, "utf8")).toBe(await format(page(found), options));
+  expect(readFileSync(file, "utf8")).toBe(await format(page(library, found), options));
 });

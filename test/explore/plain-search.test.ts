@@ -1,4 +1,4 @@
-/** The core's search beside the obvious one: a queue, a set of whole states, one step at a time. */
+/** The core's search beside the obvious one (by-hand.ts). */
 import { describe, expect, test } from "vitest";
 import * as abi from "../../src/core/abi.js";
 import { SYS } from "../../src/core/layout.js";
@@ -13,6 +13,7 @@ import { Catalogue } from "../../src/kernel/catalogue.js";
 import type { Scenario, ScenarioActor } from "../../src/scenarios/scenario.js";
 import type { Machine } from "../../src/machine.js";
 import { scenarioNamed } from "../../src/drivers/check.js";
+import { searchByHand, type Verdict } from "./by-hand.js";
 
 const ROOM = 60_000;
 
@@ -27,35 +28,16 @@ async function machineOf(
   return exploredMachine(scenario, parts, Catalogue.standard, sizes.bytes);
 }
 
-/** Choices 0 and 1 alone: for scenarios without walks, NMIs, broadcasts and preemption. */
+/** By hand, for scenarios without walks, NMIs, broadcasts and preemption. */
 function searched(machine: Machine): { states: number; transitions: number; hazards: number } {
   const { core } = machine;
-  const actors = machine.geometry.cpus + machine.geometry.devices;
-  const start = core.saveState();
-  const key = (state: Uint8Array): string => Buffer.from(state).toString("latin1");
-  const known = new Set([key(start)]);
-  const waiting = [start];
-  let transitions = 0;
   let hazards = 0;
-  for (let state = waiting.shift(); state !== undefined; state = waiting.shift()) {
-    for (let actor = 0; actor < actors; actor++) {
-      for (const choice of [0, 1]) {
-        core.restoreState(state);
-        if (machine.step(actor, choice) !== abi.ST_OK) continue;
-        transitions++;
-        if ((core.read(SYS, core.sys, "hazard") & 0xff) !== 0) {
-          hazards++;
-          continue;
-        }
-        const next = core.saveState();
-        const name = key(next);
-        if (known.has(name)) continue;
-        known.add(name);
-        waiting.push(next);
-      }
-    }
-  }
-  return { states: known.size, transitions, hazards };
+  const seen = (): Verdict => {
+    if ((core.read(SYS, core.sys, "hazard") & 0xff) === 0) return "go on";
+    hazards++;
+    return "ends here";
+  };
+  return { ...searchByHand(machine, { seen }), hazards };
 }
 
 describe("the search", () => {

@@ -14,6 +14,7 @@ import {
 import * as abi from "../../src/core/abi.js";
 import { BASE } from "../../src/core/core.js";
 import { pagesOf } from "../../src/core/geometry.js";
+import { FRAME } from "../../src/core/layout.js";
 import { SiteRig } from "../../src/sites/rig.js";
 import { op } from "../../src/program/notation.js";
 import { SITE_RUNS } from "../../src/sites/rows.js";
@@ -134,8 +135,10 @@ describe("what a device is told", () => {
       expect(machine.advance()).toBe("idle");
       expect(heard).toEqual(["release", "UNMAP 0-1000000000"]);
       expect(device.counters).toMatchObject({ releases: 1, starts: 1, ends: 1 });
-      // It has no mm any more.
-      expect(device.use(0x100, { frame: 1, generation: 0 }, false)).toBe(false);
+      // It has no mm any more, so nothing of one is its own: not even a frame as it is now.
+      const { core } = machine;
+      const generation = core.read(FRAME, core.frame(1), "gen");
+      expect(device.use(0x100, { frame: 1, generation, alone: true }, false)).toBe(false);
     },
   );
 

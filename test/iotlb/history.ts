@@ -145,6 +145,9 @@ export class History {
     const translated = expected.outcome === "hit" ? expected.page : undefined;
     same("page", found.outcome === "hit" ? found.page : undefined, translated);
     same("translate", iotlb.translate(asid, page, access), translated);
+    const last = Math.max(0, Math.min(LAST_PAGE, page + this.random.below(9) - 1));
+    const first = model.firstIn(asid, page, last)?.handle;
+    same("first", iotlb.firstIn(asid, page, last)?.handle, first);
     this.operations += 2;
   }
 

@@ -49,6 +49,10 @@ export class IotlbModel {
     return before - this.entries.length;
   }
 
+  firstIn(asid: number, start: number, last: number): IotlbEntry | undefined {
+    return this.byIova(asid).find((e) => e.start <= last && e.last >= start);
+  }
+
   clear(): void {
     this.entries = [];
   }

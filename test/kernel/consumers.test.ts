@@ -11,16 +11,14 @@ import {
   type Operation,
   sharingConsumer,
 } from "../../src/index.js";
+import { DEVICE_MORE } from "../../src/core/layout.js";
 
 const TEXTS = { title: "for tests only", source: "for tests only" };
 const catalogue = Catalogue.standard;
 const { prices } = catalogue.profile("haswell-2019");
 
-/** Two CPUs and a device; pages 16 to 31 are mapped and written by CPU 0, read by the device. */
-async function machineOf(
-  consumer: Consumer,
-  pages = 16,
-): Promise<{ machine: Machine; dev: number }> {
+/** Two CPUs and a device; pages 16 to 31 are mapped, used by CPU 0, and read by the device. */
+async function machineOf(consumer: Consumer, prot = 3): Promise<{ machine: Machine; dev: number }> {
   const isKnown = catalogue.parts.consumers.includes(consumer);
   const machine = await Machine.create({
     catalogue: isKnown ? catalogue : catalogue.with({ consumers: [consumer] }),
@@ -28,13 +26,13 @@ async function machineOf(
     record: [],
   });
   const mm = machine.newMm();
-  machine.mapNow(mm, 16, 16 + pages, 3);
+  machine.mapNow(mm, 16, 32, prot);
   machine.place(0, machine.newTask(mm));
   machine.place(1, machine.newTask(null));
   const dev = machine.attach(consumer.name, mm);
-  for (let vpn = 16; vpn < 16 + pages; vpn++) machine.submit(0, "write", { vpn });
+  for (let vpn = 16; vpn < 32; vpn++) machine.submit(0, prot === 1 ? "read" : "write", { vpn });
   machine.advance();
-  for (let vpn = 16; vpn < 16 + pages; vpn++) {
+  for (let vpn = 16; vpn < 32; vpn++) {
     machine.submitAccess(dev, consumer.name, vpn, false, machine.now(0));
   }
   machine.advance();
@@ -222,7 +220,45 @@ describe("what a notification drops", () => {
   });
 });
 
+describe("a write to a page that is cached read-only", () => {
+  /** Faults of a write behind a read, an upgrade that the IOTLB has heard of, and the CPU's write. */
+  async function faultsOf(atc: boolean): Promise<number> {
+    const consumer = sharingConsumer({
+      ...TEXTS,
+      name: "read-only",
+      snoops: true,
+      cachesReadOnly: true,
+      ...(atc ? { atc: true, tellsAtc: false } : {}),
+    });
+    const { machine, dev } = await machineOf(consumer, 1);
+    machine.submit(0, "mprotect", { start: 16, end: 17, prot: 3 });
+    machine.submit(0, "write", { vpn: 16 });
+    machine.advance();
+    machine.submitAccess(dev, consumer.name, 16, true, machine.now(0));
+    machine.advance();
+    expect(machine.hazard).toBe(null);
+    return machine.counters().deviceFaults;
+  }
+
+  test("is refused by the device's own cache, whatever the IOTLB has dropped", async () => {
+    expect(await faultsOf(true)).toBe(1);
+    expect(await faultsOf(false)).toBe(0);
+  });
+});
+
 describe("guests", () => {
+  test("have no pfn cache any more when their mm is gone", async () => {
+    const consumer = catalogue.consumer("kvm-pfn-cache");
+    const { machine, dev } = await machineOf(consumer);
+    const { core } = machine;
+    const cache = () => core.read(DEVICE_MORE, core.deviceMore(dev), "gpcTag");
+    expect(cache()).not.toBe(0);
+    machine.submit(0, "exit");
+    machine.advance();
+    expect(cache()).toBe(0);
+    expect(machine.hazard).toBe(null);
+  });
+
   test("see the pages of their memslot, and no others", async () => {
     const kvm = catalogue.consumer("kvm");
     const { machine, dev } = await machineOf(kvm);

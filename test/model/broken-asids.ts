@@ -1,5 +1,5 @@
 /** Broken allocators of ASIDs, for random schedules to notice. */
-import type { Row } from "./broken-parts.js";
+import type { Row } from "./broken-rows.js";
 
 const variants = [
   ["unflushed", "asid-rollover", /^(NoUseAfterFree|NoStaleUse|NoStaleAfterQuiesce)$/],

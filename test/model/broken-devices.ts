@@ -1,6 +1,5 @@
 /** Broken devices with more than a cache, for random schedules to notice. */
-import { shippedScenario } from "../../src/scenario-files/index.js";
-import type { Row } from "./broken-parts.js";
+import { consumerRows, type Row, scenarioOf } from "./broken-rows.js";
 
 const STALE = /^(NoUseAfterFree|NoStaleUse|NoStaleAfterQuiesce|NoShadowInsideBracket)$/;
 const variants = [
@@ -15,25 +14,14 @@ const variants = [
   ["sva-intel-silent", "nested-gather", STALE, "sva-intel"],
 ] as const;
 
-const named = async (name: string) => (await shippedScenario(name)) ?? name;
-
 export const DEVICE_MUTANTS: readonly Row[] = [
-  ...(await Promise.all(
-    variants.map(async ([name, scenario, names, sound]): Promise<Row> => ({
-      kind: "consumers",
-      name,
-      scenario: await named(scenario),
-      options: { consumer: name },
-      names,
-      mended: { options: { consumer: sound } },
-    })),
-  )),
+  ...(await consumerRows(variants)),
   {
     kind: "operations",
     name: "memslot.set-unfrozen",
-    scenario: await named("memslot-unfrozen"),
+    scenario: await scenarioOf("memslot-unfrozen"),
     options: { consumer: "kvm" },
     names: /^EndsHaveStarts$/,
-    mended: { scenario: await named("memslot-frozen") },
+    mended: { scenario: await scenarioOf("memslot-frozen") },
   },
 ];

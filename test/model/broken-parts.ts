@@ -1,21 +1,9 @@
 /** Every deliberately broken part of the catalogue, for random schedules to notice. */
-import type { SampleOptions, Scenario } from "../../src/index.js";
 import { ASID_MUTANTS } from "./broken-asids.js";
 import { DEVICE_MUTANTS } from "./broken-devices.js";
+import type { Row } from "./broken-rows.js";
 import { PIN_MUTANTS } from "./broken-pins.js";
 import { SUBSCRIBER_MUTANTS } from "./broken-subscribers.js";
-
-/** A broken part, where random schedules notice it, and what is noticed. */
-export interface Row {
-  readonly kind: "eras" | "policies" | "consumers" | "operations";
-  readonly name: string;
-  readonly scenario: string | Scenario;
-  readonly options: SampleOptions;
-  /** Any of these may be noticed first. */
-  readonly names: RegExp;
-  /** The same without the broken part. */
-  readonly mended: { readonly scenario?: string | Scenario; readonly options?: SampleOptions };
-}
 
 const mirroring = { consumer: "mirroring" };
 const earlyAck = { policy: "early-ack" };

@@ -1,6 +1,6 @@
 /** Broken ways of unmapping what is pinned, for random schedules to notice. */
 import { shippedScenario } from "../../src/scenario-files/index.js";
-import type { Row } from "./broken-parts.js";
+import type { Row } from "./broken-rows.js";
 
 const LOCKS = /^NoDeadlock$/;
 const UNMAPPED = /^(LedgersAddUp|NodesInMapping|DevicesUsePinned|DmaIsPinned|NoUseAfterFree)$/;

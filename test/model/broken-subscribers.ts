@@ -1,6 +1,5 @@
 /** Broken drivers, for random schedules to notice: scenarios are files of the package. */
-import { shippedScenario } from "../../src/scenario-files/index.js";
-import type { Row } from "./broken-parts.js";
+import { consumerRows, type Row, scenarioOf } from "./broken-rows.js";
 
 const variants = [
   ["interval-no-wait", "s11-insert-in-bracket", /^(ReadersHaveWaited|NoUseAfterFree)$/, "interval"],
@@ -16,25 +15,14 @@ const variants = [
   ["classic-unregisters", "s15-unregister-in-callback", /^NoDeadlock$/, "classic-puts"],
 ] as const;
 
-const named = async (name: string) => (await shippedScenario(name))!;
-
 export const SUBSCRIBER_MUTANTS: readonly Row[] = [
-  ...(await Promise.all(
-    variants.map(async ([name, scenario, names, sound]): Promise<Row> => ({
-      kind: "consumers",
-      name,
-      scenario: await named(scenario),
-      options: { consumer: name },
-      names,
-      mended: { options: { consumer: sound } },
-    })),
-  )),
+  ...(await consumerRows(variants)),
   {
     kind: "consumers",
     name: "classic-refuses-ends",
-    scenario: await named("s16-refused-start-and-end"),
+    scenario: await scenarioOf("s16-refused-start-and-end"),
     options: {},
     names: /^(EndsHaveStarts|StartsMatchEnds)$/,
-    mended: { scenario: await named("s16-refused-start") },
+    mended: { scenario: await scenarioOf("s16-refused-start") },
   },
 ];

@@ -87,10 +87,7 @@ export function deviceWalk(model: Model, device: Device, vpn: bigint, write: boo
 
 function zap(model: Model, c: Context, device: Device, mode: number): void {
   const { start, end } = c.hook;
-  if (mode === abi.ZAP_PAGE_OR_ALL) {
-    const isPage = start === end || end - start === 1n;
-    dropWhere(device.cache, (e) => !isPage || covers(e, start, start + 1n, model.bits));
-  } else if (mode === abi.ZAP_ALL) {
+  if (mode === abi.ZAP_ALL) {
     dropWhere(device.cache, () => true);
     dropWhere(device.more.atc, () => true);
   } else {

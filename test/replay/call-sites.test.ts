@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { compareTrace, type CompareRun } from "../../src/replay/compare.js";
+import { tabulateCallSites } from "../../src/replay/site-table.js";
 import { siteCode, siteOfCode } from "../../src/kernel/era.js";
 import { countSites } from "../../src/sites/count.js";
 import { RECORDINGS, recordingPath } from "../traces/helpers.js";
@@ -59,6 +60,67 @@ describe("call sites of a recording", () => {
     const [{ device, sites }] = runs;
     expect(device.busyNs).toBeGreaterThan(0);
     expect(device.busyNs).toBe(sites.reduce((sum, site) => sum + site.deviceNs, 0));
+  });
+});
+
+describe("call sites of several runs side by side", () => {
+  /** A run of one era, by its sites: row, brackets, notifications and flushes, ns. */
+  function runOf(era: string, given: readonly (readonly [string, number, number, number])[]) {
+    const sites = given.map(([row, brackets, told, deviceNs]) => {
+      const title = `what is at ${row}`;
+      return { row, title, brackets, notifications: told, flushes: told, deviceNs };
+    });
+    const sum = (of: (site: (typeof sites)[0]) => number) =>
+      sites.reduce((all, site) => all + of(site), 0);
+    const zaps = sum((site) => site.flushes);
+    const busyNs = sum((site) => site.deviceNs);
+    const parts = { notifications: { secondary: zaps }, device: { zaps, busyNs } };
+    return { era, sites, ...parts } as unknown as CompareRun;
+  }
+
+  it("in the order of the site table, with zeros where nothing was told", () => {
+    const runs = [
+      runOf("double", [
+        ["-", 1, 1, 10],
+        ["10", 2, 4, 40],
+      ]),
+      runOf("coupled", [
+        ["9", 3, 5, 50],
+        ["10", 2, 2, 20],
+      ]),
+    ];
+    const { rows, all, savings } = tabulateCallSites(runs);
+    expect(rows.map(({ row, brackets }) => [row, brackets])).toEqual([
+      ["9", 3],
+      ["10", 2],
+      ["-", 1],
+    ]);
+    expect(rows.map(({ cells }) => cells.map(({ deviceNs }) => deviceNs))).toEqual([
+      [0, 50],
+      [40, 20],
+      [10, 0],
+    ]);
+    expect(all).toMatchObject({
+      brackets: 3,
+      cells: [
+        { notifications: 5, flushes: 5, deviceNs: 50 },
+        { notifications: 7, flushes: 7, deviceNs: 70 },
+      ],
+    });
+    expect(savings).toEqual([{ era: "coupled", ns: -20, percent: -40 }]);
+  });
+
+  it("saves nothing of nothing", () => {
+    const idle = (era: string) => runOf(era, []);
+    expect(tabulateCallSites([idle("double"), idle("coupled")]).savings).toEqual([
+      { era: "coupled", ns: 0, percent: 0 },
+    ]);
+  });
+
+  it("needs a run", () => {
+    expect(() => tabulateCallSites([])).toThrow(
+      expect.objectContaining({ code: "E_TYPE", details: { argument: "runs", least: 1 } }) as Error,
+    );
   });
 });
 

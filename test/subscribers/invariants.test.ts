@@ -15,6 +15,7 @@ import type { Faults } from "../../src/kernel/subscribers.js";
 import type { Machine } from "../../src/machine.js";
 import type { Scenario } from "../../src/scenarios/scenario.js";
 import { Random } from "../../src/seed.js";
+import { choicesOf, searchByHand } from "../explore/by-hand.js";
 import { drawn } from "./random-programs.js";
 
 const STEPS = Math.min(Number(process.env["SHOOTDOWN_SOAK_OPS"] ?? 60_000), 20_000_000);
@@ -57,15 +58,6 @@ function brokenBy(machine: Machine, era: string): Broken | null {
 async function opened(scenario: Scenario, era: string): Promise<Machine> {
   const parts = { era, policy: "concurrent", consumer: "sharing" };
   return exploredMachine(scenario, parts, Catalogue.standard, 0);
-}
-
-function choicesOf({ geometry }: Machine): { actor: number; choice: number }[] {
-  const all = [];
-  for (let actor = 0; actor < geometry.cpus + geometry.devices; actor++) {
-    all.push({ actor, choice: 0 });
-    if (actor < geometry.cpus) all.push({ actor, choice: 1 });
-  }
-  return all;
 }
 
 /** One random schedule to its end: how many steps it had, and what broke. */
@@ -118,35 +110,23 @@ async function soak(faults: Faults, most: number): Promise<{ steps: number; foun
 /** Length of the shortest schedule that breaks `invariant`; Infinity: none does. */
 async function shortest(scenario: Scenario, era: string, invariant: string): Promise<number> {
   using machine = await opened(scenario, era);
-  const { core } = machine;
-  const choices = choicesOf(machine);
-  const start = core.saveState();
-  const key = (state: Uint8Array): string => Buffer.from(state).toString("latin1");
-  const known = new Set([key(start)]);
-  let level = [start];
-  for (let depth = 1; level.length > 0 && known.size < 30_000; depth++) {
-    const next: Uint8Array[] = [];
-    for (const state of level) {
-      let moved = false;
-      for (const { actor, choice } of choices) {
-        core.restoreState(state);
-        if (machine.step(actor, choice) !== abi.ST_OK) continue;
-        moved = true;
-        const broken = brokenBy(machine, era);
-        if (broken?.invariant === invariant) return depth;
-        if (broken !== null) continue;
-        const after = core.saveState();
-        const name = key(after);
-        if (known.has(name)) continue;
-        known.add(name);
-        next.push(after);
-      }
-      core.restoreState(state);
-      if (!moved && invariant === "NoDeadlock" && machine.busyActors().length > 0) return depth - 1;
-    }
-    level = next;
-  }
-  return Infinity;
+  let steps = Infinity;
+  searchByHand(machine, {
+    most: 30_000,
+    seen: (depth) => {
+      const broken = brokenBy(machine, era);
+      if (broken === null) return "go on";
+      if (broken.invariant !== invariant) return "ends here";
+      steps = depth;
+      return "stop";
+    },
+    stuck: (depth) => {
+      const waits = invariant === "NoDeadlock" && machine.busyActors().length > 0;
+      if (waits) steps = depth;
+      return waits;
+    },
+  });
+  return steps;
 }
 
 /** Does any of some random schedules break it? */

@@ -16,7 +16,7 @@ export const oomReap = operation(
   (kit, { start, end }) => [
     op("mmap.read.lock"),
     kit.splitEdges(start, end),
-    kit.gather(kit.rangeNonblock(OOM_SITE, "CLEAR", start, end, kit.zap(start, end))),
+    kit.gather(kit.range(OOM_SITE, "CLEAR", start, end, kit.zap(start, end), { noSleep: true })),
     op("mmap.read.unlock"),
   ],
 );

@@ -1,0 +1,265 @@
+/**
+ * `npm run bench -- pinned-sets`: what the devices of docs/pinned-sets.md pin and unpin, from an
+ * empty set to an empty set, by everything that can keep it; and a 1 TiB guest, all of it pinned.
+ */
+import {
+  PIN_PROFILES,
+  type PinRequest,
+  pinTrace,
+  type PinTrace,
+  PinnedPages,
+  PinnedPagesTree,
+  type PinStore,
+  UserMm,
+  HostFrames,
+  VfioContainer,
+  type VfioDevice,
+} from "shootdown";
+import type { Row } from "../harness.js";
+
+const SEED = 1;
+const PINS = 200_000;
+const FEW = 2_000;
+const PAGE = 4096;
+/** What the kernel takes at once. */
+const REQUEST = 512;
+const TIB_PAGES = 2 ** 28;
+
+/** Frames that pins gave, added up, and what is left at the end. */
+type Replay = () => number;
+
+interface Keeper {
+  readonly name: string;
+  open(trace: PinTrace): Promise<Replay>;
+}
+
+function* whole(requests: readonly PinRequest[]): Generator<PinRequest> {
+  yield* requests;
+}
+
+/** One call a page, as a driver without ranges makes them. */
+function* single(requests: readonly PinRequest[]): Generator<PinRequest> {
+  for (const { pin, page, count } of requests) {
+    for (let i = 0; i < count; i++) yield { pin, page: page + i, count: 1 };
+  }
+}
+
+interface Prepared extends PinRequest {
+  readonly frames: Float64Array;
+  readonly into: Float64Array;
+}
+
+/** Requests with what they need, made before anything is timed. */
+function prepared(requests: Iterable<PinRequest>, trace: PinTrace): Prepared[] {
+  const shared = new Float64Array(REQUEST);
+  return Array.from(requests, (request) => ({
+    ...request,
+    frames: request.pin
+      ? Float64Array.from({ length: request.count }, (_, i) => trace.frameOf(request.page + i))
+      : new Float64Array(),
+    into: shared.subarray(0, request.count),
+  }));
+}
+
+function sumOf(list: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < list.length; i++) sum += list[i];
+  return sum;
+}
+
+function byStore(store: PinStore, requests: readonly Prepared[]): Replay {
+  return () => {
+    let sum = 0;
+    for (const { pin, page, count, frames, into } of requests) {
+      if (pin) sum += sumOf(store.pinRange(page, count, frames, into));
+      else store.unpinRange(page, count);
+    }
+    return sum + store.size;
+  };
+}
+
+async function container(
+  trace: PinTrace,
+  options: { readonly storage: "packed" | "tree"; readonly ledger: boolean },
+): Promise<{ box: VfioContainer; device: VfioDevice }> {
+  const frames = Float64Array.from({ length: trace.pages }, (_, page) => trace.frameOf(page));
+  const mm = new UserMm(new HostFrames(), { rlimitMemlock: trace.pages });
+  mm.map({ at: 0, pages: trace.pages, frames });
+  return opened(mm, trace.pages, options);
+}
+
+async function opened(
+  mm: UserMm,
+  pages: number,
+  options: { readonly storage: "packed" | "tree"; readonly ledger: boolean },
+): Promise<{ box: VfioContainer; device: VfioDevice }> {
+  const box = await VfioContainer.create({ mm, ...options });
+  const group = box.attachGroup({ name: "g", kind: "emulated" });
+  const mapped = box.map({ iova: 0, vaddr: 0, size: pages * PAGE });
+  const device = await box.openDevice({
+    name: "d",
+    group: "g",
+    dmaUnmap: (iova, size) => {
+      const first = Number(iova) / PAGE;
+      for (let at = 0; at < Number(size) / PAGE; at += REQUEST) {
+        box.unpinPages(device.ok ? device.value : fail(), (first + at) * PAGE, REQUEST);
+      }
+    },
+  });
+  if (!group.ok || !mapped.ok || !device.ok) throw new Error("the container cannot be set up");
+  return { box, device: device.value };
+}
+
+function fail(): never {
+  throw new Error("no device");
+}
+
+function byContainer(
+  { box, device }: { box: VfioContainer; device: VfioDevice },
+  requests: readonly Prepared[],
+): Replay {
+  return () => {
+    let sum = 0;
+    for (const { pin, page, count, into } of requests) {
+      if (pin) {
+        const outcome = box.pinPages(device, page * PAGE, count, "rw", into);
+        if (!outcome.ok) throw new Error(outcome.message);
+        sum += sumOf(outcome.value);
+      } else box.unpinPages(device, page * PAGE, count);
+    }
+    return sum + box.pinnedPages + box.chargedTo();
+  };
+}
+
+const KEEPERS: readonly Keeper[] = [
+  {
+    name: "packed, ranges",
+    open: async (trace) => {
+      const store = await PinnedPages.create({ last: trace.pages - 1 });
+      return byStore(store, prepared(whole(trace.requests), trace));
+    },
+  },
+  {
+    name: "packed, a page a call",
+    open: async (trace) => {
+      const store = await PinnedPages.create({ last: trace.pages - 1 });
+      return byStore(store, prepared(single(trace.requests), trace));
+    },
+  },
+  {
+    name: "plain tree, ranges",
+    open: async (trace) => {
+      const store = new PinnedPagesTree({ last: trace.pages - 1 });
+      return byStore(store, prepared(whole(trace.requests), trace));
+    },
+  },
+  ...(["packed", "tree"] as const).flatMap((storage) =>
+    [false, true].map((ledger) => ({
+      name: `container, ${storage}${ledger ? ", ledger" : ""}`,
+      open: async (trace: PinTrace) =>
+        byContainer(
+          await container(trace, { storage, ledger }),
+          prepared(whole(trace.requests), trace),
+        ),
+    })),
+  ),
+];
+
+/** A map from page to frame and count: what every keeper must come to. */
+function modelOf({ requests, frameOf }: PinTrace): number {
+  const counts = new Map<number, number>();
+  let sum = 0;
+  for (const { pin, page, count } of requests) {
+    for (let i = page; i < page + count; i++) {
+      if (pin) sum += frameOf(i);
+      const left = (counts.get(i) ?? 0) + (pin ? 1 : -1);
+      if (left > 0) counts.set(i, left);
+      else counts.delete(i);
+    }
+  }
+  return sum + counts.size;
+}
+
+function profileRows(quick: boolean): Row[] {
+  return PIN_PROFILES.flatMap((profile) => {
+    const trace = pinTrace(profile, { seed: SEED, pins: quick ? FEW : PINS });
+    const operations = trace.requests.reduce((sum, { count }) => sum + count, 0);
+    const pins = operations / 2;
+    return KEEPERS.map(({ name, open }) => {
+      let replay: Replay | undefined;
+      return {
+        name: `pin and unpin, ${profile}, ${pins}: ${name}`,
+        unit: "pages pinned or unpinned",
+        seed: SEED,
+        contender: name,
+        perCall: operations,
+        work: async () => (replay ??= await open(trace))(),
+        model: () => modelOf(trace),
+      };
+    });
+  });
+}
+
+/** Everything of a guest: mapped, pinned in calls of 512 pages, unmapped by a driver that unpins. */
+function guestRows(quick: boolean): Row[] {
+  const pages = quick ? 2 ** 18 : TIB_PAGES;
+  const text = quick ? "1 GiB guest" : "1 TiB guest";
+  const bytes = { used: 0 };
+  const run = async (timed: (ns: number) => void): Promise<number> => {
+    const mm = new UserMm(new HostFrames(), { rlimitMemlock: pages });
+    mm.map({ at: 0, pages });
+    const options = { storage: "packed", ledger: false } as const;
+    const { box, device } = await opened(mm, pages, options);
+    const into = new Float64Array(REQUEST);
+    const from = performance.now();
+    for (let page = 0; page < pages; page += REQUEST) {
+      const outcome = box.pinPages(device, page * PAGE, REQUEST, "rw", into);
+      if (!outcome.ok) throw new Error(outcome.message);
+    }
+    const pinned = box.pinnedPages + box.chargedTo();
+    const { store } = box.raw;
+    bytes.used = store instanceof PinnedPages ? store.bytesUsed : 0;
+    const gone = box.unmap({ iova: 0, size: pages * PAGE });
+    if (!gone.ok) throw new Error(gone.message);
+    timed(((performance.now() - from) * 1e6) / pages);
+    const left = box.pinnedPages + box.chargedTo() + mm.frames.held;
+    box.dispose();
+    return pinned + left;
+  };
+  const model = (): number => 2 * pages;
+  return [
+    {
+      name: `map, pin all, unmap, ${text}: container, packed`,
+      unit: "pages",
+      seed: SEED,
+      contender: "container, packed",
+      perCall: pages,
+      work: () => 0,
+      measured: async () => {
+        const nanoseconds: number[] = [];
+        let checksum = 0;
+        for (let i = 0; i < (quick ? 1 : 3); i++) {
+          checksum = await run((ns) => nanoseconds.push(ns));
+        }
+        return { checksum, nanoseconds };
+      },
+      model,
+    },
+    {
+      name: `bytes, ${text}: container, packed`,
+      unit: "bytes a page",
+      seed: SEED,
+      perCall: 1,
+      work: () => 0,
+      counted: async () => {
+        const checksum = await run(() => {});
+        return { checksum, amount: bytes.used / pages };
+      },
+      model,
+    },
+  ];
+}
+
+export function pinnedSetRows({ quick, largest }: { quick: boolean; largest: boolean }): Row[] {
+  return largest ? guestRows(quick) : [...profileRows(quick), ...(quick ? guestRows(true) : [])];
+}

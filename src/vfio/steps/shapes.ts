@@ -1,0 +1,191 @@
+/** Shapes of what step files of `vfio` say: processes, groups, devices, mappings. */
+import { z } from "zod";
+import { vfioKnobValues, type VfioKnobs } from "../eras.js";
+import type { VfioProt } from "../map.js";
+import type { Amount } from "../../step-files/index.js";
+
+type AmountShape = z.ZodType<Amount>;
+
+/** A mapping of a process. Bytes. */
+export interface VmaText {
+  readonly at: Amount;
+  readonly size: Amount;
+  readonly kind?: "anon" | "file" | "pfnmap" | undefined;
+  readonly shared?: boolean | undefined;
+  readonly write?: boolean | undefined;
+  readonly frames?: Amount | readonly Amount[] | undefined;
+  readonly runs?: readonly Amount[] | undefined;
+}
+
+export function vmaShape(amount: AmountShape) {
+  return z.strictObject({
+    at: amount,
+    size: amount,
+    kind: z.enum(["anon", "file", "pfnmap"]).optional(),
+    shared: z.boolean().optional(),
+    write: z.boolean().optional(),
+    frames: z.union([amount, z.array(amount)]).optional(),
+    runs: z.array(amount).optional(),
+  });
+}
+
+/** A process. */
+export interface ProcessText {
+  /** RLIMIT_MEMLOCK, pages. */
+  readonly limit?: Amount | undefined;
+  readonly capIpcLock?: boolean | undefined;
+  /** Its memory; by default all of [0, 2^51), each page on a frame of its own. */
+  readonly memory?: readonly VmaText[] | undefined;
+}
+
+export function processShape(amount: AmountShape) {
+  return z.strictObject({
+    limit: amount.optional(),
+    capIpcLock: z.boolean().optional(),
+    memory: z.array(vmaShape(amount)).optional(),
+  });
+}
+
+/** A group. */
+export interface GroupText {
+  readonly name: string;
+  readonly kind: "real" | "emulated";
+  readonly iommu?: string | undefined;
+  readonly coherent?: boolean | undefined;
+  readonly aperture?: readonly [Amount, Amount] | undefined;
+  readonly reserved?: readonly (readonly [Amount, Amount])[] | undefined;
+  readonly pageSize?: Amount | undefined;
+  readonly isolated?: boolean | undefined;
+  readonly allowUnsafeInterrupts?: boolean | undefined;
+}
+
+export function groupShape(amount: AmountShape) {
+  return z.strictObject({
+    name: z.string(),
+    kind: z.enum(["real", "emulated"]),
+    iommu: z.string().optional(),
+    coherent: z.boolean().optional(),
+    aperture: z.tuple([amount, amount]).optional(),
+    reserved: z.array(z.tuple([amount, amount])).optional(),
+    pageSize: amount.optional(),
+    isolated: z.boolean().optional(),
+    allowUnsafeInterrupts: z.boolean().optional(),
+  });
+}
+
+/** Steps without expectations: a verb and its arguments each. */
+export type Calls = readonly Readonly<Record<string, unknown>>[];
+
+/** What a device does when it is told of an unmap. */
+export interface OnUnmapText {
+  /** Gives back what it has pinned in the range it is told; true by default. */
+  readonly unpin?: boolean | undefined;
+  /** The call, counted from 1, from which it does that; 1 by default. */
+  readonly from?: Amount | undefined;
+  /** Calls it makes before and after that, each time. */
+  readonly before?: Calls | undefined;
+  readonly after?: Calls | undefined;
+}
+
+/** `unpin`: gives back what it has pinned there; `ignore`: nothing; `none`: no such operation. */
+export type BehaviourText = "unpin" | "ignore" | "none" | OnUnmapText;
+
+/** A device. */
+export interface DeviceText {
+  readonly group?: string | undefined;
+  readonly onUnmap?: BehaviourText | undefined;
+  readonly listens?: boolean | undefined;
+  /** Calls that it makes while it is closed. */
+  readonly onClose?: Calls | undefined;
+}
+
+const calls = z.array(z.record(z.string(), z.unknown()));
+
+export function deviceFields(amount: AmountShape) {
+  const behaviour = z.strictObject({
+    unpin: z.boolean().optional(),
+    from: amount.optional(),
+    before: calls.optional(),
+    after: calls.optional(),
+  });
+  return {
+    group: z.string().optional(),
+    onUnmap: z.union([z.enum(["unpin", "ignore", "none"]), behaviour]).optional(),
+    listens: z.boolean().optional(),
+    onClose: calls.optional(),
+  };
+}
+
+/** MAP_DMA. Bytes. */
+export interface MapText {
+  readonly iova: Amount;
+  /** As `iova` by default. */
+  readonly vaddr?: Amount | undefined;
+  readonly size: Amount;
+  readonly prot?: VfioProt | undefined;
+  readonly updateVaddr?: boolean | undefined;
+  readonly process?: string | undefined;
+  readonly unknownFlags?: Amount | undefined;
+  readonly argsz?: Amount | undefined;
+}
+
+export const protShape = z.enum(["", "r", "w", "rw"]);
+
+export function mapShape(amount: AmountShape) {
+  return z.strictObject({
+    iova: amount,
+    vaddr: amount.optional(),
+    size: amount,
+    prot: protShape.optional(),
+    updateVaddr: z.boolean().optional(),
+    process: z.string().optional(),
+    unknownFlags: amount.optional(),
+    argsz: amount.optional(),
+  });
+}
+
+/** `setup` of a file. */
+export interface SetupText {
+  readonly driver?: "type1" | "type1v2" | "none" | undefined;
+  readonly wordBits?: 32 | 64 | undefined;
+  readonly knobs?: Partial<VfioKnobs> | undefined;
+  /** One called `qemu` by default. The first maps and unmaps, if a step names nobody else. */
+  readonly processes?: Readonly<Record<string, ProcessText>> | undefined;
+  /** Closed ranges of reserved frames. */
+  readonly reservedFrames?: readonly (readonly [Amount, Amount])[] | undefined;
+  /** One emulated group `mdev` by default. */
+  readonly groups?: readonly GroupText[] | undefined;
+  /** One device `A` in the first group by default, which unpins when it is told. */
+  readonly devices?: Readonly<Record<string, DeviceText>> | undefined;
+  readonly mappings?: readonly MapText[] | undefined;
+  /** Most nodes that pins may take, if they are kept as a tree. */
+  readonly maxNodes?: Amount | undefined;
+  /** Calls made by others where somebody sleeps. */
+  readonly onSleep?: Calls | undefined;
+}
+
+function knobsShape() {
+  const shapes = Object.entries(vfioKnobValues()).map(([name, values]) => {
+    if (typeof values[0] === "boolean") return [name, z.boolean().optional()];
+    if (typeof values[0] === "string") return [name, z.enum(values as string[]).optional()];
+    const [least, most] = values as number[];
+    return [name, z.number().int().min(least).max(most).optional()];
+  });
+  return z.strictObject(Object.fromEntries(shapes) as Record<string, z.ZodType>);
+}
+
+/** Shape of {@link SetupText}. */
+export function setupShape(amount: AmountShape): z.ZodType<SetupText> {
+  return z.strictObject({
+    driver: z.enum(["type1", "type1v2", "none"]).optional(),
+    wordBits: z.union([z.literal(32), z.literal(64)]).optional(),
+    knobs: knobsShape().optional(),
+    processes: z.record(z.string(), processShape(amount)).optional(),
+    reservedFrames: z.array(z.tuple([amount, amount])).optional(),
+    groups: z.array(groupShape(amount)).optional(),
+    devices: z.record(z.string(), z.strictObject(deviceFields(amount))).optional(),
+    mappings: z.array(mapShape(amount)).optional(),
+    maxNodes: amount.optional(),
+    onSleep: calls.optional(),
+  }) as z.ZodType<SetupText>;
+}
