@@ -213,7 +213,7 @@ test("in simulated time: a machine with such a consumer maps, pins and unmaps", 
 describe("in simulated time, what is pinned", () => {
   interface Rig {
     readonly machine: Machine;
-    run(name: string, args?: Readonly<Record<string, number>>, cpu?: number): void;
+    readonly run: (name: string, args?: Readonly<Record<string, number>>, cpu?: number) => void;
   }
 
   async function rig(): Promise<Rig> {
