@@ -7,6 +7,7 @@ import { Catalogue } from "../kernel/catalogue.js";
 import type { Image } from "../program/assembler.js";
 import { describe } from "../program/disassembler.js";
 import * as abi from "../core/abi.js";
+import { CTX } from "../core/layout.js";
 import type { Machine } from "../machine.js";
 import { SCENARIOS } from "../scenarios/built-in.js";
 import type { Scenario, Verdict } from "../scenarios/scenario.js";
@@ -93,11 +94,19 @@ function describeNext(machine: Machine, { actor, choice }: ScheduleStep): string
   );
   const note = machine.image.notes.get(instruction.pc);
   const pages = /^(pte|ptl|cpu|dev|vma|gather\.add|table\.alloc)/.test(instruction.name);
-  const where = pages && !BARE_DEVICE.test(instruction.name) ? ` [page ${instruction.value}]` : "";
+  const isPage = (pages && !BARE_DEVICE.test(instruction.name)) || isPinOf(instruction);
+  const where = isPage ? ` [page ${instruction.value}]` : "";
   return `${choice === 1 ? "IRQ: " : ""}${note ?? describe(instruction)}${where}`;
 }
 
 const BARE_DEVICE = /^dev\.(lock|unlock|count|seq|zap|snap|fault)|^ptl\.unlock/;
+
+/** Is it about the page in its operand, and not about the range that a driver was told of? */
+function isPinOf({ op, imm }: { readonly op: number; readonly imm: number }): boolean {
+  if (op === abi.OP_DMA_ACCESS || op === abi.OP_DMA_WALK) return true;
+  if (op === abi.OP_PIN_GET || op === abi.OP_PIN_PUT) return imm !== abi.PIN_TOLD;
+  return op === abi.OP_PIN_NOTE && (imm === abi.LEDGER_ADD || imm === abi.LEDGER_STOP);
+}
 
 const WORDS: Partial<Record<Verdict, string>> = {
   UAF: "uses frame %f, which was freed since its translation was cached",
@@ -105,16 +114,36 @@ const WORDS: Partial<Record<Verdict, string>> = {
   ORDER: "reads an older value of page %v than one it has seen the successor of",
   LOSTW: "writes frame %f, which somebody else shares by now",
   STALE: "uses page %v through a translation that was taken away",
+  UNPINNED: "reaches page %v in frame %f, which nobody holds pinned for it any more",
+  FATAL: "gives up: page %v and what follows is still pinned",
+  LEAK: "leaves references of page %v and what follows behind: nobody can drop them",
 };
 
 function hazardText(machine: Machine, names: readonly string[]): string | undefined {
   const found = machine.hazard;
   if (!found) return undefined;
   const verdict = hazardName(found.code);
-  const words = (WORDS[verdict] ?? "")
+  // Frame 0 is never freed: it stands for a subscriber, or for a mapping.
+  const isRow = verdict === "UAF" && found.frame === 0;
+  const words = (isRow ? "uses what was freed" : (WORDS[verdict] ?? ""))
     .replace("%f", `${found.frame}`)
     .replace("%v", `${found.vpn}`);
   return `${verdict}: ${names[found.actor] ?? found.actor} ${words}`;
+}
+
+/** Where everybody stands who is not done: added to the last step. */
+function sayWhoWaits(machine: Machine, scenario: Scenario, steps: ReplayedStep[]): void {
+  const last = steps.at(-1);
+  if (last === undefined || last.hazard !== undefined) return;
+  const { core, geometry } = machine;
+  const waits = actorNames(scenario).flatMap((name, actor) => {
+    const ctx = contextOf(machine, actor);
+    if (ctx < 0 || core.read(CTX, core.ctx(ctx), "running") === 0) return [];
+    const isHandler = actor < geometry.cpus && ctx >= geometry.tasks;
+    const text = describeNext(machine, { actor, choice: 0 });
+    return [`${name} waits: ${isHandler ? "interrupt: " : ""}${text}`];
+  });
+  steps[steps.length - 1] = { ...last, hazard: `DEADLOCK: ${waits.join("; ")}` };
 }
 
 /** Runs a schedule on a fresh machine; `onStep` sees every step and the state's fingerprint. */
@@ -154,7 +183,10 @@ export async function stepsOf(
   catalogue = Catalogue.standard,
 ): Promise<ReplayedStep[]> {
   const steps: ReplayedStep[] = [];
-  await execute(scenario, result, catalogue, result.schedule, (step) => steps.push(step));
+  const { machine } = await execute(scenario, result, catalogue, result.schedule, (step) =>
+    steps.push(step),
+  );
+  if (result.verdict === "DEADLOCK") sayWhoWaits(machine, scenario, steps);
   return steps;
 }
 
@@ -258,5 +290,6 @@ export async function replay(
   // Nobody commits these two: the file says that nothing comes after its last step.
   const { verdict: told } = value;
   if (verdict === "SAFE" && (told === "DEADLOCK" || told === "NOPROG")) verdict = told;
+  if (verdict === "DEADLOCK") sayWhoWaits(machine, scenario, steps);
   return { file: value, steps, verdict };
 }

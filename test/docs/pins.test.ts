@@ -1,4 +1,4 @@
-/** docs/pins.md: its figures are what is found, and it names all operations, consumers, micro-ops. */
+/** docs/pins.md: its figures are what is found, and it names all that there is. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import * as abi from "../../src/core/abi.js";

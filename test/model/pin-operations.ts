@@ -26,7 +26,7 @@ export function argsOfPins(
 ): number[] {
   const values: Readonly<Record<string, number>> = {
     start: random.chance(20) ? 0 : start,
-    end,
+    end: random.chance(4) ? start : end,
     device,
     vpn,
     target: random.below(4),

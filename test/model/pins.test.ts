@@ -21,7 +21,15 @@ const STEPS = 900;
 
 const CONSUMERS = PINNING_CONSUMERS.map(({ name }) => name);
 
-const TOUCH = ["write", "populate.write", "populate.write", "madvise", "munmap", "mmap"];
+const TOUCH = [
+  "write",
+  "populate.read",
+  "populate.write",
+  "populate.write",
+  "madvise",
+  "munmap",
+  "mmap",
+];
 const OFTEN = ["dma.map", "dma.register", "pin", "pin", "pin", "dma.map.domain"];
 const UNMAP = ["dma.unmap", "dma.unmap.ordered", "iommufd.unmap", "unpin"];
 const SOUND = [...TOUCH, ...TOUCH, ...OFTEN, ...OFTEN, ...OFTEN, ...UNMAP, "dma.unregister"];

@@ -12,7 +12,11 @@ const container = abi.PINS_CONTAINER;
 
 /** The driver's own lock: the ledger, and what the device uses, change under it. */
 function withLedger(body: Program): Program {
-  return [op("dev.lock", { note: "driver's lock" }), body, op("dev.unlock")];
+  return [
+    op("dev.lock", { note: "driver's lock" }),
+    body,
+    op("dev.unlock", { note: "driver's unlock" }),
+  ];
 }
 
 const stopTold = op("pin.note", { imm: abi.LEDGER_STOP_TOLD, note: "device lets go" });
@@ -22,7 +26,7 @@ const unpinTold: Program = [
   whilst(op("pin.note", { imm: abi.LEDGER_FIND, note: "anything pinned there?" }), [
     op("pins.lock", { imm: container, note: "unpin: container lock" }),
     op("pin.put", { imm: abi.PIN_TOLD, note: "unpin page" }),
-    op("pins.unlock", { imm: container }),
+    op("pins.unlock", { imm: container, note: "container unlock" }),
   ]),
 ];
 
@@ -32,10 +36,10 @@ const pinTold: Program = [
   when(
     op("pin.get", { imm: abi.PIN_TOLD, note: "pin page again" }),
     [
-      op("pins.unlock", { imm: container }),
+      op("pins.unlock", { imm: container, note: "container unlock" }),
       op("pin.note", { imm: abi.LEDGER_ADD_TOLD, note: "device uses it" }),
     ],
-    [op("pins.unlock", { imm: container })],
+    [op("pins.unlock", { imm: container, note: "container unlock" })],
   ),
 ];
 

@@ -16,7 +16,8 @@ import { handleFault } from "./fault.js";
 
 /** Under one of the locks of pinned pages. */
 export function locked(lock: number, note: string, body: Program): Program {
-  return [op("pins.lock", { imm: lock, note }), body, op("pins.unlock", { imm: lock })];
+  const unlock = op("pins.unlock", { imm: lock, note: note.replace(/ lock$|,.*$|$/, " unlock") });
+  return [op("pins.lock", { imm: lock, note }), body, unlock];
 }
 
 const { PINS_CONTAINER, PINS_LIST, PINS_CHAIN_WRITE } = abi;
@@ -134,7 +135,7 @@ export const dmaMapAt = operation(
 );
 
 const pick = (device: Reg): Program => [op("pin.pick", { a: device, note: "for the device" })];
-const pickNone = op("pin.pick", { imm: abi.PICK_NONE });
+const pickNone = op("pin.pick", { imm: abi.PICK_NONE, note: "for no device" });
 
 /** Pins, and tells the device: under the driver's lock, so that dma_unmap finds the pin. */
 function pinning(name: string, summary: string, isLocked: boolean) {
@@ -150,7 +151,7 @@ function pinning(name: string, summary: string, isLocked: boolean) {
       needs: NEEDS_DATA,
     },
     (kit, { device, vpn }) => {
-      const unlock = op("pins.unlock", { imm: PINS_CONTAINER });
+      const unlock = op("pins.unlock", { imm: PINS_CONTAINER, note: "container unlock" });
       return [
         pick(device),
         isLocked ? op("dev.lock", { note: "driver's lock" }) : [],
@@ -165,7 +166,7 @@ function pinning(name: string, summary: string, isLocked: boolean) {
           faultIn(kit, vpn, abi.ABSENT_PAGE, pick(device)),
           unlock,
         ]),
-        isLocked ? op("dev.unlock") : [],
+        isLocked ? op("dev.unlock", { note: "driver's unlock" }) : [],
         pickNone,
       ];
     },
@@ -198,7 +199,7 @@ export const unpin = operation(
     op("dev.lock", { note: "driver's lock" }),
     op("pin.note", { a: vpn, imm: abi.LEDGER_STOP, note: "device lets go" }),
     locked(PINS_CONTAINER, CONTAINER, [op("pin.put", { a: vpn, note: "unpin page" })]),
-    op("dev.unlock"),
+    op("dev.unlock", { note: "driver's unlock" }),
     pickNone,
   ],
 );

@@ -12,7 +12,7 @@ import { CONTAINER, eachPage, locked, unmapThenUnpin } from "./pins.js";
 
 const { PINS_CHAIN, PINS_CONTAINER, PINS_LIST } = abi;
 const lock = op("pins.lock", { imm: PINS_CONTAINER, note: CONTAINER });
-const unlock = op("pins.unlock", { imm: PINS_CONTAINER });
+const unlock = op("pins.unlock", { imm: PINS_CONTAINER, note: "container unlock" });
 const tellList = op("dma.tell", { imm: abi.TELL_LIST, note: "the first device" });
 
 const copyRange = (a: Reg): Program => [
@@ -134,7 +134,7 @@ export const dmaUnmapListed = unmapping(
         imm: abi.NEXT_REREAD,
         note: "read mapping, dma_unmap of the next device",
       }),
-      op("pins.unlock", { imm: PINS_LIST }),
+      op("pins.unlock", { imm: PINS_LIST, note: "list unlock" }),
       lock,
     ],
   },
