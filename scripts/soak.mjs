@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const COMPARISONS = [
-  ...["interval-tree", "iotlb", "pinned-pages", "notifiers"].map(
+  ...["interval-tree", "iotlb", "pinned-pages", "notifiers", "vfio"].map(
     (part) => `test/${part}/differential.test.ts`,
   ),
   // Steps of random programs about subscriptions, at most 20 million of them.

@@ -368,14 +368,14 @@ export {
   vdpaDowntime,
 } from "./vdpa/downtime.js";
 export { VDPA_ERAS, type VdpaEra, type VdpaEraName } from "./vdpa/eras.js";
+export { isPersistentCapable } from "./vdpa/features.js";
 export {
   bitsOf as vdpaFeatureBits,
   featureMask as vdpaFeatureMask,
   type FeatureSet as VdpaFeatureSet,
-  isPersistentCapable,
   VDPA_FEATURES,
   type VdpaFeature,
-} from "./vdpa/features.js";
+} from "./vdpa/feature-bits.js";
 export { type Guest as VdpaGuest, type GuestOptions, makeGuest } from "./vdpa/guest.js";
 export { type FailedRun, PIN_CHUNK } from "./vdpa/map-pages.js";
 export { encodeMessage, VDPA_MESSAGES, type VdpaMessage } from "./vdpa/messages.js";
@@ -414,12 +414,9 @@ export {
   vdpaStrategy,
   VdpaUserspace,
 } from "./vdpa/userspace.js";
-export {
-  type DeviceAccessResult as VdpaAccess,
-  DRIVER_OK,
-  VhostVdpa,
-  type VhostVdpaOptions,
-} from "./vdpa/vhost-vdpa.js";
+export type { DeviceAccessResult as VdpaAccess } from "./vdpa/access.js";
+export type { VhostVdpaOptions } from "./vdpa/options.js";
+export { DRIVER_OK, VhostVdpa } from "./vdpa/vhost-vdpa.js";
 export { measurePins, type PinSetFigures, sendPins } from "./pin-profiles/measure.js";
 export {
   PIN_PROFILES,

@@ -222,7 +222,7 @@ function profileRows(quick: boolean): Row[] {
   });
 }
 
-/** Everything of a guest: mapped, pinned in calls of 512 pages, unmapped by a driver that unpins. */
+/** All of a guest: mapped, pinned in calls of 512 pages, unmapped by a driver that unpins. */
 function guestRows(quick: boolean): Row[] {
   const pages = quick ? 2 ** 18 : TIB_PAGES;
   const text = quick ? "1 GiB guest" : "1 TiB guest";

@@ -12,6 +12,7 @@ import { audit } from "./sites.js";
 import { VERDICTS } from "../scenarios/scenario.js";
 import { stepFileSchema } from "../step-files/schema.js";
 import { vdpaSystem } from "../vdpa/steps/system.js";
+import { vfioSystem } from "../vfio/steps/system.js";
 import { vdpaDowntime, vdpaTable } from "./vdpa.js";
 import { type Figure, FIGURES } from "../simulation/policies.js";
 import { TRACE_FORMATS } from "../traces/format.js";
@@ -418,4 +419,5 @@ export const DOCUMENTS = {
   "vdpa-table": vdpaTable,
   "vdpa-downtime": vdpaDowntime,
   "vdpa-file": stepFileSchema(vdpaSystem),
+  "vfio-file": stepFileSchema(vfioSystem),
 };

@@ -69,7 +69,7 @@ export const vdpaDowntime = z.strictObject({
     z.strictObject({
       strategy: name,
       persists: z.boolean(),
-      counts: z.record(z.enum(KEYS), count),
+      counts: z.strictObject(Object.fromEntries(KEYS.map((key) => [key, count]))),
       ms: z.strictObject({ unpin: ms, pin: ms, keys: ms, clear: ms, suspend: ms, total: ms }),
       firstStartMs: ms,
     }),

@@ -5,7 +5,7 @@
 import { checkWithin, checkWord } from "../arguments.js";
 import { ArgumentError } from "../errors.js";
 import { countsSince, noCounts, type VdpaCounts } from "./counts.js";
-import { hasBit, VDPA_FEATURES } from "./features.js";
+import { hasBit, VDPA_FEATURES } from "./feature-bits.js";
 import { makeGuest, type Guest } from "./guest.js";
 import type { ModelParentOptions } from "./model-parent.js";
 import { has, RESET_CLEAN_MAP, type VdpaParent } from "./parent.js";

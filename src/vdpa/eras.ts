@@ -1,5 +1,5 @@
 /** Kernels that differ in vhost-vdpa, by name. */
-import type { VdpaFeature } from "./features.js";
+import type { VdpaFeature } from "./feature-bits.js";
 
 /** What one kernel does. */
 export interface VdpaEra {

@@ -1,6 +1,6 @@
 /** Parents by name: those of the kernel's tree, and those of the truth table. */
 import type { VdpaEraName } from "./eras.js";
-import { featureMask } from "./features.js";
+import { featureMask } from "./feature-bits.js";
 import type { ModelParentOptions } from "./model-parent.js";
 
 /** A named parent. */

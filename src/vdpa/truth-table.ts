@@ -5,7 +5,7 @@
 import type { Errno } from "../uapi/errno.js";
 import type { VdpaCounts } from "./counts.js";
 import type { VdpaEraName } from "./eras.js";
-import { hasBit, VDPA_FEATURES } from "./features.js";
+import { hasBit, VDPA_FEATURES } from "./feature-bits.js";
 import { type Guest, makeGuest } from "./guest.js";
 import { ModelParent } from "./model-parent.js";
 import { parentPreset, type ParentPreset } from "./parents.js";

@@ -4,7 +4,7 @@ import { ArgumentError } from "../errors.js";
 import type { UserMm } from "../mm/user-mm.js";
 import type { Failed } from "../uapi/outcome.js";
 import { type Bytes, SPACE } from "./addresses.js";
-import { featureMask, hasBit, type VdpaFeature, VDPA_FEATURES } from "./features.js";
+import { featureMask, hasBit, type VdpaFeature, VDPA_FEATURES } from "./feature-bits.js";
 import type { VdpaMessage } from "./messages.js";
 import { DRIVER_OK, type VhostVdpa } from "./vhost-vdpa.js";
 

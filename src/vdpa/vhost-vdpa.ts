@@ -5,8 +5,6 @@
  * Facts: vfio-vdpa.md 3, and drivers/vhost/vdpa.c, vhost.c, iotlb.c. Addresses and sizes of
  * messages are bytes; tables, parents and traces count in pages of 4 KiB.
  */
-import { checkWord } from "../arguments.js";
-import type { WasmSource } from "../core/loader.js";
 import { ArgumentError, ShootdownError } from "../errors.js";
 import { Iotlb } from "../iotlb.js";
 import { HostFrames } from "../mm/frames.js";
@@ -14,37 +12,18 @@ import { UserMm } from "../mm/user-mm.js";
 import { Allocations } from "../uapi/allocations.js";
 import type { Errno } from "../uapi/errno.js";
 import { done, failed, flattened, type Outcome } from "../uapi/outcome.js";
-import {
-  type Bytes,
-  checkBytes,
-  hex,
-  LAST_BYTE,
-  lastOf,
-  pageOf,
-  SPACE,
-  wholePagesOf,
-} from "./addresses.js";
+import { accessDevice, type DeviceAccessResult } from "./access.js";
+import { type Bytes, checkBytes, LAST_BYTE, pageOf } from "./addresses.js";
 import { consistency, type VdpaConsistency } from "./consistency.js";
-import { type UnmapOrder, VdpaCore, entriesOf } from "./core.js";
+import { VdpaCore, entriesOf } from "./core.js";
 import { noCounts, type VdpaCounts } from "./counts.js";
-import { VDPA_ERA_NAMES, VDPA_ERAS, type VdpaEra, type VdpaEraName } from "./eras.js";
-import {
-  checkFeatures,
-  featureMask,
-  type FeatureSet,
-  hasBit,
-  offeredFeatures,
-  VDPA_FEATURES,
-} from "./features.js";
-import { type FailedRun, mapPages } from "./map-pages.js";
-import { checkAligned, mapVa } from "./map-va.js";
-import {
-  MESSAGE_BYTES,
-  type ParsedMessage,
-  parseMessage,
-  VDPA_MESSAGES,
-  type VdpaMessage,
-} from "./messages.js";
+import { VDPA_ERAS, type VdpaEra } from "./eras.js";
+import { checkFeatures, offeredFeatures } from "./features.js";
+import { featureMask, type FeatureSet, hasBit, VDPA_FEATURES } from "./feature-bits.js";
+import { handleMessage } from "./handle-message.js";
+import { checkAligned } from "./map-va.js";
+import { MESSAGE_BYTES, parseMessage, VDPA_MESSAGES, type VdpaMessage } from "./messages.js";
+import { checkOptions, type VhostVdpaOptions } from "./options.js";
 import {
   has,
   RESET_CLEAN_MAP,
@@ -56,48 +35,6 @@ import { exposedPages, type VdpaEvent, type VdpaViolation } from "./trace.js";
 
 /** VIRTIO_CONFIG_S_DRIVER_OK. */
 export const DRIVER_OK = 4;
-
-/** What a {@link VhostVdpa} is made of. */
-export interface VhostVdpaOptions {
-  readonly parent: VdpaParent;
-  /** Frames of the host: those of its owners. Its own by default. */
-  readonly frames?: HostFrames;
-  /** The kernel; 7.0 by default. */
-  readonly era?: VdpaEraName;
-  /**
-   * What goes first when a mapping is removed. The kernel unpins first, which is the default.
-   * `unmap-first` is what type1 does; within a batch of a set_map parent pages then stay pinned
-   * until the table was pushed.
-   */
-  readonly order?: UnmapOrder;
-  /** Keep the steps and check them; false by default. */
-  readonly trace?: boolean;
-  /**
-   * What becomes of the pages of a run that could not be mapped: `unpinned` (default), or `leaked`
-   * where the kernel's clean-up counts on a chunk that it forgot: see docs/vdpa.md.
-   */
-  readonly failedRun?: FailedRun;
-  /** Is the platform's IOMMU cache coherent? True by default. */
-  readonly coherentIommu?: boolean;
-  /** The aperture of its domain, bytes, both included; everything by default. */
-  readonly aperture?: readonly [first: bigint, last: bigint];
-  /** The kernel's allocations; its own, of which none fails, by default. */
-  readonly allocations?: Allocations;
-  readonly wasm?: WasmSource;
-}
-
-/** What became of a DMA. */
-export type DeviceAccessResult =
-  | {
-      readonly outcome: "hit";
-      /** The frame, or in VA mode the virtual page. */
-      readonly page: number;
-      /** Every address leads to itself: nothing is mapped. */
-      readonly identity: boolean;
-      /** Does somebody hold the frame? null in VA mode. */
-      readonly held: boolean | null;
-    }
-  | { readonly outcome: "denied" | "fault" };
 
 /** See the file comment. Made by {@link VhostVdpa.probe} or {@link VhostVdpa.create}. */
 export class VhostVdpa {
@@ -357,85 +294,10 @@ export class VhostVdpa {
       }
       const withAsid = parsed.version === 2 && hasBit(this.acked, VDPA_FEATURES.IOTLB_ASID);
       const asid = withAsid ? parsed.asid : 0;
-      const result = this.handle(parsed, asid, writer ?? this.core.mm);
+      const limits = { range: this.range, failedRun: this.options.failedRun ?? "unpinned" };
+      const result = handleMessage(this.core, parsed, asid, writer ?? this.core.mm, limits);
       return result.ok ? done(MESSAGE_BYTES) : flattened(result, "EFAULT");
     });
-  }
-
-  private handle(message: ParsedMessage, asid: number, writer?: UserMm): Outcome<void> {
-    const { core } = this;
-    if (core.mm === undefined || writer !== core.mm) {
-      return failed("EPERM", "not-owner", "the writer is not the owner");
-    }
-    const { type } = message;
-    const finds = type === VDPA_MESSAGES.update || type === VDPA_MESSAGES["batch-begin"];
-    const found = finds ? this.findSpace(asid) : done(undefined);
-    if (!found.ok) return found;
-    if (core.inBatch && core.batchAsid !== asid) {
-      const message = `a batch of address space ${core.batchAsid} is open, not of ${asid}`;
-      return failed("EINVAL", "other-asid-in-batch", message);
-    }
-    if (!core.spaces.has(asid)) {
-      return failed("EINVAL", "no-address-space", `address space ${asid} does not exist`);
-    }
-    return this.act(message, asid);
-  }
-
-  private findSpace(asid: number): Outcome<void> {
-    const { core } = this;
-    if (core.spaces.has(asid)) return done(undefined);
-    if (asid >= core.asidCount) {
-      return failed("EINVAL", "asid-beyond", `there are ${core.asidCount} address spaces`);
-    }
-    if (!core.allocations.take("address-space")) {
-      return failed("EINVAL", "no-memory", `no memory for address space ${asid}`);
-    }
-    core.spaces.add(asid);
-    return done(undefined);
-  }
-
-  private act(message: ParsedMessage, asid: number): Outcome<void> {
-    const { core } = this;
-    const { iova, size } = message;
-    switch (message.type) {
-      case VDPA_MESSAGES.update:
-        return this.update(message, asid);
-      case VDPA_MESSAGES.invalidate:
-        core.unmap(asid, pageOf(iova), pageOf(lastOf(iova, size)), wholePagesOf(iova, size));
-        return done(undefined);
-      case VDPA_MESSAGES["batch-begin"]:
-        core.batchAsid = asid;
-        core.inBatch = true;
-        return done(undefined);
-      case VDPA_MESSAGES["batch-end"]:
-        if (core.inBatch && has(this.parent, "setMap")) core.push(asid);
-        core.inBatch = false;
-        return done(undefined);
-      default:
-        return failed("EINVAL", "bad-type", `no message is of type ${message.type}`);
-    }
-  }
-
-  private update({ iova, size, uaddr, perm }: ParsedMessage, asid: number): Outcome<void> {
-    const { core } = this;
-    const [first, last] = this.range;
-    const end = iova + size - 1n;
-    if (end >= SPACE) {
-      return failed("EINVAL", "wraps", `${hex(iova)} and ${hex(size)} bytes go beyond 2^64`);
-    }
-    if (iova < first || end > last) {
-      const asked = `[${hex(iova)}, ${hex(end)}]`;
-      const message = `${asked} is outside of [${hex(first)}, ${hex(last)}]`;
-      return failed("EINVAL", "out-of-range", message);
-    }
-    const overlap = core.firstIn(asid, pageOf(iova), pageOf(end));
-    if (overlap !== undefined) {
-      const message = `pages ${overlap.start} to ${overlap.last} are mapped already`;
-      return failed("EEXIST", "overlap", message);
-    }
-    const request = { asid, iova, size, uaddr, perm };
-    if (this.parent.useVa === true) return mapVa(core, core.mm!, request);
-    return mapPages(core, core.mm!, request, this.options.failedRun ?? "unpinned");
   }
 
   /* Looking at it. */
@@ -491,25 +353,7 @@ export class VhostVdpa {
    * @throws ArgumentError E_TYPE, E_LIMIT; E_NOENT: the parent does not tell its translations
    */
   access(iova: Bytes, write = false, asid = 0): DeviceAccessResult {
-    const page = pageOf(checkBytes("iova", iova));
-    const found = this.core.translations(asid);
-    if (found === undefined) {
-      throw new ArgumentError("E_NOENT", "the parent has no translations to look at", {
-        argument: "asid",
-      });
-    }
-    if (found === "identity") return this.reached(page, true);
-    for (const { start, last, addr, perm } of found) {
-      if (page < start || page > last) continue;
-      if ((perm & (write ? 2 : 1)) === 0) return { outcome: "denied" };
-      return this.reached(addr + (page - start), false);
-    }
-    return { outcome: "fault" };
-  }
-
-  private reached(page: number, identity: boolean): DeviceAccessResult {
-    const held = this.parent.useVa === true ? null : this.core.frames.refs(page) > 0;
-    return { outcome: "hit", page, identity, held };
+    return accessDevice(this.core, pageOf(checkBytes("iova", iova)), write, asid);
   }
 
   /** Pages that are pinned for mappings that no table has any more. */
@@ -578,33 +422,6 @@ export class VhostVdpa {
       return act();
     } finally {
       this.busy = false;
-    }
-  }
-}
-
-const ORDERS = ["unpin-first", "unmap-first"];
-const FAILED_RUNS = ["unpinned", "leaked"];
-
-function checkOptions(options: VhostVdpaOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new ArgumentError("E_TYPE", "options must be an object", { argument: "options" });
-  }
-  const { parent } = options;
-  if (typeof parent !== "object" || parent === null || typeof parent.reset !== "function") {
-    throw new ArgumentError("E_TYPE", "parent must have a reset", { argument: "parent" });
-  }
-  if (has(parent, "setMap") && has(parent, "dmaMap")) {
-    throw new ArgumentError("E_TYPE", "parent has set_map or dma_map, not both", {
-      argument: "parent",
-    });
-  }
-  checkWord("era", options.era ?? "7.0", VDPA_ERA_NAMES);
-  checkWord("order", options.order ?? "unpin-first", ORDERS);
-  checkWord("failedRun", options.failedRun ?? "unpinned", FAILED_RUNS);
-  for (const [name, range] of Object.entries({ range: parent.range, aperture: options.aperture })) {
-    if (range === undefined) continue;
-    if (checkBytes(name, range[0]) > checkBytes(name, range[1])) {
-      throw new ArgumentError("E_INVERTED", `${name} ends before it begins`, { argument: name });
     }
   }
 }

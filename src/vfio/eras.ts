@@ -78,7 +78,7 @@ export interface VfioKnobs {
   readonly chargeByWork: boolean;
   /** Pins look for their mapping with an interval of no length (c086de818dd8 only). */
   readonly zeroLengthLookup: boolean;
-  /** A replay that fails takes back what it did (5.10, fixes a54eb55045ae). */
+  /** A replay that fails takes back what it did (5.9, fixes a54eb55045ae). */
   readonly replayUnwinds: boolean;
   /** A mapping that is freed with pins left: WARN (6.0), or nothing is said. */
   readonly freeWithPins: "warn" | "silent";

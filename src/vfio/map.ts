@@ -52,7 +52,6 @@ interface Asked {
   readonly mm: UserMm;
 }
 
-const SPACE = 2n ** 64n;
 
 /** Before the lock. Sizes and flags as the ioctl checks them, then wrapping. */
 function refused(s: Type1, options: VfioMapOptions, asked: Asked): Failed | undefined {

@@ -133,6 +133,18 @@ describe("what the documents show", () => {
     ]);
   });
 
+  test("the container of the README does what its comments say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const shown = block("README.md", "js", "VfioContainer");
+    const asks = /^((?:container\.(?:pin|unmap|dma)|qemu\.locked|validate).*?); \/\/ (.*)$/gm;
+    const said = [...shown.matchAll(asks)].map(([, , comment]) => comment.split(": ")[0]);
+    expect(said).toHaveLength(6);
+    writeFileSync(join(folder, "container.mjs"), shown.replace(asks, "console.log($1);"));
+    const { stdout } = node(join(folder, "container.mjs"));
+    expect(stdout.trim().split("\n")).toEqual(said);
+  });
+
   test("the workload that docs/workloads.md makes compiles and runs", () => {
     const folder = join(root, "build", "workloads");
     rmSync(folder, { recursive: true, force: true });
@@ -145,6 +157,21 @@ describe("what the documents show", () => {
     expect(node(tsc, ...options.split(" "), join(folder, "example.ts")).stdout).toBe("");
     expect(node(join(folder, "example.js")).stdout).toMatch(/^\d{4,} \[/);
   }, 300_000);
+
+  test("the example of docs/vfio.md does what its comments say", () => {
+    const folder = join(root, "build", "readme");
+    mkdirSync(folder, { recursive: true });
+    const shown = block("docs/vfio.md", "js").replace(/^(.*); \/\/ .*$/gm, "console.log($1);");
+    writeFileSync(join(folder, "vfio.mjs"), shown);
+    const { stdout } = node(join(folder, "vfio.mjs"));
+    expect(stdout.trim().split("\n")).toEqual(["true", "3", "1", "0"]);
+  });
+
+  test("examples/vfio.mjs: a driver that keeps a page takes the host down", () => {
+    const found = JSON.parse(node("examples/vfio.mjs").stdout) as Record<string, unknown>;
+    expect(found["good"]).toEqual({ charged: 3, unmapped: 2 ** 20, rounds: 1, broken: 0 });
+    expect(found["keeps"]).toMatchObject({ charged: 3, verdict: "FATAL" });
+  });
 
   test("the example of docs/vdpa.md does what its comments say", () => {
     const folder = join(root, "build", "readme");

@@ -23,7 +23,6 @@ interface Inside {
   acked: bigint;
   hasQueues: boolean;
   options: { failedRun: string };
-  findSpace(asid: number): unknown;
 }
 
 type Break = (inside: Inside) => void;
@@ -128,15 +127,9 @@ const BROKEN: readonly (readonly [name: string, breaks: Break])[] = [
   ],
   [
     "address spaces that failed are not kept",
-    (inside) => {
-      const { core } = inside;
-      const findSpace = inside.findSpace.bind(inside);
-      inside.findSpace = (asid) => {
-        const had = core.spaces.has(asid);
-        const result = findSpace(asid);
-        if (core.inBatch && !had) core.spaces.delete(asid);
-        return result;
-      };
+    ({ core }) => {
+      const add = core.spaces.add.bind(core.spaces);
+      core.spaces.add = (asid) => (core.inBatch ? core.spaces : add(asid));
     },
   ],
 ];

@@ -195,6 +195,13 @@ export class VdpaHistory {
     }
   }
 
+  /** Most calls are refused without an owner. */
+  private begin(): Both {
+    const { device, model, mm } = this;
+    if (!model.isOpen) return [device.open(), model.open()];
+    return [device.setOwner(mm), model.setOwner()];
+  }
+
   private fault(): void {
     const { random, model, parent, device } = this;
     const errno = ERRNOS[random.below(ERRNOS.length)];
@@ -225,7 +232,8 @@ export class VdpaHistory {
   private step(): void {
     const what = this.random.below(100);
     let answers = QUIET;
-    if (what < 62) answers = this.write();
+    if (this.random.below(2) === 0 && !this.model.hasOwner) answers = this.begin();
+    else if (what < 62) answers = this.write();
     else if (what < 80) answers = this.file();
     else if (what < 88) this.fault();
     else if (what < 97) this.mmap();

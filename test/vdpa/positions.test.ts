@@ -92,7 +92,7 @@ describe("T4: reset_map at the close does not ask for the acknowledgement", () =
   });
 });
 
-test("T5: without the feature nothing is promised, and a platform's IOMMU keeps all the same", async () => {
+test("T5: nothing is promised without it; a platform's IOMMU keeps maps all the same", async () => {
   expect(await survives("P")).toBe(true);
 });
 

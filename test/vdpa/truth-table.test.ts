@@ -134,7 +134,7 @@ describe("a stop and start", () => {
     expect(rows.map(({ strategy }) => strategy)).toEqual(["unmap-map", "unbatched"]);
   });
 
-  test("without batches a set_map parent is given R tables for the unmaps and E for the maps", () => {
+  test("without batches a set_map parent is given R tables for unmaps and E for maps", () => {
     for (const parent of ["S0", "S1", "M1", "M0"]) {
       const row = table.cycle.find((e) => e.parent === parent && e.strategy === "unbatched");
       // Left after each unmap: 2, 0 of 4 entries; then 1 to 4.

@@ -52,7 +52,7 @@ describe("misuse throws, and changes nothing", () => {
     const { container, device } = await world();
     const other = await world();
     container.map({ iova: D1, vaddr: D1, size: 16 * PS });
-    const before = JSON.stringify(container.state(), (_, v: unknown) => String(v as string));
+    const before = JSON.stringify(container.state(), (_, v: unknown) => String(v));
     const misuses: readonly (readonly [() => unknown, string])[] = [
       [() => container.pinPages(device, D1 + 1, 1), "E_ALIGN"],
       [() => container.pinPages(device, -1, 1), "E_ADDR_RANGE"],
@@ -74,7 +74,7 @@ describe("misuse throws, and changes nothing", () => {
     for (const [misuse, error] of misuses) expect(misuse).toThrow(code(error));
     await expect(open(container, "A")).rejects.toThrow(code("E_EXISTS"));
     await expect(VfioContainer.create({} as VfioContainerOptions)).rejects.toThrow(code("E_TYPE"));
-    const after = JSON.stringify(container.state(), (_, v: unknown) => String(v as string));
+    const after = JSON.stringify(container.state(), (_, v: unknown) => String(v));
     expect(after).toBe(before);
     expect(validateVfio(container)).toEqual([]);
   });

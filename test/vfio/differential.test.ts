@@ -7,10 +7,10 @@ import { expect, test } from "vitest";
 import { VfioHistory } from "./history.js";
 
 const FILE = "test/vfio/differential.test.ts";
-const OPS = 3_000;
+const OPS = 8_000;
 const only = process.env["SHOOTDOWN_SEED"];
 const soak = Number(process.env["SHOOTDOWN_SOAK_OPS"] ?? 0);
-const HISTORIES = only !== undefined ? 1 : soak > 0 ? Infinity : 60;
+const HISTORIES = only !== undefined ? 1 : soak > 0 ? Infinity : 40;
 const BASE = BigInt(only ?? process.env["SHOOTDOWN_SOAK_SEED"] ?? 1);
 
 test("containers and model agree over random histories", { timeout: 2 ** 31 - 1 }, async () => {
@@ -39,7 +39,7 @@ test("containers and model agree over random histories", { timeout: 2 ** 31 - 1 
   const seeds = `seeds ${BASE} to ${BASE + BigInt(histories - 1)}`;
   const rate = Math.round(operations / seconds / 1000);
   console.log(`vfio: ${operations} operations, ${seeds}, ${rate}k a second, no divergence`);
-  if (histories < 60) return;
+  if (histories < 40) return;
   // All of it was seen, and often enough to mean something.
   for (const word of SEEN)
     expect([word, outcomes.get(word) ?? 0]).toEqual([word, expect.toSatisfy((n: number) => n > 0)]);

@@ -21,7 +21,7 @@ const TURNED: readonly Partial<VfioKnobs>[] = [
   { unmapOrder: "descending" },
   { unmapOrder: "from-root" },
   { dmaEntryLimit: 4 },
-  { lockAroundCallback: "keep" },
+
   { saturationErrno: "ENOSPC", unpinAnswer: "count" },
   { stopAtOtherMm: true, notifyOrder: "oldest-first" },
   { leakOnNodeFailure: true },
@@ -70,7 +70,7 @@ export class VfioHistory {
     private readonly random: Random,
     private readonly salt: number,
   ) {
-    this.stubborn = random.below(8) === 0 ? random.below(3) : -1;
+    this.stubborn = random.below(16) === 0 ? random.below(3) : -1;
   }
 
   /** @param given - an era and knobs instead of random ones, and what is broken of the containers */
@@ -83,6 +83,8 @@ export class VfioHistory {
       replayUnwinds: true,
       ...TURNED[random.below(TURNED.length)],
       ...TURNED[random.below(TURNED.length)],
+      // Which ends most histories at once.
+      ...(random.below(20) === 0 ? { lockAroundCallback: "keep" as const } : {}),
     };
     const told = history.told.bind(history);
     const broken = { ...knobs, ...given?.broken };
@@ -227,8 +229,9 @@ export class VfioHistory {
   private tracking(mm: number): { what: string; call: Call } {
     const [page, count] = this.range();
     const device = this.below(3);
-    const vpn = this.below(160);
     const invalid = this.sides![2].model.dmas.find((dma) => dma.invalid);
+    // The same place of another process, so that reserved frames stay where they are.
+    const vpn = invalid?.vpn ?? this.below(160);
     const { first, last } = invalid ?? { first: page, last: page + count - 1 };
     const heir = this.below(2);
     const write = this.below(2) === 0;
@@ -251,8 +254,9 @@ export class VfioHistory {
   private event(): { what: string; call: Call } {
     const mm = this.below(2);
     const what = this.below(12);
-    const vpn = this.below(200);
-    const frame = 0x1000 + this.below(300) + (this.below(4) === 0 ? 0x1000 : 0);
+    // Reserved frames stay where they are: see scenarios/vfio/charge-drifts.yaml.
+    const vpn = 0x21 + this.below(200 - 0x21);
+    const frame = 0x1100 + this.below(200) + (this.below(4) === 0 ? 0x1000 : 0);
     const pages = this.below(3) === 0 ? 2 ** 30 : 10 + this.below(200);
     const cap = this.below(5) === 0;
     const nth = 1 + this.below(12);
@@ -298,7 +302,7 @@ export class VfioHistory {
   run(operations: number): void {
     for (let i = 0; i < operations && !this.ended; i++) {
       this.step();
-      if (i % 200 === 199) this.compareAll();
+      if (i % 400 === 399) this.compareAll();
     }
     this.compareAll();
     for (const side of this.sides!) if (side instanceof ContainerSide) side.container.dispose();

@@ -30,7 +30,7 @@ export const END = 250;
 export const BASES = [0x1000, 0x2000] as const;
 const RESERVED: readonly (readonly [number, number])[] = [
   [0x1010, 0x1013],
-  [0x2020, 0x2020],
+  [0x2010, 0x2013],
 ];
 
 /** What a device does when it is told. */

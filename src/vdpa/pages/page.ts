@@ -40,22 +40,24 @@ export function vdpaPage(truth: TruthTable, downtimes: readonly Downtime[]): str
   };
   return `# What becomes of a device's mappings, and what that costs
 
-Written by \`npm run vdpa\`; a test holds it to what the model does. Words and rules: [vdpa.md](vdpa.md). The same on the
-terminal: \`shootdown vdpa table\`, \`shootdown vdpa downtime\`.
+Written by \`npm run vdpa\`; a test holds it to what the model does. Words and rules:
+[vdpa.md](vdpa.md). The same on the terminal: \`shootdown vdpa table\`, \`shootdown vdpa downtime\`.
 
 ${section(parents, "##")}
 ${section(strategies, "##")}
-A guest of ${regions} regions, ${entries} runs of neighbouring frames and ${pages} pages; one address space.
+A guest of ${regions} regions, ${entries} runs of neighbouring frames and ${pages} pages; one
+address space.
 
 ${truthTables(truth)
   .map((table) => section(table, "##"))
   .join("\n")}
 # Downtime
 
-All devices start, stop and start again. Operations are those the model did; times are a profile's, and each constant of
-it says where it is from and what is assumed. What virtqueues, shadow virtqueues and the migration itself take is not
-in it: only differences between strategies can be held against what was published. Those figures do not say how the
-guest was backed, and that decides: see \`thp\` and \`small\`.
+All devices start, stop and start again. Operations are those the model did; times are a
+profile's, and each constant of it says where it is from and what is assumed. What virtqueues,
+shadow virtqueues and the migration itself take is not in it: only differences between strategies
+can be held against what was published. Those figures do not say how the guest was backed, and
+that decides: see \`thp\` and \`small\`.
 
 ${section(downtimeTables(downtimes[0])[0], "##")}
 ${downtimes.map(downtimeSection).join("\n")}`;

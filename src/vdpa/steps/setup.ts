@@ -1,8 +1,8 @@
 /** What step files of `system: vdpa` can say of the host before the first step. */
 import { z } from "zod";
 import type { Amount } from "../../step-files/amounts.js";
-import type { VdpaFeature } from "../features.js";
-import { VDPA_FEATURE_NAMES } from "../features.js";
+import type { VdpaFeature } from "../feature-bits.js";
+import { VDPA_FEATURE_NAMES } from "../feature-bits.js";
 import type { ModelParentOptions } from "../model-parent.js";
 import { VDPA_PARENTS } from "../parents.js";
 

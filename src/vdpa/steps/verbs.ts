@@ -1,4 +1,4 @@
-/** What steps of `system: vdpa` can do. Names of arguments are those of the API; sizes are bytes. */
+/** What steps of `system: vdpa` can do. Arguments are called as in the API; sizes are bytes. */
 import { z } from "zod";
 import { ArgumentError } from "../../errors.js";
 import type { UserMm } from "../../mm/user-mm.js";
@@ -7,7 +7,7 @@ import { type Verb, verb } from "../../step-files/system.js";
 import { ERRNOS, type Errno } from "../../uapi/errno.js";
 import { done, type Outcome } from "../../uapi/outcome.js";
 import { byteOf } from "../addresses.js";
-import type { FeatureSet, VdpaFeature } from "../features.js";
+import type { FeatureSet, VdpaFeature } from "../feature-bits.js";
 import type { VdpaMessageName } from "../messages.js";
 import { PARENT_OPS, type ParentOp } from "../model-parent.js";
 import { VDPA_STRATEGIES, vdpaStrategy, VdpaUserspace } from "../userspace.js";

@@ -8,7 +8,7 @@ import { Allocations } from "../../uapi/allocations.js";
 import { byteOf, pageOf } from "../addresses.js";
 import type { UnmapOrder } from "../core.js";
 import type { VdpaEraName } from "../eras.js";
-import { bitsOf, featureMask, VDPA_FEATURE_NAMES, VDPA_FEATURES } from "../features.js";
+import { bitsOf, featureMask, VDPA_FEATURE_NAMES, VDPA_FEATURES } from "../feature-bits.js";
 import { ModelParent, type ModelParentOptions } from "../model-parent.js";
 import type { VdpaEntry } from "../parent.js";
 import { parentPreset } from "../parents.js";

@@ -187,5 +187,5 @@ export function setupShape(amount: AmountShape): z.ZodType<SetupText> {
     mappings: z.array(mapShape(amount)).optional(),
     maxNodes: amount.optional(),
     onSleep: calls.optional(),
-  }) as z.ZodType<SetupText>;
+  });
 }

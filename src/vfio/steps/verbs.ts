@@ -96,7 +96,7 @@ function entry<A>(
   run: (world: World, args: A) => unknown,
 ): Verb<World> {
   return verb(summary, shape as (amount: z.ZodType<Amount>) => z.ZodType<A>, (world, args) =>
-    answered(() => run(world as World, args)),
+    answered(() => run(world, args)),
   ) as Verb<World>;
 }
 

@@ -84,7 +84,7 @@ export function groupOf(text: GroupText): VfioGroupOptions {
   return {
     ...given(rest),
     ...(pageSize === undefined ? {} : { pageSize: Number(pageSize) }),
-  } as VfioGroupOptions;
+  };
 }
 
 function makeProcess(frames: HostFrames, name: string, text: ProcessText): UserMm {
