@@ -31,7 +31,7 @@ export class HostFrames {
   /** The chunk that was used last. */
   private recentAt = -1;
   private recent: Chunk | undefined;
-  /** Zeros: counts of chunks that nobody holds any more. Scattered pins come and go by the dozen. */
+  /** Zeros: counts of chunks that nobody holds any more. Scattered pins come by the dozen. */
   private readonly spares: Uint32Array[] = [];
   private next: number;
   private sum = 0;

@@ -1,4 +1,4 @@
-/** What a trace of pins needs: how many pages at a time, how they lie, and what keeping them takes. */
+/** What a trace of pins needs: pages at a time, how they lie, and what keeping them takes. */
 import { PIN_NODE_BYTES, PinnedPagesTree } from "../pinned-pages-tree.js";
 import { PinnedPages } from "../pinned-pages.js";
 import type { PinStore } from "../pin-store.js";

@@ -115,7 +115,7 @@ function word(outcome: Outcome<unknown>): string {
   return outcome.ok ? "ok" : outcome.errno;
 }
 
-test("a driver that does not unpin: the host crashes after 11 calls, or EDEADLOCK after 101", async () => {
+test("a driver that does not unpin: a crash after 11 calls, or EDEADLOCK after 101", async () => {
   const stubborn = (side: Side): [string, number] => {
     ok(side.map(0, PAGES));
     ok(side.pin(0, 1));

@@ -1,4 +1,4 @@
-/** Shapes of what step files of `iommufd` say: processes, files, address spaces, drivers, devices. */
+/** Shapes of what step files of `iommufd` say: processes, address spaces, drivers, devices. */
 import { z } from "zod";
 import type { Amount } from "../../step-files/index.js";
 import { type ProcessText, processShape } from "../../vfio/steps/shapes.js";
