@@ -47,7 +47,7 @@ export interface MirrorOptions {
 /** Parameters of a driver: what it subscribes to is its own to say. */
 export type DriverOptions = Omit<MirrorOptions, "regionPolicy">;
 
-/** Of a driver that refuses whatever may not sleep, has no own events, and has prices of its own. */
+/** Of a driver that refuses what may not sleep, has no events and has prices of its own. */
 export type RefusingOptions = Omit<DriverOptions, "nonBlock" | "ignoreOwnEvents" | "callbackCost">;
 
 /** How much it has had to do. */

@@ -84,9 +84,9 @@ export class Kit {
   }
 
   /**
-   * A bracket around `body`: range_start … range_end, notifying at its end if the era says so. Where
-   * nobody may sleep and somebody refuses it, `body` is left out: those who were told of its start
-   * are told of its end.
+   * A bracket around `body`: range_start … range_end, notifying at its end if the era says so.
+   * Where nobody may sleep and somebody refuses it, `body` is left out: those who were told of its
+   * start are told of its end.
    */
   range(
     site: Site,

@@ -2,8 +2,8 @@
  * Numbers in step files: addresses, sizes and counts, as numbers or as text.
  *
  * Text is a sum of terms: decimal or hexadecimal numbers, sizes (`4K`, `2M`, `1G`, `1T`), and names
- * that the file gives numbers to, each of which may have a factor: `D1+0x3000`, `D1+3*PS-1`. Results
- * past 2^53 are bigints; those below 0, or past 2^64, do not exist.
+ * that the file gives numbers to, each of which may have a factor: `D1+0x3000`, `D1+3*PS-1`.
+ * Results past 2^53 are bigints; those below 0, or past 2^64, do not exist.
  */
 
 /** A number of a step file. */

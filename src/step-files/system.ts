@@ -1,6 +1,6 @@
 /**
- * What step files are about: a system, which has a world, verbs that change it, and a state that can
- * be looked at. Each of `vfio`, `iommufd` and `vdpa` is one.
+ * What step files are about: a system, which has a world, verbs that change it, and a state that
+ * can be looked at. Each of `vfio`, `iommufd` and `vdpa` is one.
  */
 import type { z } from "zod";
 import type { Amount } from "./amounts.js";

@@ -221,7 +221,7 @@ describe("what a notification drops", () => {
 });
 
 describe("a write to a page that is cached read-only", () => {
-  /** Faults of a write behind a read, an upgrade that the IOTLB has heard of, and the CPU's write. */
+  /** Faults of a write behind a read, an upgrade the IOTLB has heard of, and the CPU's write. */
   async function faultsOf(atc: boolean): Promise<number> {
     const consumer = sharingConsumer({
       ...TEXTS,

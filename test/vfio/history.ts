@@ -232,9 +232,11 @@ export class VfioHistory {
   private tracking(mm: number): { what: string; call: Call } {
     const [page, count] = this.range();
     const device = this.below(3);
-    const invalid = this.sides![2].model.dmas.find((dma) => dma.invalid);
+    const { dmas } = this.sides![2].model;
+    const invalid = dmas.find((dma) => dma.invalid);
     // The same place of another process, so that reserved frames stay where they are.
     const vpn = invalid?.vpn ?? this.below(160);
+    const there = dmas.find((dma) => dma.first === page)?.vpn ?? vpn;
     const { first, last } = invalid ?? { first: page, last: page + count - 1 };
     const heir = this.below(2);
     const write = this.below(2) === 0;
@@ -246,7 +248,7 @@ export class VfioHistory {
       ["invalidate", (side) => side.invalidate(page, count, mm)],
       ["restore", (side) => side.restore(first, last - first + 1, vpn, heir)],
       ["restore", (side) => side.restore(first, last - first + 1, vpn, heir)],
-      ["restore", (side) => side.restore(page, count, vpn, mm)],
+      ["restore", (side) => side.restore(page, count, there, mm)],
       ["rw", (side) => side.rw(device, page, Math.min(count, 9), write)],
     ];
     const [what, call] = calls[this.below(calls.length)];

@@ -91,8 +91,8 @@ function messageVerb(summary: string, type: VdpaMessageName): VdpaVerb {
 const messages: Record<string, VdpaVerb> = {
   update: messageVerb("UPDATE: maps iova, size, uaddr, perm, asid; version, by", "update"),
   invalidate: messageVerb("INVALIDATE: unmaps what overlaps iova, size, asid", "invalidate"),
-  "batch-begin": messageVerb("BATCH_BEGIN of an asid", "batch-begin"),
-  "batch-end": messageVerb("BATCH_END of an asid", "batch-end"),
+  batchBegin: messageVerb("BATCH_BEGIN of an asid", "batch-begin"),
+  batchEnd: messageVerb("BATCH_END of an asid", "batch-end"),
   write: verb<VdpaWorld, RawText>(
     "any message: type by name or number, version (the header's type), and the rest",
     (amount) => {
@@ -103,7 +103,7 @@ const messages: Record<string, VdpaVerb> = {
     (world, { type, ...text }) =>
       write(world, typeof type === "string" ? type : Number(type), text),
   ),
-  "write-bytes": verb<VdpaWorld, { bytes: Amount[]; by?: string | undefined }>(
+  writeBytes: verb<VdpaWorld, { bytes: Amount[]; by?: string | undefined }>(
     "a message as bytes, each a number",
     (amount) => z.strictObject({ bytes: z.array(amount).max(4096), by: process }),
     (world, { bytes, by }) =>
@@ -117,15 +117,15 @@ const messages: Record<string, VdpaVerb> = {
 const file: Record<string, VdpaVerb> = {
   open: verb("open(2)", nothing, ({ device }: VdpaWorld) => device.open()),
   close: verb("the last close(2)", nothing, ({ device }: VdpaWorld) => device.close()),
-  "set-owner": verb<VdpaWorld, { process?: string | undefined }>(
+  setOwner: verb<VdpaWorld, { process?: string | undefined }>(
     "VHOST_SET_OWNER by a process, the first by default",
     () => z.strictObject({ process }),
     (world, { process }) => world.device.setOwner(processOf(world, process)),
   ),
-  "get-features": verb("GET_BACKEND_FEATURES", nothing, ({ device }: VdpaWorld) =>
+  getFeatures: verb("GET_BACKEND_FEATURES", nothing, ({ device }: VdpaWorld) =>
     withNames(device.getBackendFeatures()),
   ),
-  "set-features": verb<VdpaWorld, { features: (VdpaFeature | number)[] | Amount }>(
+  setFeatures: verb<VdpaWorld, { features: (VdpaFeature | number)[] | Amount }>(
     "SET_BACKEND_FEATURES: names and bits, or a mask",
     (amount) => z.strictObject({ features: z.union([featureList, amount]) }),
     ({ device }, { features }) => {
@@ -133,18 +133,18 @@ const file: Record<string, VdpaVerb> = {
       return device.setBackendFeatures(set);
     },
   ),
-  "set-status": verb<VdpaWorld, { status: Amount }>(
+  setStatus: verb<VdpaWorld, { status: Amount }>(
     "SET_STATUS: 0 resets, 4 is DRIVER_OK",
     (amount) => z.strictObject({ status: amount }),
     ({ device }, { status }) => device.setStatus(Number(status)),
   ),
   reset: verb("SET_STATUS 0", nothing, ({ device }: VdpaWorld) => device.setStatus(0)),
-  "driver-ok": verb("sets DRIVER_OK beside what is set", nothing, ({ device }: VdpaWorld) =>
+  driverOk: verb("sets DRIVER_OK beside what is set", nothing, ({ device }: VdpaWorld) =>
     device.setStatus(device.status | DRIVER_OK),
   ),
   suspend: verb("SUSPEND", nothing, ({ device }: VdpaWorld) => device.suspend()),
   resume: verb("RESUME", nothing, ({ device }: VdpaWorld) => device.resume()),
-  "set-group-asid": verb<VdpaWorld, { group: Amount; asid: Amount }>(
+  setGroupAsid: verb<VdpaWorld, { group: Amount; asid: Amount }>(
     "SET_GROUP_ASID: the address space of a group of virtqueues",
     (amount) => z.strictObject({ group: amount, asid: amount }),
     ({ device }, { group, asid }) => device.setGroupAsid(Number(group), Number(asid)),
@@ -165,14 +165,14 @@ const faults: Record<string, VdpaVerb> = {
       else parent.failNext(op, errno, Number(nth));
     },
   ),
-  "fail-alloc": verb<VdpaWorld, { nth: Amount }>(
+  failAlloc: verb<VdpaWorld, { nth: Amount }>(
     "the nth next allocation of the kernel fails; 0: none does",
     (amount) => z.strictObject({ nth: amount }),
     ({ allocations }, { nth }) => {
       allocations.failNth(Number(nth));
     },
   ),
-  "fail-fault": verb<VdpaWorld, { at: Amount; errno: Errno; process?: string | undefined }>(
+  failFault: verb<VdpaWorld, { at: Amount; errno: Errno; process?: string | undefined }>(
     "the next fault of a process at an address fails with an errno",
     (amount) => z.strictObject({ at: amount, errno: z.enum(ERRNOS), process }),
     (world, { at, errno, process }) => {
@@ -260,10 +260,10 @@ const questions: Record<string, VdpaVerb> = {
       ...{ step, asid, iova: byteOf(page), pages, live },
     })),
   ),
-  "clear-counts": verb("counts begin at 0 again", nothing, ({ device }: VdpaWorld) => {
+  clearCounts: verb("counts begin at 0 again", nothing, ({ device }: VdpaWorld) => {
     device.clearCounts();
   }),
-  "clear-trace": verb("forgets steps and violations", nothing, ({ device }: VdpaWorld) => {
+  clearTrace: verb("forgets steps and violations", nothing, ({ device }: VdpaWorld) => {
     device.clearTrace();
   }),
 };
@@ -324,8 +324,8 @@ const programs: Record<string, VdpaVerb> = {
   ),
   start: programVerb("the program starts the driver: maps all, DRIVER_OK", (p) => p.start()),
   stop: programVerb("the program stops it: suspend, reset, unmap all", (p) => p.stop()),
-  "map-all": programVerb("the program maps its regions", (p) => p.mapAll()),
-  "unmap-all": programVerb("the program unmaps its regions", (p) => p.unmapAll()),
+  mapAll: programVerb("the program maps its regions", (p) => p.mapAll()),
+  unmapAll: programVerb("the program unmaps its regions", (p) => p.unmapAll()),
 };
 
 /** All of them. */
