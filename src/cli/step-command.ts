@@ -33,20 +33,25 @@ export function withSteps(command: Command, systems: readonly AnySystem[]): Comm
     .option("--list", "list the scenarios that come with the package")
     .option("--verbs", "list what steps can do")
     .option("--json", "print one JSON document");
-  const axes = new Map(systems.flatMap(({ axes }) => Object.entries(axes)));
-  for (const [axis, values] of axes) {
-    command.option(`--${axis} <names>`, `run in these alone, of ${values.join(", ")}`);
+  for (const axis of new Set(systems.flatMap(({ axes }) => Object.keys(axes)))) {
+    const values = valuesOf(systems, axis).join(", ");
+    command.option(`--${axis} <names>`, `run in these alone, of ${values}`);
   }
   return command;
 }
 
+/** What an axis can be, in any of the systems. */
+function valuesOf(systems: readonly AnySystem[], axis: string): string[] {
+  return [...new Set(systems.flatMap(({ axes }) => axes[axis] ?? []))];
+}
+
 function wantedOf(systems: readonly AnySystem[], options: StepOptions) {
-  const known = systems.flatMap(({ axes }) => Object.entries(axes));
-  const wanted = known.flatMap(([axis]): [string, string[]][] => {
+  const axes = [...new Set(systems.flatMap((system) => Object.keys(system.axes)))];
+  const wanted = axes.flatMap((axis): [string, string[]][] => {
     const text = options[axis];
     if (typeof text !== "string" || text === "all") return [];
     const names = text.split(",");
-    const values = known.filter(([each]) => each === axis).flatMap(([, list]) => list);
+    const values = valuesOf(systems, axis);
     const wrong = names.find((name) => !values.includes(name));
     if (wrong === undefined) return [[axis, names]];
     const message = `--${axis}: ${wrong} is none of ${values.join(", ")}`;
@@ -150,15 +155,12 @@ export async function runStepCommand(
     return result.asExpected ? EXIT_OK : EXIT_FOUND;
   }
   const results: StepFileResult[] = [];
-  for (const file of await shippedFiles(systems)) results.push(await runSteps(file, wanted));
+  for (const file of await shippedFiles(systems)) {
+    const result = await runSteps(file, wanted);
+    if (result.runs.length > 0) results.push(result);
+  }
   const asExpected = results.every((result) => result.asExpected);
   if (json) await printJson({ asExpected, scenarios: results });
-  else
-    await print(
-      results
-        .filter(({ runs }) => runs.length > 0)
-        .map(summaryOf)
-        .join(""),
-    );
+  else await print(results.map(summaryOf).join(""));
   return asExpected ? EXIT_OK : EXIT_FOUND;
 }

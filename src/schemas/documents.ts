@@ -11,6 +11,7 @@ import { COMPLETION } from "../kernel/completion.js";
 import { audit } from "./sites.js";
 import { VERDICTS } from "../scenarios/scenario.js";
 import { stepFileSchema } from "../step-files/schema.js";
+import { iommufdSystem } from "../iommufd/steps/system.js";
 import { vdpaSystem } from "../vdpa/steps/system.js";
 import { stepResultsSchema } from "./steps.js";
 import { vfioSystem } from "../vfio/steps/system.js";
@@ -417,10 +418,11 @@ export const DOCUMENTS = {
   error,
   scenario: scenarioSchema,
   "scenario-file": scenarioFileSchema(OPERATIONS),
-  vdpa: stepResultsSchema(vdpaSystem),
-  vfio: stepResultsSchema(vfioSystem),
+  vdpa: stepResultsSchema([vdpaSystem], check),
+  vfio: stepResultsSchema([vfioSystem, iommufdSystem], check),
   "vdpa-table": vdpaTable,
   "vdpa-downtime": vdpaDowntime,
   "vdpa-file": stepFileSchema(vdpaSystem),
   "vfio-file": stepFileSchema(vfioSystem),
+  "iommufd-file": stepFileSchema(iommufdSystem),
 };

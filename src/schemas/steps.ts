@@ -19,13 +19,12 @@ const step = z.strictObject({
   ),
 });
 
-/** A file's runs, those of all files, the list of files, or that of verbs: by its keys. */
-export function stepResultsSchema({ name: system, axes, verdicts }: AnySystem) {
+function resultOf({ name: system, axes, verdicts }: AnySystem) {
   const cell = Object.fromEntries(
     Object.entries(axes).map(([axis, values]) => [axis, z.enum(values as [string])]),
   );
   const verdict = z.enum(verdicts as [string]);
-  const result = z.strictObject({
+  return z.strictObject({
     scenario: name,
     system: z.literal(system),
     title: z.string(),
@@ -42,13 +41,21 @@ export function stepResultsSchema({ name: system, axes, verdicts }: AnySystem) {
       }),
     ),
   });
-  const row = { name, system: z.literal(system), title: z.string(), source: z.string() };
+}
+
+/**
+ * A file's runs, those of all files, the list of files, that of verbs, or what was explored: by its
+ * keys.
+ */
+export function stepResultsSchema(systems: readonly AnySystem[], explored: z.ZodType) {
+  const result = z.union(systems.map(resultOf));
+  const system = z.enum(systems.map((each) => each.name) as [string]);
+  const row = { name, system, title: z.string(), source: z.string() };
   return z.union([
     result,
     z.strictObject({ asExpected: z.boolean(), scenarios: z.array(result) }),
     z.strictObject({ scenarios: z.array(z.strictObject(row)) }),
-    z.strictObject({
-      verbs: z.array(z.strictObject({ system: z.literal(system), verb: name, summary: name })),
-    }),
+    z.strictObject({ verbs: z.array(z.strictObject({ system, verb: name, summary: name })) }),
+    explored,
   ]);
 }

@@ -64,7 +64,7 @@ const BROKEN: readonly (readonly [
       function (this: Pages, first: number, last: number) {
         const all = [...this.intervals.values()].flat();
         return all.find((user) => user.first <= last && user.last >= first);
-      } as never,
+      },
   ],
   [
     "pages that drivers hold are unpinned with the domain",
@@ -73,7 +73,7 @@ const BROKEN: readonly (readonly [
     () =>
       function (this: { areaOver(index: number): unknown }, index: number) {
         return this.areaOver(index) !== undefined;
-      } as never,
+      },
   ],
   [
     "pages that a domain holds are pinned once more",
@@ -89,7 +89,7 @@ const BROKEN: readonly (readonly [
       function (this: Pages) {
         if (this.pinnedNow < this.charged) return undefined;
         return sound.call(this as never);
-      } as never,
+      },
   ],
   [
     "the limit is not looked at: pages are not charged",
@@ -121,9 +121,9 @@ const BROKEN: readonly (readonly [
     (sound) =>
       function* (this: never, first: never, last: never) {
         const parts = sound.call(this, first, last) as Generator<unknown>;
-        const { value, done } = parts.next();
-        if (done !== true) yield value;
-      } as never,
+        const only = parts.next();
+        if (only.done !== true) yield only.value;
+      },
   ],
   [
     "of two domains the one that goes stays the storage",
@@ -136,7 +136,7 @@ const BROKEN: readonly (readonly [
       ) {
         this.domains = this.domains.filter((each) => each !== domain);
         this.ioas.unreserve(domain);
-      } as never,
+      },
   ],
 ];
 

@@ -58,12 +58,10 @@ const SPACES: Record<string, Verb<World>> = {
   ),
   mapFile: entry(
     "IOAS_MAP_FILE: pages of a file; gives the iova",
-    (amount) => ({
-      ...mapFields(amount),
-      vaddr: z.undefined().optional(),
-      file: text,
-      start: amount.optional(),
-    }),
+    (amount) => {
+      const { vaddr: _, ...fields } = mapFields(amount);
+      return { ...fields, file: text, start: amount.optional() };
+    },
     (world, args: FileText) =>
       ioasOf(world, args as OfIoas).mapFile({
         file: named(world.files, "file", args.file),
