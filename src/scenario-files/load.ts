@@ -1,14 +1,14 @@
 /** Scenario files: YAML in, a checked scenario out, every fault with its line and its column. */
 import { pagesOf } from "../core/geometry.js";
 import { geometryOf } from "../drivers/explored-machine.js";
-import { ArgumentError, isShootdownError, ShootdownError } from "../errors.js";
+import { ArgumentError } from "../errors.js";
 import { Catalogue } from "../kernel/catalogue.js";
 import type { ScriptStep } from "../kernel/image.js";
 import type { Expectation, Scenario, ScenarioActor, Turn } from "../scenarios/scenario.js";
 import { checkScenario } from "../scenarios/validate.js";
 import { Context, failAt } from "./context.js";
 import type { FileProgram, ScenarioFile } from "./file-types.js";
-import { type Path, readYaml, type YamlValue } from "./read-yaml.js";
+import { type Path, readYamlFile } from "./read-yaml.js";
 import { scenarioFileSchema } from "./schema.js";
 import { shapeFault } from "./shape.js";
 import { reserveSignals, scriptSteps } from "./steps.js";
@@ -190,20 +190,6 @@ function originOf(context: Context, argument: string): Path {
   return /^scenario/.test(argument) ? [] : ["geometry", argument];
 }
 
-function parsed(text: string, file: string): YamlValue {
-  try {
-    return readYaml(text);
-  } catch (error) {
-    if (!isShootdownError(error)) throw error;
-    const { line, column } = error.details;
-    const says = error.message.replace(/^line \d+, column \d+: /, "");
-    throw new ShootdownError(error.code, `${file}:${String(line)}:${String(column)}: ${says}`, {
-      ...error.details,
-      file,
-    });
-  }
-}
-
 const schemas = new WeakMap<Catalogue, ReturnType<typeof scenarioFileSchema>>();
 
 /** Made once: it has every operation in it. */
@@ -225,7 +211,7 @@ function schemaOf(catalogue: Catalogue): ReturnType<typeof scenarioFileSchema> {
 export function loadScenario(text: string, options: LoadOptions = {}): Scenario {
   const catalogue = options.catalogue ?? Catalogue.standard;
   const name = options.file ?? "scenario";
-  const yaml = parsed(text, name);
+  const yaml = readYamlFile(text, name);
   const result = schemaOf(catalogue).safeParse(yaml.value);
   if (!result.success) {
     const { path, says, code, more, isKey } = shapeFault(result.error.issues[0], yaml.value);

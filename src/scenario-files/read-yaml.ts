@@ -13,7 +13,7 @@ import {
   type ParsedNode,
   parseDocument,
 } from "yaml";
-import { ShootdownError } from "../errors.js";
+import { isShootdownError, ShootdownError } from "../errors.js";
 
 /** Bytes of a file, as UTF-8. The largest that comes with the library has some 3,000. */
 export const FILE_BYTES_MOST = 2 ** 18;
@@ -214,4 +214,19 @@ export function readYaml(text: string): YamlValue {
     placeOf: (path) => nearest(converter.values, path),
     placeOfKey: (path) => nearest(converter.keys, path),
   };
+}
+
+/** As {@link readYaml}; faults begin with the name of the file, the line and the column. */
+export function readYamlFile(text: string, file: string): YamlValue {
+  try {
+    return readYaml(text);
+  } catch (error) {
+    if (!isShootdownError(error)) throw error;
+    const { line, column } = error.details;
+    const says = error.message.replace(/^line \d+, column \d+: /, "");
+    throw new ShootdownError(error.code, `${file}:${String(line)}:${String(column)}: ${says}`, {
+      ...error.details,
+      file,
+    });
+  }
 }

@@ -1,5 +1,13 @@
 /** Step files: scenarios about pins and device mappings (docs/step-files.md). */
 export { type Amount, amountOf, hex, narrow, plain, resolve } from "./amounts.js";
+export {
+  type BehaviourText,
+  behaviourShape,
+  type Call,
+  callsShape,
+  makeCall,
+  type OnUnmapText,
+} from "./calls.js";
 export { type Mismatch, mismatches } from "./match.js";
 export {
   type AnySystem,

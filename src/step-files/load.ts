@@ -1,7 +1,7 @@
 /** Step files: YAML in, checked steps out, every fault with its line and its column. */
-import { ArgumentError, isShootdownError, ShootdownError } from "../errors.js";
+import type { ErrorCode } from "../errors.js";
 import { failAt } from "../scenario-files/context.js";
-import { type Path, readYaml, type YamlValue } from "../scenario-files/read-yaml.js";
+import { type Path, readYamlFile, type YamlValue } from "../scenario-files/read-yaml.js";
 import { shapeFault } from "../scenario-files/shape.js";
 import { type Amount, amountOf, resolve } from "./amounts.js";
 import { resolved, STEP_KEYS, stepFileSchema } from "./schema.js";
@@ -80,7 +80,7 @@ class Reader {
     readonly file: string,
   ) {}
 
-  fail(path: Path, says: string, code: ArgumentError["code"], isKey = false): never {
+  fail(path: Path, says: string, code: ErrorCode, isKey = false): never {
     return failAt(this.yaml, this.file, path, says, code, {}, isKey);
   }
 
@@ -149,18 +149,6 @@ class Reader {
   }
 }
 
-function parsed(text: string, file: string): YamlValue {
-  try {
-    return readYaml(text);
-  } catch (error) {
-    if (!isShootdownError(error)) throw error;
-    const { line, column } = error.details;
-    const says = error.message.replace(/^line \d+, column \d+: /, "");
-    const place = `${file}:${String(line)}:${String(column)}`;
-    throw new ShootdownError(error.code, `${place}: ${says}`, { ...error.details, file });
-  }
-}
-
 function systemOf(systems: readonly AnySystem[], yaml: YamlValue, file: string): AnySystem {
   const named = (yaml.value as Record<string, unknown> | null)?.["system"];
   const system = systems.find(({ name }) => name === named);
@@ -180,7 +168,7 @@ export function loadSteps(
   systems: readonly AnySystem[],
   file = "scenario",
 ): StepFile {
-  const yaml = parsed(text, file);
+  const yaml = readYamlFile(text, file);
   const system = systemOf(systems, yaml, file);
   const result = stepFileSchema(system).safeParse(yaml.value);
   const reader = new Reader(system, yaml, file);

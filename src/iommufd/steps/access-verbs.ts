@@ -1,10 +1,15 @@
 /** What drivers do: attach, pin, unpin, read and write. */
 import { z } from "zod";
-import type { Amount, Verb } from "../../step-files/index.js";
+import {
+  type Amount,
+  behaviourShape,
+  type BehaviourText,
+  type Verb,
+} from "../../step-files/index.js";
 import { done, type Outcome } from "../../uapi/outcome.js";
 import type { IommufdAccess, Unpinned } from "../access.js";
 import { entry, type Fields, flag, text } from "./entry.js";
-import { accessFields, type AccessText, behaviourShape, type BehaviourText } from "./shapes.js";
+import { accessFields, type AccessText } from "./shapes.js";
 import { addAccess, named, taskOf, type World } from "./world.js";
 
 interface Range {

@@ -1,27 +1,10 @@
 /** Shapes of what step files of `iommufd` say: processes, address spaces, drivers, devices. */
 import { z } from "zod";
-import type { Amount } from "../../step-files/index.js";
+import { type Amount, behaviourShape, type BehaviourText } from "../../step-files/index.js";
 import { type ProcessText, processShape } from "../../vfio/steps/shapes.js";
 import type { IommufdPolicy } from "../era.js";
 
 type AmountShape = z.ZodType<Amount>;
-
-/** Steps without expectations: a verb and its arguments each. */
-export type Calls = readonly Readonly<Record<string, unknown>>[];
-
-/** What a driver does when it is told of an unmap. */
-export interface OnUnmapText {
-  /** Gives back all that it has pinned in the range it is told; true by default. */
-  readonly unpin?: boolean | undefined;
-  /** The call, counted from 1, from which it does that; 1 by default. */
-  readonly from?: Amount | undefined;
-  /** Calls it makes before and after that, each time. */
-  readonly before?: Calls | undefined;
-  readonly after?: Calls | undefined;
-}
-
-/** `unpin`: gives back what it has pinned there; `ignore`: nothing; `none`: no callback. */
-export type BehaviourText = "unpin" | "ignore" | "none" | OnUnmapText;
 
 /** A driver's access. */
 export interface AccessText {
@@ -78,18 +61,6 @@ export interface SetupText {
   /** Devices; none by default. */
   readonly devices?: Readonly<Record<string, DeviceText>> | undefined;
   readonly mappings?: readonly MapText[] | undefined;
-}
-
-const calls = z.array(z.record(z.string(), z.unknown()));
-
-export function behaviourShape(amount: AmountShape) {
-  const own = z.strictObject({
-    unpin: z.boolean().optional(),
-    from: amount.optional(),
-    before: calls.optional(),
-    after: calls.optional(),
-  });
-  return z.union([z.enum(["unpin", "ignore", "none"]), own]);
 }
 
 export function accessFields(amount: AmountShape) {

@@ -1,7 +1,6 @@
 /** What steps of `iommufd` can do: all verbs, and those of address spaces and VFIO's ioctls. */
 import { z } from "zod";
-import { type Amount, resolve, type Verb } from "../../step-files/index.js";
-import { resolved } from "../../step-files/schema.js";
+import { type Amount, type Call, makeCall, type Verb } from "../../step-files/index.js";
 import { done, failed, type Outcome } from "../../uapi/outcome.js";
 import type { Ioas } from "../ioas.js";
 import { ACCESS_VERBS } from "./access-verbs.js";
@@ -240,14 +239,7 @@ export const VERBS: Readonly<Record<string, Verb<World>>> = {
   ...HOST_VERBS,
 };
 
-/** A call inside of another, as a file writes it: its numbers are resolved already. */
-export function callIn(world: World, call: Readonly<Record<string, unknown>>): unknown {
-  const [[name, args], ...others] = Object.entries(call);
-  const known = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
-  if (known === undefined || others.length > 0) {
-    return { ok: false, cause: "no-verb", message: `${name} is no verb, or not the only one` };
-  }
-  const shape = known.shape(resolved).safeParse(resolve(args, new Map()));
-  if (!shape.success) return { ok: false, cause: "shape", message: shape.error.message };
-  return known.run(world, shape.data);
+/** A call inside of another. */
+export function callIn(world: World, call: Call): unknown {
+  return makeCall(VERBS, world, call);
 }

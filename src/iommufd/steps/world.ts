@@ -2,7 +2,7 @@
 import { ArgumentError } from "../../errors.js";
 import { HostFrames } from "../../mm/frames.js";
 import { UserMm } from "../../mm/user-mm.js";
-import type { Amount } from "../../step-files/index.js";
+import type { Amount, BehaviourText } from "../../step-files/index.js";
 import type { Outcome } from "../../uapi/outcome.js";
 import { given, vmaOf } from "../../vfio/steps/world.js";
 import type { IommufdAccess, UnmapCallback } from "../access.js";
@@ -15,14 +15,7 @@ import { Iommufd } from "../iommufd.js";
 import { describeIommufd } from "../describe.js";
 import { SharedFile } from "../source.js";
 import { type Task, UserAccount } from "../task.js";
-import type {
-  AccessText,
-  BehaviourText,
-  DeviceText,
-  MapText,
-  SetupText,
-  TaskText,
-} from "./shapes.js";
+import type { AccessText, DeviceText, MapText, SetupText, TaskText } from "./shapes.js";
 
 /** One call that a callback made. */
 export interface CallbackCall {

@@ -2,7 +2,13 @@
 import { z } from "zod";
 import { vfioKnobValues, type VfioKnobs } from "../eras.js";
 import type { VfioProt } from "../map.js";
-import type { Amount } from "../../step-files/index.js";
+import {
+  type Amount,
+  behaviourShape,
+  type BehaviourText,
+  type Call,
+  callsShape,
+} from "../../step-files/index.js";
 
 type AmountShape = z.ZodType<Amount>;
 
@@ -73,46 +79,21 @@ export function groupShape(amount: AmountShape) {
   });
 }
 
-/** Steps without expectations: a verb and its arguments each. */
-export type Calls = readonly Readonly<Record<string, unknown>>[];
-
-/** What a device does when it is told of an unmap. */
-export interface OnUnmapText {
-  /** Gives back what it has pinned in the range it is told; true by default. */
-  readonly unpin?: boolean | undefined;
-  /** The call, counted from 1, from which it does that; 1 by default. */
-  readonly from?: Amount | undefined;
-  /** Calls it makes before and after that, each time. */
-  readonly before?: Calls | undefined;
-  readonly after?: Calls | undefined;
-}
-
-/** `unpin`: gives back what it has pinned there; `ignore`: nothing; `none`: no such operation. */
-export type BehaviourText = "unpin" | "ignore" | "none" | OnUnmapText;
-
 /** A device. */
 export interface DeviceText {
   readonly group?: string | undefined;
   readonly onUnmap?: BehaviourText | undefined;
   readonly listens?: boolean | undefined;
   /** Calls that it makes while it is closed. */
-  readonly onClose?: Calls | undefined;
+  readonly onClose?: readonly Call[] | undefined;
 }
 
-const calls = z.array(z.record(z.string(), z.unknown()));
-
 export function deviceFields(amount: AmountShape) {
-  const behaviour = z.strictObject({
-    unpin: z.boolean().optional(),
-    from: amount.optional(),
-    before: calls.optional(),
-    after: calls.optional(),
-  });
   return {
     group: z.string().optional(),
-    onUnmap: z.union([z.enum(["unpin", "ignore", "none"]), behaviour]).optional(),
+    onUnmap: behaviourShape(amount).optional(),
     listens: z.boolean().optional(),
-    onClose: calls.optional(),
+    onClose: callsShape.optional(),
   };
 }
 
@@ -161,7 +142,7 @@ export interface SetupText {
   /** Most nodes that pins may take, if they are kept as a tree. */
   readonly maxNodes?: Amount | undefined;
   /** Calls made by others where somebody sleeps. */
-  readonly onSleep?: Calls | undefined;
+  readonly onSleep?: readonly Call[] | undefined;
 }
 
 function knobsShape() {
@@ -186,6 +167,6 @@ export function setupShape(amount: AmountShape): z.ZodType<SetupText> {
     devices: z.record(z.string(), z.strictObject(deviceFields(amount))).optional(),
     mappings: z.array(mapShape(amount)).optional(),
     maxNodes: amount.optional(),
-    onSleep: calls.optional(),
+    onSleep: callsShape.optional(),
   });
 }

@@ -3,8 +3,7 @@ import { z } from "zod";
 import { checkBytes, pageOf } from "../addresses.js";
 import { dirtyIovas } from "../dirty.js";
 import { isShootdownError } from "../../errors.js";
-import { type Amount, resolve, type Verb, verb } from "../../step-files/index.js";
-import { resolved } from "../../step-files/schema.js";
+import { type Amount, type Call, makeCall, type Verb, verb } from "../../step-files/index.js";
 import { ERRNOS } from "../../uapi/errno.js";
 import { done } from "../../uapi/outcome.js";
 import { validateVfio } from "../validate.js";
@@ -78,16 +77,9 @@ const pages: Verb<World>["shape"] = (amount) =>
 
 const nothing = () => z.strictObject({});
 
-/** A call inside of another, as a file writes it: its numbers are resolved already. */
-export function callIn(world: World, call: Readonly<Record<string, unknown>>): unknown {
-  const [[name, args], ...others] = Object.entries(call);
-  const known = Object.hasOwn(VERBS, name) ? VERBS[name] : undefined;
-  if (known === undefined || others.length > 0) {
-    return { ok: false, cause: "no-verb", message: `${name} is no verb, or not the only one` };
-  }
-  const shape = known.shape(resolved).safeParse(resolve(args, new Map()));
-  if (!shape.success) return { ok: false, cause: "shape", message: shape.error.message };
-  return known.run(world, shape.data);
+/** A call inside of another. */
+export function callIn(world: World, call: Call): unknown {
+  return makeCall(VERBS, world, call);
 }
 
 function entry<A>(

@@ -8,18 +8,9 @@ import { validateVfio } from "../validate.js";
 import { ArgumentError } from "../../errors.js";
 import { HostFrames } from "../../mm/frames.js";
 import { UserMm, type VmaOptions } from "../../mm/user-mm.js";
-import type { Amount, Cell } from "../../step-files/index.js";
+import type { Amount, BehaviourText, Call, Cell } from "../../step-files/index.js";
 import type { Outcome } from "../../uapi/outcome.js";
-import type {
-  BehaviourText,
-  Calls,
-  DeviceText,
-  GroupText,
-  MapText,
-  ProcessText,
-  SetupText,
-  VmaText,
-} from "./shapes.js";
+import type { DeviceText, GroupText, MapText, ProcessText, SetupText, VmaText } from "./shapes.js";
 
 /** One call that a callback made. */
 export interface CallbackCall {
@@ -129,7 +120,7 @@ export function unpinAll(container: VfioContainer, device: VfioDevice, iova: big
   }
 }
 
-function runAll(world: World, name: string, calls: Calls | undefined): void {
+function runAll(world: World, name: string, calls: readonly Call[] | undefined): void {
   for (const call of calls ?? []) {
     const result = world.run(world, call);
     world.callbacks.push({ device: name, call: JSON.stringify(call), result });
