@@ -322,7 +322,7 @@ export {
   type VmaOptions,
 } from "./mm/user-mm.js";
 export type { DmaAnswer, DmaRwOptions } from "./vfio/access.js";
-export type { Bytes } from "./vfio/addresses.js";
+export type { Bytes } from "./uapi/bytes.js";
 export {
   VFIO_NOTIFY_DMA_UNMAP,
   VfioContainer,

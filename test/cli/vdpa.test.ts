@@ -69,7 +69,7 @@ describe("scenarios", () => {
   test("--verbs lists what steps can do", () => {
     const { status, stdout } = run("--verbs");
     expect(status).toBe(0);
-    for (const verb of ["update", "batch-begin", "dma", "program"]) expect(stdout).toContain(verb);
+    for (const verb of ["update", "batchBegin", "dma", "program"]) expect(stdout).toContain(verb);
   });
 });
 
