@@ -18,6 +18,15 @@ export {
   type Verb,
   verb,
 } from "./system.js";
+export {
+  given,
+  type ProcessText,
+  processShape,
+  type VmaText,
+  vmaOf,
+  vmaShape,
+  wholePages,
+} from "./processes.js";
 export { loadSteps, type Step, type StepFile } from "./load.js";
 export { type CellResult, runSteps, type StepFileResult, type StepResult } from "./run.js";
 export { cellText, formatSteps, gotText } from "./report.js";

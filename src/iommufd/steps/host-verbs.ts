@@ -1,10 +1,15 @@
 /** What happens around iommufd: processes, their memory, and failing allocations. */
 import { z } from "zod";
-import type { Amount, Verb } from "../../step-files/index.js";
+import {
+  type Amount,
+  processShape,
+  type Verb,
+  vmaOf,
+  vmaShape,
+  type VmaText,
+} from "../../step-files/index.js";
 import { ERRNOS, type Errno } from "../../uapi/errno.js";
 import { done } from "../../uapi/outcome.js";
-import { processShape, vmaShape, type VmaText } from "../../vfio/steps/shapes.js";
-import { vmaOf } from "../../vfio/steps/world.js";
 import { SharedFile } from "../source.js";
 import { entry, text } from "./entry.js";
 import type { TaskText } from "./shapes.js";

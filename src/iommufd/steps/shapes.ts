@@ -1,7 +1,12 @@
 /** Shapes of what step files of `iommufd` say: processes, address spaces, drivers, devices. */
 import { z } from "zod";
-import { type Amount, behaviourShape, type BehaviourText } from "../../step-files/index.js";
-import { type ProcessText, processShape } from "../../vfio/steps/shapes.js";
+import {
+  type Amount,
+  behaviourShape,
+  type BehaviourText,
+  type ProcessText,
+  processShape,
+} from "../../step-files/index.js";
 import type { IommufdPolicy } from "../era.js";
 
 type AmountShape = z.ZodType<Amount>;

@@ -2,9 +2,8 @@
 import { ArgumentError } from "../../errors.js";
 import { HostFrames } from "../../mm/frames.js";
 import { UserMm } from "../../mm/user-mm.js";
-import type { Amount, BehaviourText } from "../../step-files/index.js";
+import { type Amount, type BehaviourText, given, vmaOf } from "../../step-files/index.js";
 import type { Outcome } from "../../uapi/outcome.js";
-import { given, vmaOf } from "../../vfio/steps/world.js";
 import type { IommufdAccess, UnmapCallback } from "../access.js";
 import { hex } from "../addresses.js";
 import { lengthOf } from "../slice.js";

@@ -1,32 +1,14 @@
 /** What step files of `system: vdpa` can say of the host before the first step. */
 import { z } from "zod";
-import type { Amount } from "../../step-files/amounts.js";
+import { type Amount, type ProcessText, processShape } from "../../step-files/index.js";
 import type { VdpaFeature } from "../feature-bits.js";
 import { VDPA_FEATURE_NAMES } from "../feature-bits.js";
 import type { ModelParentOptions } from "../model-parent.js";
 import { VDPA_PARENTS } from "../parents.js";
 
-/** A mapping of a process. Addresses and sizes are bytes. */
-export interface VmaText {
-  readonly at: Amount;
-  readonly size: Amount;
-  readonly kind?: "anon" | "file" | "pfnmap" | undefined;
-  readonly shared?: boolean | undefined;
-  readonly write?: boolean | undefined;
-  /** Pages of runs of neighbouring frames; the last repeats. */
-  readonly runs?: Amount[] | undefined;
-  /** First frame, or one a page. */
-  readonly frames?: Amount | Amount[] | undefined;
-}
-
-/** A process. */
-export interface ProcessText {
-  /** RLIMIT_MEMLOCK, pages. */
-  readonly rlimit?: Amount | undefined;
-  readonly capIpcLock?: boolean | undefined;
-  /** Pages that something else pins already. */
+/** A process, with pages that something else pins already. */
+export interface OwnerText extends ProcessText {
   readonly pinnedVm?: Amount | undefined;
-  readonly vmas?: VmaText[] | undefined;
 }
 
 /** Properties of a parent. */
@@ -52,7 +34,7 @@ export interface ParentText {
 /** The setup of a file. */
 export interface VdpaSetup {
   readonly parent?: string | ParentText | undefined;
-  readonly processes?: Record<string, ProcessText> | undefined;
+  readonly processes?: Record<string, OwnerText> | undefined;
   /** Is the device opened, with the first process as its owner? */
   readonly opened?: boolean | undefined;
   /** Features acknowledged then. */
@@ -74,18 +56,6 @@ export const PARENT_NAMES = [...VDPA_PARENTS.values()].flatMap(({ name, symbol }
 );
 
 export const featureList = z.array(z.union([z.enum(VDPA_FEATURE_NAMES), z.int().min(0).max(63)]));
-
-export function vmaFields(amount: z.ZodType<Amount>) {
-  return {
-    at: amount,
-    size: amount,
-    kind: z.enum(["anon", "file", "pfnmap"]).optional(),
-    shared: z.boolean().optional(),
-    write: z.boolean().optional(),
-    runs: z.array(amount).min(1).optional(),
-    frames: z.union([amount, z.array(amount).min(1)]).optional(),
-  };
-}
 
 function parentShape(amount: z.ZodType<Amount>): z.ZodType<ParentText> {
   return z.strictObject({
@@ -110,12 +80,7 @@ function parentShape(amount: z.ZodType<Amount>): z.ZodType<ParentText> {
 
 /** See the file comment. */
 export function setupShape(amount: z.ZodType<Amount>): z.ZodType<VdpaSetup> {
-  const process = z.strictObject({
-    rlimit: amount.optional(),
-    capIpcLock: z.boolean().optional(),
-    pinnedVm: amount.optional(),
-    vmas: z.array(z.strictObject(vmaFields(amount))).optional(),
-  });
+  const process = processShape(amount).extend({ pinnedVm: amount.optional() });
   return z.strictObject({
     parent: z.union([z.enum(PARENT_NAMES), parentShape(amount)]).optional(),
     processes: z.record(z.string(), process).optional(),

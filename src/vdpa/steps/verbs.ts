@@ -2,8 +2,14 @@
 import { z } from "zod";
 import { ArgumentError } from "../../errors.js";
 import type { UserMm } from "../../mm/user-mm.js";
-import type { Amount } from "../../step-files/amounts.js";
-import { type Verb, verb } from "../../step-files/system.js";
+import {
+  type Amount,
+  type Verb,
+  verb,
+  vmaShape,
+  type VmaText,
+  wholePages,
+} from "../../step-files/index.js";
 import { ERRNOS, type Errno } from "../../uapi/errno.js";
 import { done, type Outcome } from "../../uapi/outcome.js";
 import { byteOf } from "../addresses.js";
@@ -12,15 +18,8 @@ import type { VdpaMessageName } from "../messages.js";
 import { PARENT_OPS, type ParentOp } from "../model-parent.js";
 import { VDPA_STRATEGIES, vdpaStrategy, VdpaUserspace } from "../userspace.js";
 import { DRIVER_OK } from "../vhost-vdpa.js";
-import { featureList, MEMORY_AT, vmaFields, type VmaText } from "./setup.js";
-import {
-  addVma,
-  consistencyText,
-  entryInBytes,
-  featureNames,
-  type VdpaWorld,
-  wholePages,
-} from "./world.js";
+import { featureList, MEMORY_AT } from "./setup.js";
+import { addVma, consistencyText, entryInBytes, featureNames, type VdpaWorld } from "./world.js";
 
 type AmountShape = z.ZodType<Amount>;
 type VdpaVerb = Verb<VdpaWorld>;
@@ -188,7 +187,7 @@ interface MmapText extends VmaText {
 const memory: Record<string, VdpaVerb> = {
   mmap: verb<VdpaWorld, MmapText>(
     "maps memory of a process: at, size, kind, shared, write, runs, frames",
-    (amount) => z.strictObject({ ...vmaFields(amount), process }),
+    (amount) => vmaShape(amount).extend({ process }),
     (world, { process, ...vma }) => {
       addVma(processOf(world, process), vma);
     },
@@ -200,7 +199,7 @@ const memory: Record<string, VdpaVerb> = {
       processOf(world, process).unmap(wholePages("at", at), wholePages("size", size));
     },
   ),
-  rlimit: verb<VdpaWorld, { pages: Amount; process?: string | undefined }>(
+  limit: verb<VdpaWorld, { pages: Amount; process?: string | undefined }>(
     "sets RLIMIT_MEMLOCK of a process, pages",
     (amount) => z.strictObject({ pages: amount, process }),
     (world, { pages, process }) => {

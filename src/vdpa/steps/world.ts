@@ -1,11 +1,9 @@
 /** The world of a step file of `system: vdpa`: a device, its parent, and processes. */
-import { ArgumentError } from "../../errors.js";
 import { HostFrames } from "../../mm/frames.js";
 import { UserMm } from "../../mm/user-mm.js";
-import type { Amount } from "../../step-files/amounts.js";
-import type { Cell } from "../../step-files/system.js";
+import { type Cell, vmaOf, type VmaText } from "../../step-files/index.js";
 import { Allocations } from "../../uapi/allocations.js";
-import { byteOf, pageOf } from "../addresses.js";
+import { byteOf } from "../addresses.js";
 import type { UnmapOrder } from "../core.js";
 import type { VdpaEraName } from "../eras.js";
 import { bitsOf, featureMask, VDPA_FEATURE_NAMES, VDPA_FEATURES } from "../feature-bits.js";
@@ -17,10 +15,9 @@ import { DRIVER_OK, VhostVdpa } from "../vhost-vdpa.js";
 import {
   MEMORY_AT,
   MEMORY_SIZE,
+  type OwnerText,
   type ParentText,
-  type ProcessText,
   type VdpaSetup,
-  type VmaText,
 } from "./setup.js";
 
 /** See the file comment. */
@@ -34,37 +31,19 @@ export interface VdpaWorld {
   program: VdpaUserspace | undefined;
 }
 
-/** Bytes that must be whole pages, as pages. @throws ArgumentError E_ALIGN */
-export function wholePages(name: string, bytes: Amount): number {
-  if (BigInt(bytes) % 4096n === 0n) return pageOf(BigInt(bytes));
-  throw new ArgumentError("E_ALIGN", `${name} must be a multiple of 4096, got ${bytes}`, {
-    argument: name,
-  });
-}
-
-/** Maps memory of a process. */
+/** Maps memory of a process: of a shared file, if nothing is said. */
 export function addVma(mm: UserMm, vma: VmaText): void {
-  const { kind = "file", runs, frames, write = true } = vma;
-  mm.map({
-    at: wholePages("at", vma.at),
-    pages: wholePages("size", vma.size),
-    kind,
-    shared: vma.shared ?? kind === "file",
-    write,
-    ...(runs === undefined ? {} : { runs: runs.map(Number) }),
-    ...(frames === undefined
-      ? {}
-      : { frames: Array.isArray(frames) ? frames.map(Number) : Number(frames) }),
-  });
+  const kind = vma.kind ?? "file";
+  mm.map({ ...vmaOf(vma), kind, shared: vma.shared ?? kind === "file" });
 }
 
-function makeProcess(frames: HostFrames, name: string, text: ProcessText): UserMm {
-  const { rlimit, capIpcLock = false } = text;
-  const limit = rlimit === undefined ? {} : { rlimitMemlock: Number(rlimit) };
-  const mm = new UserMm(frames, { name, capIpcLock, ...limit });
+function makeProcess(frames: HostFrames, name: string, text: OwnerText): UserMm {
+  const { limit, capIpcLock = false } = text;
+  const most = limit === undefined ? {} : { rlimitMemlock: Number(limit) };
+  const mm = new UserMm(frames, { name, capIpcLock, ...most });
   mm.pinnedVm = Number(text.pinnedVm ?? 0);
   const whole: VmaText = { at: MEMORY_AT, size: MEMORY_SIZE };
-  for (const vma of text.vmas ?? [whole]) addVma(mm, vma);
+  for (const vma of text.memory ?? [whole]) addVma(mm, vma);
   return mm;
 }
 

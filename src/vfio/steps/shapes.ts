@@ -8,49 +8,11 @@ import {
   type BehaviourText,
   type Call,
   callsShape,
+  type ProcessText,
+  processShape,
 } from "../../step-files/index.js";
 
 type AmountShape = z.ZodType<Amount>;
-
-/** A mapping of a process. Bytes. */
-export interface VmaText {
-  readonly at: Amount;
-  readonly size: Amount;
-  readonly kind?: "anon" | "file" | "pfnmap" | undefined;
-  readonly shared?: boolean | undefined;
-  readonly write?: boolean | undefined;
-  readonly frames?: Amount | readonly Amount[] | undefined;
-  readonly runs?: readonly Amount[] | undefined;
-}
-
-export function vmaShape(amount: AmountShape) {
-  return z.strictObject({
-    at: amount,
-    size: amount,
-    kind: z.enum(["anon", "file", "pfnmap"]).optional(),
-    shared: z.boolean().optional(),
-    write: z.boolean().optional(),
-    frames: z.union([amount, z.array(amount)]).optional(),
-    runs: z.array(amount).optional(),
-  });
-}
-
-/** A process. */
-export interface ProcessText {
-  /** RLIMIT_MEMLOCK, pages. */
-  readonly limit?: Amount | undefined;
-  readonly capIpcLock?: boolean | undefined;
-  /** Its memory; by default all of [0, 2^51), each page on a frame of its own. */
-  readonly memory?: readonly VmaText[] | undefined;
-}
-
-export function processShape(amount: AmountShape) {
-  return z.strictObject({
-    limit: amount.optional(),
-    capIpcLock: z.boolean().optional(),
-    memory: z.array(vmaShape(amount)).optional(),
-  });
-}
 
 /** A group. */
 export interface GroupText {

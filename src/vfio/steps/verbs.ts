@@ -3,13 +3,22 @@ import { z } from "zod";
 import { checkBytes, pageOf } from "../addresses.js";
 import { dirtyIovas } from "../dirty.js";
 import { isShootdownError } from "../../errors.js";
-import { type Amount, type Call, makeCall, type Verb, verb } from "../../step-files/index.js";
+import {
+  type Amount,
+  type Call,
+  given,
+  makeCall,
+  type Verb,
+  verb,
+  vmaOf,
+  vmaShape,
+} from "../../step-files/index.js";
 import { ERRNOS } from "../../uapi/errno.js";
 import { done } from "../../uapi/outcome.js";
 import { validateVfio } from "../validate.js";
 import type { VfioProt } from "../map.js";
-import { deviceFields, groupShape, mapShape, protShape, vmaShape } from "./shapes.js";
-import { deviceOf, given, groupOf, mapIn, openIn, processOf, vmaOf, type World } from "./world.js";
+import { deviceFields, groupShape, mapShape, protShape } from "./shapes.js";
+import { deviceOf, groupOf, mapIn, openIn, processOf, type World } from "./world.js";
 
 /** A call that never returns, or would wait, is a result here. */
 export function answered(run: () => unknown): unknown {

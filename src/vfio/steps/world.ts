@@ -7,10 +7,18 @@ import type { VfioGroupOptions } from "../groups.js";
 import { validateVfio } from "../validate.js";
 import { ArgumentError } from "../../errors.js";
 import { HostFrames } from "../../mm/frames.js";
-import { UserMm, type VmaOptions } from "../../mm/user-mm.js";
-import type { Amount, BehaviourText, Call, Cell } from "../../step-files/index.js";
+import { UserMm } from "../../mm/user-mm.js";
+import {
+  type Amount,
+  type BehaviourText,
+  type Call,
+  type Cell,
+  given,
+  type ProcessText,
+  vmaOf,
+} from "../../step-files/index.js";
 import type { Outcome } from "../../uapi/outcome.js";
-import type { DeviceText, GroupText, MapText, ProcessText, SetupText, VmaText } from "./shapes.js";
+import type { DeviceText, GroupText, MapText, SetupText } from "./shapes.js";
 
 /** One call that a callback made. */
 export interface CallbackCall {
@@ -35,12 +43,6 @@ export interface World {
 const MEMORY_PAGES = 2 ** 39;
 const REQUEST_MOST = 512;
 
-/** Keys that are there. */
-export function given<T extends object>(text: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(text).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
-}
-
 function unknown(what: string, name: string, names: Iterable<string>): never {
   const message = `${name} is no ${what}: there are ${[...names].join(", ")}`;
   throw new ArgumentError("E_NOENT", message, { argument: what });
@@ -54,20 +56,6 @@ export function deviceOf({ devices }: World, name: string): VfioDevice {
 export function processOf({ processes }: World, name?: string): UserMm {
   if (name === undefined) return [...processes.values()][0];
   return processes.get(name) ?? unknown("process", name, processes.keys());
-}
-
-export function vmaOf(text: VmaText): VmaOptions {
-  const { at, size, frames, runs, ...rest } = text;
-  const list = Array.isArray(frames) ? frames.map(Number) : undefined;
-  const first = frames === undefined || list !== undefined ? undefined : Number(frames);
-  return {
-    ...given(rest),
-    at: pageOf(BigInt(at)),
-    pages: pageOf(BigInt(size)),
-    ...(list === undefined ? {} : { frames: list }),
-    ...(first === undefined ? {} : { frames: first }),
-    ...(runs === undefined ? {} : { runs: runs.map(Number) }),
-  };
 }
 
 export function groupOf(text: GroupText): VfioGroupOptions {
