@@ -32,7 +32,7 @@ function cost() {
   const table = costTable(lines, library.PIN_PROFILES);
   const guest = guestText(lines);
   const text = `Nanoseconds a page pinned or unpinned, over the whole trace (\`npm run bench -- pinned-sets\`), on
-${machine}, which was busy with other work: the trace runs several times in parts of
+${machine}. The trace runs several times in parts of
 1,000 pages, and the fastest run of each part counts. Every keeper comes to the same sum of frames as a plain map. \`container\` is
 \`VfioContainer\` with its checks, fault-in, references and charge; \`ledger\`: with the list of pins it keeps for each device.`;
   return `<!-- cost -->\n\n${text}\n\n${table}\n\n${guest}\n\n<!-- /cost -->`;

@@ -29,6 +29,8 @@ export interface PinnedList {
 export const PIN_COUNT_MOST = 4095;
 
 const BATCH = 2048;
+/** Ranges of so many pages are taken page by page. */
+const FEW = 8;
 /** Pages, then frames, then results, f64 each; results may be records. */
 const IN = 1024;
 const FRAMES = IN + BATCH * 8;
@@ -60,6 +62,7 @@ export class PinnedPages implements PinStore {
   private x: CoreExports;
   private mapped: number | undefined;
   private faulting = false;
+  private readonly few = new Float64Array(FEW);
 
   private constructor(
     private readonly memory: StructureMemory,
@@ -184,6 +187,9 @@ export class PinnedPages implements PinStore {
 
   pinRange(page: number, count: number, frames: Frames, into?: Float64Array): Float64Array {
     const inside = this.checkRange(page, count);
+    if (count <= FEW && inside === count && typeof frames !== "function") {
+      return this.pinFew(page, count, frames, into);
+    }
     return this.pinAll(
       count,
       inside,
@@ -195,6 +201,25 @@ export class PinnedPages implements PinStore {
         inParts(done, (at, part) => this.x.pinsUnpinRange(PINS, page + at, part, OUT));
       },
     );
+  }
+
+  /** As a whole range; for so few a call a page is cheaper than views of the windows. */
+  private pinFew(page: number, count: number, frames: Numbers, into?: Float64Array): Float64Array {
+    this.refuseInFault();
+    check.checkInto(into, count);
+    check.checkFrameList(frames, count);
+    for (let i = 0; i < count; i++) check.checkFrame(frames[i]);
+    const { few } = this;
+    let done = 0;
+    try {
+      for (; done < count; done++) few[done] = this.pinKnown(page + done, frames[done], done);
+    } catch (error) {
+      while (done > 0) this.x.pinsUnpin(PINS, page + --done);
+      throw error;
+    }
+    const out = into ?? check.results(count);
+    for (let i = 0; i < count; i++) out[i] = few[i];
+    return out;
   }
 
   /** Gives the first `count` pages of a list back, the last of them first. */
@@ -272,6 +297,13 @@ export class PinnedPages implements PinStore {
     check.checkInto(into, count);
     if (inside === 0) throw check.outside(this.mapping, page, "page", 0);
     this.refuseInFault();
+    if (inside <= FEW) {
+      for (let i = 0; i < inside; i++) {
+        const left = this.x.pinsUnpin(PINS, page + i);
+        if (into !== undefined) into[i] = left;
+      }
+      return inside;
+    }
     inParts(inside, (at, part) => {
       this.x.pinsUnpinRange(PINS, page + at, part, OUT);
       this.take(into, at, part);
@@ -306,6 +338,10 @@ export class PinnedPages implements PinStore {
     check.checkInto(into, count);
     if (inside < count) throw check.outside(this.mapping, page + inside, "page", inside);
     const out = into ?? check.results(count);
+    if (count <= FEW) {
+      for (let i = 0; i < count; i++) out[i] = this.x.pinsLookup(PINS, page + i);
+      return out;
+    }
     inParts(count, (at, part) => {
       this.x.pinsLookupRange(PINS, page + at, part, OUT);
       this.take(out, at, part);

@@ -29,7 +29,7 @@ const TIB_PAGES = 2 ** 28;
 
 /** Carries out part of the requests: frames that pins gave, added up, and what is left then. */
 interface Replay {
-  readonly requests: readonly PinRequest[];
+  readonly counts: Uint32Array;
   part(from: number, to: number): number;
   left(): number;
 }
@@ -50,21 +50,43 @@ function* single(requests: readonly PinRequest[]): Generator<PinRequest> {
   }
 }
 
-interface Prepared extends PinRequest {
+/**
+ * Requests in flat arrays, made before anything is timed: an object each would be more memory than
+ * caches hold, and fetching it would take longer than the pin.
+ */
+interface Prepared {
+  readonly pins: Uint8Array;
+  readonly pages: Float64Array;
+  readonly counts: Uint32Array;
+  /** Frames of all requests, one behind the other, and where those of each begin. */
   readonly frames: Float64Array;
-  readonly into: Float64Array;
+  readonly starts: Uint32Array;
 }
 
-/** Requests with what they need, made before anything is timed. */
-function prepared(requests: Iterable<PinRequest>, trace: PinTrace): Prepared[] {
-  const shared = new Float64Array(REQUEST);
-  return Array.from(requests, (request) => ({
-    ...request,
-    frames: request.pin
-      ? Float64Array.from({ length: request.count }, (_, i) => trace.frameOf(request.page + i))
-      : new Float64Array(),
-    into: shared.subarray(0, request.count),
-  }));
+function prepared(requests: Iterable<PinRequest>, trace: PinTrace): Prepared {
+  const all = Array.from(requests);
+  const starts = new Uint32Array(all.length);
+  let sum = 0;
+  for (const [i, { count }] of all.entries()) {
+    starts[i] = sum;
+    sum += count;
+  }
+  const frames = new Float64Array(sum);
+  for (const [i, { page, count }] of all.entries()) {
+    for (let k = 0; k < count; k++) frames[starts[i] + k] = trace.frameOf(page + k);
+  }
+  return {
+    pins: Uint8Array.from(all, ({ pin }) => Number(pin)),
+    pages: Float64Array.from(all, ({ page }) => page),
+    counts: Uint32Array.from(all, ({ count }) => count),
+    frames,
+    starts,
+  };
+}
+
+/** Room for requests, one list for each length. */
+function roomFor(most: number): Float64Array[] {
+  return Array.from({ length: most + 1 }, (_, count) => new Float64Array(count));
 }
 
 function sumOf(list: Float64Array): number {
@@ -73,15 +95,23 @@ function sumOf(list: Float64Array): number {
   return sum;
 }
 
-function byStore(store: PinStore, requests: readonly Prepared[]): Replay {
+function byStore(store: PinStore, requests: Prepared): Replay {
+  const { pins, pages, counts, frames, starts } = requests;
+  const known = roomFor(REQUEST);
+  const room = roomFor(REQUEST);
   return {
-    requests,
+    counts,
     part: (from, to) => {
       let sum = 0;
       for (let i = from; i < to; i++) {
-        const { pin, page, count, frames, into } = requests[i];
-        if (pin) sum += sumOf(store.pinRange(page, count, frames, into));
-        else store.unpinRange(page, count);
+        const count = counts[i];
+        if (pins[i] === 0) {
+          store.unpinRange(pages[i], count);
+          continue;
+        }
+        const list = known[count];
+        for (let k = 0, at = starts[i]; k < count; k++) list[k] = frames[at + k];
+        sum += sumOf(store.pinRange(pages[i], count, list, room[count]));
       }
       return sum;
     },
@@ -127,19 +157,21 @@ function fail(): never {
 
 function byContainer(
   { box, device }: { box: VfioContainer; device: VfioDevice },
-  requests: readonly Prepared[],
+  requests: Prepared,
 ): Replay {
+  const { pins, pages, counts } = requests;
+  const room = roomFor(REQUEST);
   return {
-    requests,
+    counts,
     part: (from, to) => {
       let sum = 0;
       for (let i = from; i < to; i++) {
-        const { pin, page, count, into } = requests[i];
-        if (pin) {
-          const outcome = box.pinPages(device, page * PAGE, count, "rw", into);
+        const count = counts[i];
+        if (pins[i] === 1) {
+          const outcome = box.pinPages(device, pages[i] * PAGE, count, "rw", room[count]);
           if (!outcome.ok) throw new Error(outcome.message);
           sum += sumOf(outcome.value);
-        } else box.unpinPages(device, page * PAGE, count);
+        } else box.unpinPages(device, pages[i] * PAGE, count);
       }
       return sum;
     },
@@ -198,12 +230,12 @@ function modelOf(trace: PinTrace): number {
 }
 
 /** Parts of the requests of about so many pages each. */
-function partsOf(requests: readonly PinRequest[], pages: number): number[] {
+function partsOf(counts: Uint32Array, pages: number): number[] {
   const ends: number[] = [];
   let sum = 0;
-  for (const [i, { count }] of requests.entries()) {
+  for (const [i, count] of counts.entries()) {
     sum += count;
-    if (sum < pages && i < requests.length - 1) continue;
+    if (sum < pages && i < counts.length - 1) continue;
     ends.push(i + 1);
     sum = 0;
   }
@@ -217,7 +249,7 @@ function partsOf(requests: readonly PinRequest[], pages: number): number[] {
  * @returns nanoseconds an operation, one figure
  */
 function fastest(replay: Replay, operations: number, quick: boolean): Sampled {
-  const ends = partsOf(replay.requests, PART);
+  const ends = partsOf(replay.counts, PART);
   const least = ends.map(() => Infinity);
   const until = performance.now() + (quick ? 0 : 5_000);
   let checksum = 0;

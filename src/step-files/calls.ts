@@ -1,6 +1,6 @@
 /**
- * Calls inside of steps: what drivers do in their callbacks, and what others do meanwhile. Each is a
- * verb with its arguments, without expectations; their numbers are looked up with those of the step.
+ * Calls inside of steps: what drivers do in their callbacks, and what others do meanwhile. Each is
+ * a verb with its arguments, without expectations; their numbers are looked up with the step's.
  */
 import { z } from "zod";
 import { ArgumentError } from "../errors.js";

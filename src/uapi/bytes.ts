@@ -1,6 +1,7 @@
 /**
  * Addresses and sizes as interfaces take them, bytes of 64 bits without sign, and the pages of
- * 4 KiB behind them. Numbers only where they are exact; inside, addresses are bigints, pages numbers.
+ * 4 KiB behind them. Numbers only where they are exact; inside, addresses are bigints and pages
+ * numbers.
  */
 import { ArgumentError } from "../errors.js";
 
@@ -26,7 +27,7 @@ export function checkBytes(argument: string, value: unknown): bigint {
   const isTyped = typeof value === "bigint" || typeof value === "number";
   const isWithin = isTyped && value >= 0 && value <= LAST_BYTE;
   const code = isTyped && !isWithin && !Number.isNaN(value) ? "E_ADDR_RANGE" : "E_TYPE";
-  const message = `${argument} must be a whole number of bytes, 0 to 2^64 - 1, got ${String(value)}`;
+  const message = `${argument} must be whole bytes, 0 to 2^64 - 1, got ${String(value)}`;
   throw new ArgumentError(code, message, { argument, most: LAST_BYTE });
 }
 

@@ -173,6 +173,15 @@ describe("what the documents show", () => {
     expect(found["keeps"]).toMatchObject({ charged: 3, verdict: "FATAL" });
   });
 
+  test("examples/iommufd.mjs: who never unpins gets an error, not a crash", () => {
+    const found = JSON.parse(node("examples/iommufd.mjs").stdout) as Record<string, unknown>;
+    const both = { isShared: true, charged: 2, refused: ["EINVAL"] };
+    expect(found).toEqual({
+      unpins: { ...both, told: { prompt: 3, late: 3 }, unmapped: 0x10000, held: 0 },
+      keeps: { ...both, told: { prompt: 101, late: 101 }, unmapped: "EDEADLOCK", held: 1 },
+    });
+  });
+
   test("the example of docs/vdpa.md does what its comments say", () => {
     const folder = join(root, "build", "readme");
     mkdirSync(folder, { recursive: true });
