@@ -17,10 +17,14 @@ function shown(value: unknown): string {
 /** What a step gave, in a few words: the value, or the errno with what lies behind it. */
 export function gotText(got: unknown): string {
   if (typeof got !== "object" || got === null || !("ok" in got)) return shown(got);
-  const { ok, value, errno, inner, cause } = got as Record<string, unknown>;
+  const { ok, value, errno, inner, cause, verdict, message } = got as Record<string, unknown>;
   if (ok === true) return value === undefined || value === null ? "ok" : shown(value);
+  if (typeof errno !== "string") {
+    const said = [verdict, cause].filter((each) => typeof each === "string").join(", ");
+    return said === "" ? shown(got) : `${said}${typeof message === "string" ? `: ${message}` : ""}`;
+  }
   const behind = inner === errno ? "" : ` (inside ${String(inner)})`;
-  return `${String(errno)}${behind}: ${String(cause)}`;
+  return `${errno}${behind}: ${String(cause)}`;
 }
 
 function stepLines({ step, text, note, got, mismatches }: StepResult): string[] {

@@ -1,5 +1,5 @@
 /** Runs a step file in each of its cells, and holds what it gives against what it expects. */
-import { isShootdownError, ShootdownError } from "../errors.js";
+import { ArgumentError, isShootdownError, ShootdownError } from "../errors.js";
 import { plain } from "./amounts.js";
 import { forCell, type Step, type StepFile } from "./load.js";
 import { type Mismatch, mismatches, outcomeOf } from "./match.js";
@@ -46,13 +46,24 @@ function compared(step: Step, cell: Cell, got: unknown, state: () => unknown): M
   const wanted = forCell(step.stateIn, cell);
   const found = expected === undefined ? [] : mismatches(outcomeOf(expected), got, "result");
   if (step.state === undefined && wanted === undefined) return found;
-  const now = plain(state());
+  const raw = state();
+  const now = plain(raw);
   // What holds for a cell is said beside what holds for all, and instead of it where both speak.
   const both =
     isRecord(step.state) && isRecord(wanted)
       ? { ...step.state, ...wanted }
       : (wanted ?? step.state);
+  if (isRecord(both) && isRecord(raw)) checkKeys(step, Object.keys(both), raw);
   return [...found, ...mismatches(both, now, "state")];
+}
+
+/** What no state has is a slip of the pen, not something that is null. */
+function checkKeys(step: Step, keys: readonly string[], state: Record<string, unknown>): void {
+  const wrong = keys.find((key) => !Object.hasOwn(state, key));
+  if (wrong === undefined) return;
+  const known = Object.keys(state).join(", ");
+  const message = `line ${step.line}: state has no ${wrong}; there are ${known}`;
+  throw new ArgumentError("E_NOENT", message, { argument: wrong, line: step.line });
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

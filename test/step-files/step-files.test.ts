@@ -128,6 +128,12 @@ expect: { old: BROKEN, "*": SAFE }
     expect(some.runs.map(({ cell }) => cell)).toEqual([{ era: "new", size: "large" }]);
   });
 
+  test("a key that no state has is a fault of the file", async () => {
+    const why = await whyOf("steps: [{ break: {}, state: { count: null } }]");
+    expect(why.code).toBe("E_NOENT");
+    expect(why.message).toMatch(/^line 8: state has no count; there are counts, isBroken$/);
+  });
+
   test("a verdict that nobody expected", async () => {
     const result = await run("steps: [{ break: {} }]");
     expect([result.asExpected, result.runs[0].verdict]).toEqual([false, "BROKEN"]);
