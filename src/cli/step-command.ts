@@ -10,7 +10,7 @@ import {
   loadSteps,
   runSteps,
   shippedStepFile,
-  shippedStepNames,
+  shippedStepFiles,
   type StepFile,
   type StepFileResult,
 } from "../step-files/index.js";
@@ -83,9 +83,7 @@ async function explore(scenario: Scenario, json: boolean): Promise<number> {
 }
 
 async function shippedFiles(systems: readonly AnySystem[]): Promise<StepFile[]> {
-  const names = await Promise.all(systems.map(shippedStepNames));
-  const files = await Promise.all(names.flat().map((name) => shippedStepFile(systems, name)));
-  return files.filter((file) => file !== null);
+  return (await Promise.all(systems.map(shippedStepFiles))).flat();
 }
 
 async function list(systems: readonly AnySystem[], json: boolean): Promise<number> {

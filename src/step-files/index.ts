@@ -31,4 +31,4 @@ export { loadSteps, type Step, type StepFile } from "./load.js";
 export { type CellResult, runSteps, type StepFileResult, type StepResult } from "./run.js";
 export { cellText, formatSteps, gotText } from "./report.js";
 export { stepFileSchema } from "./schema.js";
-export { shippedStepFile, shippedStepNames } from "./shipped.js";
+export { shippedStepFile, shippedStepFiles, shippedStepNames } from "./shipped.js";

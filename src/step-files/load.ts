@@ -4,7 +4,7 @@ import { failAt } from "../scenario-files/context.js";
 import { type Path, readYamlFile, type YamlValue } from "../scenario-files/read-yaml.js";
 import { shapeFault } from "../scenario-files/shape.js";
 import { type Amount, amountOf, resolve } from "./amounts.js";
-import { resolved, STEP_KEYS, stepFileSchema } from "./schema.js";
+import { resolvedArgs, resolvedSetup, STEP_KEYS, writtenFile } from "./schema.js";
 import type { AnySystem, Cell } from "./system.js";
 
 /** What is expected, by cell: the first key whose parts (`a+b`) are all in the cell decides. */
@@ -115,7 +115,7 @@ class Reader {
     const path = ["steps", index];
     const verb = Object.keys(raw).find((key) => !STEP_KEYS.some((each) => each === key)) ?? "";
     const args = resolve(raw[verb], this.names);
-    const shape = this.system.verbs[verb].shape(resolved).safeParse(args);
+    const shape = resolvedArgs(this.system, verb).safeParse(args);
     if (!shape.success) this.wrongShape(shape.error.issues[0], args, [...path, verb]);
     const inside = (raw["in"] ?? []) as string[];
     this.checkCells(Object.fromEntries(inside.map((key) => [key, 0])), [...path, "in"]);
@@ -137,7 +137,7 @@ class Reader {
 
   setup(raw: unknown): unknown {
     const value = resolve(raw ?? {}, this.names);
-    const shape = this.system.setup(resolved).safeParse(value);
+    const shape = resolvedSetup(this.system).safeParse(value);
     if (!shape.success) this.wrongShape(shape.error.issues[0], value, ["setup"]);
     return shape.data;
   }
@@ -170,13 +170,13 @@ export function loadSteps(
 ): StepFile {
   const yaml = readYamlFile(text, file);
   const system = systemOf(systems, yaml, file);
-  const result = stepFileSchema(system).safeParse(yaml.value);
+  const result = writtenFile(system).safeParse(yaml.value);
   const reader = new Reader(system, yaml, file);
   if (!result.success) {
     const { path, says, code, more, isKey } = shapeFault(result.error.issues[0], yaml.value);
     failAt(yaml, file, path, says, code, more, isKey === true);
   }
-  const raw = result.data as unknown as FileText;
+  const raw = result.data as FileText;
   reader.declare(raw.names ?? {});
   const expect =
     typeof raw.expect === "string"

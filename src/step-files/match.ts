@@ -18,7 +18,7 @@ export function outcomeOf(expected: unknown): unknown {
   return expected;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

@@ -2,7 +2,7 @@
 import { ArgumentError, isShootdownError, ShootdownError } from "../errors.js";
 import { plain } from "./amounts.js";
 import { forCell, type Step, type StepFile } from "./load.js";
-import { type Mismatch, mismatches, outcomeOf } from "./match.js";
+import { isRecord, type Mismatch, mismatches, outcomeOf } from "./match.js";
 import type { Cell } from "./system.js";
 
 /** What became of one step. */
@@ -64,10 +64,6 @@ function checkKeys(step: Step, keys: readonly string[], state: Record<string, un
   const known = Object.keys(state).join(", ");
   const message = `line ${step.line}: state has no ${wrong}; there are ${known}`;
   throw new ArgumentError("E_NOENT", message, { argument: wrong, line: step.line });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 async function runStep(file: StepFile, world: unknown, step: Step): Promise<unknown> {

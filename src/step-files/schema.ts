@@ -26,6 +26,45 @@ const name = z
 const value = z.json();
 const byCell = z.record(z.string(), value);
 
+/** Schemas of a system, which have every verb in them: made when they are first needed. */
+interface Schemas {
+  file?: z.ZodType;
+  setup?: z.ZodType;
+  readonly verbs: Map<string, z.ZodType>;
+}
+
+const made = new WeakMap<AnySystem, Schemas>();
+
+function schemasOf(system: AnySystem): Schemas {
+  const known = made.get(system);
+  if (known !== undefined) return known;
+  const schemas = { verbs: new Map<string, z.ZodType>() };
+  made.set(system, schemas);
+  return schemas;
+}
+
+/** The shape of a file as it is written. */
+export function writtenFile(system: AnySystem): z.ZodType {
+  const schemas = schemasOf(system);
+  schemas.file ??= stepFileSchema(system);
+  return schemas.file;
+}
+
+/** The shape of a verb's arguments when their numbers have been looked up. */
+export function resolvedArgs(system: AnySystem, verb: string): z.ZodType {
+  const { verbs } = schemasOf(system);
+  const known = verbs.get(verb) ?? system.verbs[verb].shape(resolved);
+  verbs.set(verb, known);
+  return known;
+}
+
+/** The shape of a setup when its numbers have been looked up. */
+export function resolvedSetup(system: AnySystem): z.ZodType {
+  const schemas = schemasOf(system);
+  schemas.setup ??= system.setup(resolved);
+  return schemas.setup;
+}
+
 /** See the file comment. */
 export function stepFileSchema(system: AnySystem) {
   const some = (axis: string) => z.array(z.enum(system.axes[axis] as [string])).min(1);

@@ -20,9 +20,17 @@ export async function shippedStepFile(
   name: string,
 ): Promise<StepFile | null> {
   for (const system of systems) {
-    if (!(await shippedStepNames(system)).includes(name)) continue;
-    const url = new URL(`${system.name}/${name}.yaml`, FOLDER);
-    return loadSteps(await readFile(url, "utf8"), systems, fileURLToPath(url));
+    if ((await shippedStepNames(system)).includes(name)) return read(system, name);
   }
   return null;
+}
+
+/** All of a system's. */
+export async function shippedStepFiles(system: AnySystem): Promise<StepFile[]> {
+  return Promise.all((await shippedStepNames(system)).map((name) => read(system, name)));
+}
+
+async function read(system: AnySystem, name: string): Promise<StepFile> {
+  const url = new URL(`${system.name}/${name}.yaml`, FOLDER);
+  return loadSteps(await readFile(url, "utf8"), [system], fileURLToPath(url));
 }

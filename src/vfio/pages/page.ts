@@ -3,8 +3,7 @@ import { VFIO_ERAS, type VfioEra, type VfioKnobs } from "../eras.js";
 import {
   gotText,
   runSteps,
-  shippedStepFile,
-  shippedStepNames,
+  shippedStepFiles,
   type StepFileResult,
 } from "../../step-files/index.js";
 import { vfioSystem } from "../steps/system.js";
@@ -14,9 +13,8 @@ const ERAS = Object.keys(VFIO_ERAS) as VfioEra[];
 /** Every scenario of the package, in all of its cells. */
 export async function vfioResults(): Promise<StepFileResult[]> {
   const results: StepFileResult[] = [];
-  for (const name of await shippedStepNames(vfioSystem)) {
-    const file = await shippedStepFile([vfioSystem], name);
-    if (file !== null) results.push(await runSteps(file, { storage: ["packed"] }));
+  for (const file of await shippedStepFiles(vfioSystem)) {
+    results.push(await runSteps(file, { storage: ["packed"] }));
   }
   return results;
 }
